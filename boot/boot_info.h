@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [FW][ROOT] The hand-over contract: all that the loader and the hypervisor share.
+ *
+ * The loader fills one struct boot_info below 4 GiB and jumps to the
+ * hypervisor's entry with RDI = its physical address, in 64-bit mode with the
+ * firmware's identity map, interrupts off. No pointer in it: every address is
+ * physical. The hypervisor copies it before it leaves the firmware's tables. */
+#ifndef BOOT_BOOT_INFO_H
+#define BOOT_BOOT_INFO_H
+
+#include <stdint.h>
+
+#define BOOT_INFO_MAGIC 0x4f464e494c425243UL /* "CRBLINFO" */
+#define BOOT_INFO_VERSION 1U
+
+#define BOOT_MAX_RANGES 384U
+#define BOOT_MAX_CPUS 64U
+#define BOOT_MAX_MODULES 64U
+
+enum boot_range_type {
+    BOOT_RANGE_FREE = 1,     /* RAM that nobody uses (incl. boot services') */
+    BOOT_RANGE_RESERVED = 2, /* RAM or not, not ours (runtime services, firmware) */
+    BOOT_RANGE_ACPI = 3,     /* ACPI tables; readable */
+    BOOT_RANGE_NVS = 4,
+    BOOT_RANGE_MMIO = 5,
+    BOOT_RANGE_BAD = 6,
+    BOOT_RANGE_ROOT = 7,     /* the hypervisor's image incl. .bss */
+    BOOT_RANGE_DOM0 = 8,     /* Dom0's RAM, image at its start */
+    BOOT_RANGE_MODULE = 9,   /* files of the guest folder */
+    BOOT_RANGE_BOOT_INFO = 10, /* this struct; free after the copy */
+};
+
+struct boot_range { /* page-aligned, sorted by base, not overlapping */
+    uint64_t base;
+    uint64_t size;
+    uint32_t type; /* enum boot_range_type */
+    uint32_t pad;
+};
+
+struct boot_module { /* page-aligned base; size in bytes; path relative to the guest folder with '/' */
+    uint64_t base;
+    uint64_t size;
+    char name[112];
+};
+
+struct boot_cpu {
+    uint32_t apic_id;
+    uint32_t flags; /* bit 0: enabled; bit 1: the boot CPU */
+};
+
+enum boot_console_kind { BOOT_CONSOLE_AUTO = 0, BOOT_CONSOLE_IO = 1, BOOT_CONSOLE_MMIO = 2, BOOT_CONSOLE_NONE = 3 };
+
+struct boot_options { /* from corbel.cfg, validated */
+    uint32_t console_kind;
+    uint32_t console_baud; /* 0: leave as the firmware set it */
+    uint64_t console_addr; /* port or physical address */
+    uint32_t loglvl;       /* enum log_level: 0 error .. 3 debug */
+    uint32_t mitigations;  /* 1: on (default) */
+    uint32_t debug;        /* 1: audit on a timer, thread time check in Dom0 */
+    uint32_t pad;
+    char autostart[256]; /* comma-separated guest names for Dom0 */
+    char exec[256];      /* ';'-separated CLI lines that Dom0 runs when its prompt is up */
+};
+
+struct boot_framebuffer { /* width 0: none. 32 bits per pixel only. */
+    uint64_t base;
+    uint64_t size;
+    uint32_t width;
+    uint32_t height;
+    uint32_t stride; /* pixels per line */
+    uint32_t pad;
+};
+
+struct boot_info {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t size; /* sizeof(struct boot_info) */
+    uint64_t tsc_jump; /* TSC just before the jump into the hypervisor */
+    uint64_t utc_seconds; /* UNIX time by firmware at tsc_utc; 0: unknown */
+    uint64_t tsc_utc;
+    uint64_t root_base; /* 2 MiB-aligned; image incl. .bss */
+    uint64_t root_size;
+    uint64_t dom0_base; /* 2 MiB-aligned, below 4 GiB: all of Dom0's RAM, its ELF at the start */
+    uint64_t dom0_size;
+    uint64_t dom0_image_size; /* bytes used by the image incl. .bss, page-aligned */
+    uint64_t dom0_entry;      /* physical address of Dom0's PVH entry */
+    uint64_t rsdp;            /* 0: none */
+    uint64_t smbios;          /* 0: none */
+    struct boot_framebuffer framebuffer;
+    struct boot_options options;
+    uint32_t nr_ranges;
+    uint32_t nr_cpus;
+    uint32_t nr_modules;
+    uint32_t acpi_s5; /* bit 31: valid; [7:0] SLP_TYPa, [15:8] SLP_TYPb of \_S5, found by the loader in the DSDT */
+    struct boot_range ranges[BOOT_MAX_RANGES];
+    struct boot_cpu cpus[BOOT_MAX_CPUS];
+    struct boot_module modules[BOOT_MAX_MODULES];
+};
+
+_Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
+_Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
+_Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
+_Static_assert(sizeof(struct boot_info) == 18616, "hand-over layout");
+
+#endif

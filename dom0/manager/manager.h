@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] The life of domains: from a .vmx file to a running guest and back to nothing. One registry entry per domain that the operator started. */
+#ifndef DOM0_MANAGER_MANAGER_H
+#define DOM0_MANAGER_MANAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dom0/fs/volume.h"
+#include "dom0/lib/error.h"
+#include "kernel/abi/control.h"
+
+#define VM_NAME_MAX 64U
+
+struct vm_config { /* from vmx.c */
+    char name[VM_NAME_MAX];        /* displayName */
+    uint32_t memsize_mib;
+    uint32_t numvcpus;
+    char guest_os[32];
+    char kernel[PATH_MAX_LEN];     /* corbel.kernel, made absolute against the .vmx file's folder */
+    char ramdisk[PATH_MAX_LEN];
+    char cmdline[1024];
+    char path[PATH_MAX_LEN];       /* of the .vmx itself */
+    uint8_t uuid[16];
+    bool uuid_set;
+};
+
+struct vm_view {
+    char name[VM_NAME_MAX];
+    uint16_t domid;
+    uint32_t mem_mib;
+    uint32_t vcpus;
+    struct cbl_domain_info info;
+    char state[8];   /* xl's letters "r-----" running, "-b----" blocked, "--p---" paused, "---s--" shutdown, "----c-" crashed, "-----d" dying */
+};
+
+/* Reads and checks a .vmx file. Warnings (unknown keys with the nearest known name) go to WARN, one call per line, without "warning: ". */
+bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out, void (*warn)(const char *line, void *ctx), void *ctx, struct error *e);
+
+void manager_init(void); /* binds VIRQ_DOM_EXC, starts the reaper thread, writes Dom0's own store nodes */
+typedef bool (*manager_progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
+/* PATH: a .vmx file, a folder with one of the same name in it, or a name in the guest folder. Builds and (unless PAUSED) starts it. */
+bool manager_create(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid, struct error *e);
+bool manager_destroy(const char *who, struct error *e);
+/* Asks the guest through control/shutdown ("poweroff" or "reboot"); with WAIT_NS > 0 waits for the end. */
+bool manager_shutdown(const char *who, const char *how, uint64_t wait_ns, struct error *e);
+bool manager_pause(const char *who, struct error *e);
+bool manager_unpause(const char *who, struct error *e);
+/* WHO: a name or a domid. EXIT_NO_DOMAIN with a hint otherwise. */
+bool manager_find(const char *who, struct vm_view *out, struct error *e);
+/* Domains in order of domid, Dom0 first. FN false stops. */
+void manager_list(bool (*fn)(const struct vm_view *v, void *ctx), void *ctx);
+/* Called when a guest ended by itself: text such as "debian: powered off". Poweroff and reboot, crash and kill follow the defaults on_poweroff=destroy,
+ * on_reboot=restart, on_crash=preserve. */
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Flush epochs: a frame taken out of an EPT (or a freed table) is reused only after every CPU that may hold a
+ * stale translation has invalidated it. flush_defer hands frames to quarantine; flush_complete makes the promise true now. */
+#ifndef EPT_FLUSH_H
+#define EPT_FLUSH_H
+
+#include "ept/ept.h"
+
+/* Notes that E changed: every CPU executes INVEPT for it before its next entry with it. */
+void flush_mark(struct ept *e);
+/* On this CPU, before entry with E: INVEPT if marked. */
+void flush_before_entry(struct ept *e);
+/* Puts 2^ORDER frames (reference count 1) into quarantine; they return to the allocator when all CPUs have passed the epoch. */
+void flush_defer_free(struct ept *e, hfn_t first, unsigned order);
+/* Runs INVEPT where needed on all CPUs that may cache E (IPI and wait, bounded) and releases quarantine. Call before returning
+ * from a hypercall that removed mappings. */
+void flush_sync(struct ept *e);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Ticket spinlocks. Root runs with interrupts off except in idle, so there is no irqsave form.
+ * Lock order is in docs/locking.md. */
+#ifndef KERNEL_CORE_SPINLOCK_H
+#define KERNEL_CORE_SPINLOCK_H
+
+#include "kernel/core/types.h"
+
+struct spinlock { uint32_t next; uint32_t owner; };
+
+void spin_lock(struct spinlock *lock);   /* acquire pairs with spin_unlock's release */
+void spin_unlock(struct spinlock *lock);
+bool spin_try_lock(struct spinlock *lock);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Per-CPU data, reached through GS. Modules with state per CPU keep `static struct x x[MAX_CPUS]`
+ * indexed by cpu_id(); only what traps and the exit path need lives in struct cpu. */
+#ifndef KERNEL_CPU_PERCPU_H
+#define KERNEL_CPU_PERCPU_H
+
+#include "kernel/core/types.h"
+
+#define MAX_CPUS 32U
+
+struct vcpu;
+
+struct cpu {
+    struct cpu *self;          /* must be first: this_cpu() is one load */
+    uint32_t id;               /* 0..MAX_CPUS-1 */
+    uint32_t apic_id;
+    struct vcpu *current;      /* the vCPU whose state is loaded, or NULL */
+    bool online;
+    bool need_resched;         /* set by timers, wake-ups and IPIs; tested once per loop in run.c */
+    bool in_root_trap;         /* nesting guard of the exception printer */
+};
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("movq %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+static inline uint32_t cpu_id(void) { return this_cpu()->id; }
+
+/* The CPU with number ID (< cpu_count()). */
+struct cpu *cpu_get(uint32_t id);
+uint32_t cpu_count(void);
+
+#endif

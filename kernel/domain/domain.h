@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] A domain: states, handles, life. Lock: domain->lock guards everything in it that is not said to be atomic; a function
+ * that needs it takes the token. */
+#ifndef KERNEL_DOMAIN_DOMAIN_H
+#define KERNEL_DOMAIN_DOMAIN_H
+
+#include "ept/ept.h"
+#include "kernel/abi/control.h"
+#include "kernel/core/addr.h"
+#include "kernel/core/spinlock.h"
+#include "kernel/core/status.h"
+
+#define MAX_DOMAINS 128U
+#define MAX_VCPUS 32U
+
+struct vcpu;
+struct domain;
+struct event_table;
+struct grant_table;
+
+/* Proof that the lock is held; only domain_lock makes one. */
+struct domain_locked { struct domain *d; };
+
+struct domain {
+    struct spinlock lock;
+    uint16_t id;
+    uint32_t generation;       /* handle = id + generation; a stale handle finds nothing */
+    enum cbl_domain_state state;
+    uint32_t shutdown;         /* CBL_SHUTDOWN_* */
+    uint32_t pause_count;
+    uint32_t privileges;
+    uint32_t refs;             /* atomic: running vCPUs, lookups in flight, grant mappings of its frames */
+    uint8_t uuid[16];
+    char why[64];
+    struct ept ept;
+    uint64_t pages, max_pages;
+    uint32_t nr_vcpus;
+    struct vcpu *vcpus[MAX_VCPUS];
+    struct event_table *events;
+    struct grant_table *grants;
+    hfn_t shared_info_hfn;     /* FRAME_SHARED, always present; mapped into the guest by add_to_physmap */
+    void *shared_info;         /* root's view of it */
+    uint64_t hvm_params[40];
+    uint64_t create_tsc, first_entry_tsc;
+    uint32_t log_tokens;
+    uint64_t log_refill_ns;
+};
+
+/* Looks DOMID up (DOMID_SELF is the caller's business) and locks it. NULL d: no such domain. */
+struct domain_locked domain_lock_id(uint16_t domid);
+struct domain_locked domain_lock(struct domain *d);
+void domain_unlock(struct domain_locked l);
+
+/* A domain in state NEW with no memory. Undo of every later step is domain_destroy. */
+enum status domain_create(const struct cbl_domain_create *how, struct domain **out);
+/* Stops all vCPUs, releases everything; on return the domid is free again or the domain is DYING and vanishes when the last reference goes.
+ * Every error path of creation uses it too. Precondition: not locked by the caller; not Dom0. */
+enum status domain_destroy(uint16_t domid);
+void domain_pause(struct domain_locked l);
+enum status domain_unpause(struct domain_locked l);
+/* The guest ended itself (SCHEDOP_shutdown, last vCPU halted with IF=0). Raises VIRQ_DOM_EXC to Dom0. */
+void domain_shutdown(struct domain *d, uint32_t reason);
+/* The guest did what no guest may: stopped, state SHUTDOWN with reason KILLED and WHY, dump in the log, VIRQ_DOM_EXC. Never panics. For Dom0: the
+ * machine cannot go on; says so and resets after the dump. */
+void domain_kill(struct domain *d, const char *why);
+void domain_info(struct domain_locked l, struct cbl_domain_info *out);
+/* The next live domain with id >= FROM, locked; d NULL: none. */
+struct domain_locked domain_next(uint16_t from);
+struct domain *domain_dom0(void);
+
+#endif

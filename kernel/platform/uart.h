@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The serial console: 16550 by port or MMIO, output ring drained by the transmit interrupt, input ring. */
+#ifndef KERNEL_PLATFORM_UART_H
+#define KERNEL_PLATFORM_UART_H
+
+#include "boot/boot_info.h"
+#include "kernel/core/types.h"
+
+/* Chooses and sets up the port by OPTIONS, else SPCR, else COM1 if its scratch register answers. false: none. */
+bool uart_init(const struct boot_options *options);
+/* After irq setup: interrupt-driven from here on. */
+void uart_enable_irq(void);
+/* Queues TEXT (\n becomes \r\n); drops the oldest when the ring is full and counts it. */
+void uart_write(const char *text, size_t len);
+/* Polled, for panic: drains the ring, then writes TEXT directly. */
+void uart_write_sync(const char *text, size_t len);
+/* Called for each received byte, in root. */
+void uart_set_input(void (*fn)(uint8_t byte));
+/* Waits (polled) for a byte; for panic. Negative when there is no port. */
+int uart_read_sync(void);
+/* Does I/O port P belong to the console (so that Dom0 must not touch it)? */
+bool uart_owns_port(uint16_t port);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Per-CPU queue of deadlines in TSC ticks, behind one hardware timer (TSC deadline or APIC one-shot). */
+#ifndef KERNEL_TIME_DEADLINE_H
+#define KERNEL_TIME_DEADLINE_H
+
+#include "kernel/core/types.h"
+
+struct deadline {
+    uint64_t tsc;                       /* due at this host TSC value */
+    void (*fire)(struct deadline *self); /* runs in root on the owning CPU with no lock held; may set it again */
+    uint32_t cpu;                       /* owning CPU while queued */
+    uint32_t slot;                      /* 1-based place in the heap; 0: not queued */
+};
+
+/* Queues D on this CPU for TSC (re-queues if queued). A past value fires at the next deadline_run. */
+void deadline_set(struct deadline *d, uint64_t tsc);
+/* Removes D; harmless when it is not queued. */
+void deadline_cancel(struct deadline *d);
+/* Fires all due deadlines of this CPU and re-arms the hardware. Called on the timer interrupt and before each VM entry if due. */
+void deadline_run(void);
+
+#endif

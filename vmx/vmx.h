@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The mechanism of VT-x as the rest of root mode sees it. Works on struct vmx_vcpu, which is embedded in struct vcpu;
+ * knows nothing of domains. SDM vol 3, "Introduction to Virtual Machine Extensions" and following. */
+#ifndef VMX_VMX_H
+#define VMX_VMX_H
+
+#include "ept/ept.h"
+#include "kernel/abi/control.h"
+#include "kernel/core/addr.h"
+#include "kernel/core/status.h"
+#include "kernel/time/deadline.h"
+
+struct vmx_gprs { /* the guest's registers outside the VMCS; order known to enter.asm through generated offsets */
+    uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+};
+
+struct vmexit { /* filled once per exit by vmx/exit/dispatch.c */
+    uint32_t reason;        /* basic reason; bit 31 of the raw value is in entry_failure */
+    bool entry_failure;
+    uint32_t instr_len;     /* valid only for the reasons that define it */
+    uint64_t qualification; /* read only for the reasons that need it, else 0 */
+};
+
+struct vlapic {
+    uint32_t id;
+    uint64_t base_msr;      /* IA32_APIC_BASE as the guest sees it; x2APIC mode always */
+    struct deadline timer;
+    uint64_t timer_tsc_deadline;
+    uint64_t timer_armed_tsc;
+    bool waiting_sipi;      /* after INIT */
+};
+
+struct vmx_vcpu {
+    struct vmx_gprs gprs;
+    uint64_t cr2;
+    uint64_t host_rsp;      /* used by enter.asm */
+    bool launched;
+    hpa_t vmcs;
+    void *apic_page;        /* virtual-APIC page (root-owned frame) */
+    void *xsave;            /* XSAVE/FXSAVE image */
+    hpa_t apic_page_pa;
+    uint64_t xcr0;
+    uint64_t dr[4], dr6;    /* DR7 is in the VMCS */
+    uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, spec_ctrl, xss;
+    uint64_t tsc_offset;
+    uint16_t vpid;
+    uint16_t domid;         /* for logs and IBPB */
+    uint32_t vcpu_id;
+    uint32_t last_cpu;
+    bool privileged;        /* Dom0's bitmaps and CPUID */
+    struct ept *ept;
+    struct vmexit exit;
+    uint32_t callback_vector; /* 0: none; injected at entry while upcall_pending */
+    bool nmi_pending;
+    bool reinject_valid;
+    uint32_t reinject_info, reinject_error, reinject_len; /* interrupted event, to be delivered again */
+    struct vlapic vlapic;
+    uint64_t exits;
+};
+
+struct vmx_create {
+    uint16_t domid;
+    uint32_t vcpu_id;
+    uint32_t apic_id;
+    bool privileged;
+    struct ept *ept;
+    uint64_t tsc_offset;
+};
+
+/* Reads the capability MSRs; names each missing required feature in the log. Once, on the boot CPU. */
+enum status vmx_global_init(void);
+/* FEATURE_CONTROL set and locked if it was open, VMXON. On each CPU. */
+enum status vmx_cpu_init(void);
+/* VMXOFF on this CPU, if on. */
+void vmx_cpu_off(void);
+
+/* Allocates and sets up VMCS, APIC page, XSAVE area for a vCPU in the PVH reset state (all registers zero until context set). */
+enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how);
+/* Frees them. Precondition: not loaded on any CPU (vmx_unload done on the CPU that had it). */
+void vmx_vcpu_destroy(struct vmx_vcpu *v);
+/* Makes V's VMCS current and switches all state outside the VMCS (XSAVE, MSRs, DRs): eager, at each change of vCPU. */
+void vmx_load(struct vmx_vcpu *v);
+/* Saves that state and VMCLEARs, so that another CPU may load it. */
+void vmx_unload(struct vmx_vcpu *v);
+/* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID: VMLAUNCH/VMRESUME failed
+ * (the instruction error has been logged with a dump). */
+enum status vmx_enter(struct vmx_vcpu *v);
+
+/* Chooses and sets the event for the next entry: NMI > UPCALL (callback vector, when UPCALL_PENDING and the vector is set) > local APIC.
+ * Opens the interrupt or NMI window when it cannot be delivered yet. Precondition: loaded. */
+void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending);
+/* Would an interrupt be taken now if HLT ended (IF=1, nothing blocking)? Used by HLT with a pending event. */
+bool vmx_interruptible(struct vmx_vcpu *v);
+bool vmx_if_set(struct vmx_vcpu *v); /* RFLAGS.IF */
+
+/* Fixed interrupt VECTOR for the vCPU's local APIC (IRR). Any CPU under the vCPU's lock rules of the domain layer; the caller kicks. */
+void vlapic_set_irr(struct vmx_vcpu *v, uint8_t vector);
+bool vlapic_has_pending(struct vmx_vcpu *v);
+
+/* Register state in and out; V need not be loaded. Values are checked (canonical, reserved bits): STATUS_INVALID. */
+enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out);
+enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *in);
+/* INIT/SIPI: real mode at VECTOR << 12. */
+void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector);
+
+/* CPL (SS.DPL), CR3, CR0, CR4, EFER as the page walk of hypercall/copy.c needs them. Precondition: loaded. */
+struct vmx_paging { uint64_t cr0, cr3, cr4, efer; unsigned cpl; bool long_mode_64; };
+void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out);
+
+/* Registers, VMCS, last exit: for the console key, kills and panics. */
+void vmx_dump(struct vmx_vcpu *v);
+
+#endif
