@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# [HOST] Guests, the example's files, unit tests, fuzzers, system tests, lint.
+
+# ---- tiny guests [DOMU]: build/guests/NAME.elf -----------------------------------------
+GUESTS := tiny poweroff spin crash triple reboot chatty deny bench
+GUEST_ELFS := $(patsubst %,$(B)/guests/%.elf,$(GUESTS))
+$(B)/guest/%.o: %.c tests/guest/lib/guest.h | $(B)/include/xen
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -mcmodel=small -c -o $@ $<
+$(B)/guest/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	nasm -f elf64 -o $@ $<
+GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o
+$(B)/guests/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) tests/guest/lib/guest.ld
+	@mkdir -p $(@D)
+	$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(GUEST_LIB) $<
+# The benchmark guest: instruction sequences matter, so it has flags of its own.
+$(B)/guests/bench.elf: tests/bench/guest/bench.c tests/bench/guest/entry.asm tests/guest/lib/guest.ld
+	@mkdir -p $(@D) $(B)/guest
+	gcc -std=gnu2x -m64 -O2 -Wall -Wextra -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+	 -fcf-protection=none -fno-asynchronous-unwind-tables -c -o $(B)/guest/bench.o tests/bench/guest/bench.c
+	nasm -f elf64 -o $(B)/guest/bench.asm.o tests/bench/guest/entry.asm
+	$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(B)/guest/bench.asm.o $(B)/guest/bench.o
+.PHONY: guests
+guests: $(GUEST_ELFS)
+
+# ---- the shipped example: \corbel\vm\debian ----------------------------------------------
+$(B)/debian/vmlinuz: tools/fetch-kernel
+	tools/fetch-kernel $(B)/debian
+$(B)/debian/initrd.gz: tools/mkinitramfs
+	@mkdir -p $(@D)
+	tools/mkinitramfs $@
+$(B)/vm/.stamp: $(B)/debian/vmlinuz $(B)/debian/initrd.gz tests/guest/debian.vmx
+	rm -rf $(B)/vm
+	mkdir -p $(B)/vm/debian
+	cp $(B)/debian/vmlinuz $(B)/debian/initrd.gz $(B)/vm/debian/
+	cp tests/guest/debian.vmx $(B)/vm/debian/debian.vmx
+	touch $@
+
+# ---- unit tests: tests/unit/units.mk names the real files of each ------------------------
+UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+UNIT_FLAGS := -std=gnu2x -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST
+define unit_rule
+$(B)/unit/$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(UNIT_DEPS_$(1))
+	@mkdir -p $$(@D)
+	$(HOSTCC) $(UNIT_FLAGS) $$(UNIT_CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$@.d -o $$@ tests/unit/test_$(1).c $$(UNIT_$(1)) -lcmocka
+endef
+$(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
+unit: $(patsubst %,$(B)/unit/%,$(UNITS))
+	@$(PYTHON) tests/run.py --only unit
+
+# ---- fuzzers: a short run in `make test`, long ones by `make fuzz SECONDS=…` ----------------
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+define fuzz_rule
+$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+	@mkdir -p $$(@D)
+	clang -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+endef
+$(foreach u,$(FUZZERS),$(eval $(call fuzz_rule,$(u))))
+FUZZ_BINS := $(patsubst %,$(B)/fuzz/%,$(FUZZERS))
+SECONDS ?= 600
+fuzz: deps $(FUZZ_BINS)
+	@for f in $(FUZZERS); do echo "fuzz: $$f for $(SECONDS) s"; mkdir -p $(B)/fuzz/corpus-$$f; \
+	 $(B)/fuzz/$$f -max_total_time=$(SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus-$$f > $(B)/fuzz/$$f.log 2>&1 || { tail -n 30 $(B)/fuzz/$$f.log; exit 1; }; done
+
+# ---- everything together -----------------------------------------------------------------------
+TEST_PARTS := $(B)/corbel.img $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
+run: deps
+	@$(MAKE) --no-print-directory -s image
+	@$(PYTHON) tools/run.py $(B)/corbel.img
+test: deps
+	@$(MAKE) --no-print-directory -j2 -s test-parts
+	@$(PYTHON) tests/run.py
+check: deps
+	@$(MAKE) --no-print-directory -j2 -s test-parts
+	@$(PYTHON) tests/run.py --quick
+bench: deps
+	@$(MAKE) --no-print-directory -j2 -s test-parts
+	@$(PYTHON) tests/bench/bench.py
+.PHONY: test-parts
+test-parts: $(TEST_PARTS)
+lint: $(B)/corbel.elf $(B)/dom0.elf
+	@$(PYTHON) tools/lint/lint.py
+tcb:
+	@$(PYTHON) tools/lint/tcb.py
