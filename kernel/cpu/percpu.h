@@ -18,6 +18,7 @@ struct cpu {
     bool online;
     bool need_resched;         /* set by timers, wake-ups and IPIs; tested once per loop in run.c */
     bool in_root_trap;         /* nesting guard of the exception printer */
+    bool nmi_seen;             /* set by the NMI handler; traps_nmi_take() */
 };
 
 static inline struct cpu *this_cpu(void)
@@ -28,6 +29,8 @@ static inline struct cpu *this_cpu(void)
 }
 static inline uint32_t cpu_id(void) { return this_cpu()->id; }
 
+/* The boot CPU's GS base, GDT and TSS; the control bits that root's map relies on (CR0.WP, PAT). First of all stages. */
+void percpu_init(void);
 /* The CPU with number ID (< cpu_count()). */
 struct cpu *cpu_get(uint32_t id);
 uint32_t cpu_count(void);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Formatted text: %s %c %d %i %u %x %X %p %%, flags 0 and -, width, precision (of %s), h l ll z. */
+#ifndef KERNEL_CORE_PRINTF_H
+#define KERNEL_CORE_PRINTF_H
+
+#include <stdarg.h>
+
+#include "kernel/core/types.h"
+
+/* Write at most SIZE bytes, terminated when SIZE > 0; return the length that the whole text has. An unknown conversion is copied as it is. */
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list args) __attribute__((format(printf, 3, 0)));
+int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The little of <string.h> that root mode needs; same names, same meaning. */
+#ifndef KERNEL_CORE_STRING_H
+#define KERNEL_CORE_STRING_H
+
+#include "kernel/core/types.h"
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int byte, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t max);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+/* Copies at most SIZE - 1 bytes of SRC and always terminates; SIZE > 0. */
+void str_copy(char *dst, size_t size, const char *src);
+
+#endif

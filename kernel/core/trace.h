@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The flight recorder: per CPU a ring of records of four 64-bit words, written in a few instructions, printed by panic
+ * and read by the control interface. No lock: only a CPU itself writes its ring; a reader may see the newest record half done. */
+#ifndef KERNEL_CORE_TRACE_H
+#define KERNEL_CORE_TRACE_H
+
+#include "kernel/core/types.h"
+
+#define TRACE_RECORDS 512U /* a power of two */
+#define TRACE_MAX_CPUS 32U
+
+enum trace_kind {
+    TRACE_NONE = 0,
+    TRACE_EXIT = 1,      /* a: exit reason, b: RIP or qualification */
+    TRACE_HYPERCALL = 2, /* a: number, b: result or first argument */
+    TRACE_SWITCH = 3,    /* a: domid << 32 | vcpu, b: before */
+    TRACE_IRQ = 4,       /* a: vector */
+    TRACE_EVENT = 5,     /* a: domid, b: port */
+    TRACE_DOMAIN = 6,    /* a: domid, b: new state */
+    TRACE_KILL = 7,      /* a: domid */
+    TRACE_MARK = 8,      /* for debugging */
+};
+
+struct trace_record {
+    uint64_t tsc;
+    uint64_t kind_cpu; /* kind | cpu << 32 */
+    uint64_t a, b;
+};
+
+struct trace_ring {
+    uint64_t next; /* records ever written */
+    struct trace_record records[TRACE_RECORDS];
+};
+
+/* CPU 0's is there from the start; NULL: that CPU does not trace. */
+extern struct trace_ring *trace_rings[TRACE_MAX_CPUS];
+
+#ifdef CORBEL_HOST_TEST
+uint32_t trace_cpu(void);
+#else
+/* The id in struct cpu, read through GS (kernel/cpu/percpu.c pins the offset): core lies below cpu. */
+static inline uint32_t trace_cpu(void)
+{
+    uint32_t id;
+    __asm__ volatile("movl %%gs:8, %0" : "=r"(id));
+    return id;
+}
+#endif
+
+static inline void trace(enum trace_kind kind, uint64_t a, uint64_t b)
+{
+    uint32_t cpu = trace_cpu();
+    struct trace_ring *ring = trace_rings[cpu];
+    if (ring == NULL)
+        return;
+    struct trace_record *r = &ring->records[ring->next++ % TRACE_RECORDS];
+    r->tsc = __builtin_ia32_rdtsc();
+    r->kind_cpu = (uint64_t)kind | (uint64_t)cpu << 32;
+    r->a = a;
+    r->b = b;
+}
+
+/* Copies up to MAX records of CPU from absolute record *POS on (moved to the oldest kept); advances *POS; returns how many. */
+size_t trace_read(uint32_t cpu, uint64_t *pos, struct trace_record *out, size_t max);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] GDT and TSS, one pair per CPU. */
+#include "kernel/cpu/gdt.h"
+
+#include "kernel/cpu/percpu.h"
+
+#define IST_STACK_BYTES 4096U
+#define IST_STACKS 3U
+
+struct __attribute__((packed)) tss { /* SDM vol 3, "Task Management in 64-bit Mode" */
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map_base;
+};
+_Static_assert(sizeof(struct tss) == 104, "hardware layout");
+
+struct __attribute__((packed)) table_register {
+    uint16_t limit;
+    uint64_t base;
+};
+
+static struct {
+    uint64_t gdt[6];
+    struct tss tss;
+} segments[MAX_CPUS];
+static uint8_t boot_ist[IST_STACKS][IST_STACK_BYTES] __attribute__((aligned(16)));
+
+static void tss_descriptor(uint64_t *entry, const struct tss *tss)
+{
+    uint64_t base = (uint64_t)tss;
+    entry[0] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
+    entry[1] = base >> 32;
+}
+
+void gdt_load(uint32_t cpu)
+{
+    uint64_t *gdt = segments[cpu].gdt;
+    struct tss *tss = &segments[cpu].tss;
+    gdt[GDT_CODE / 8] = 0x00af9b000000ffffUL;
+    gdt[GDT_DATA / 8] = 0x00cf93000000ffffUL;
+    for (unsigned i = 0; i < IST_STACKS; i++)
+        tss->ist[i] = (uint64_t)boot_ist[i] + IST_STACK_BYTES;
+    tss->io_map_base = sizeof(*tss);
+    tss_descriptor(&gdt[GDT_TSS / 8], tss);
+
+    struct table_register gdtr = {sizeof(segments[cpu].gdt) - 1, (uint64_t)gdt};
+    __asm__ volatile("lgdt %0\n\t"
+                     "pushq %1\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "lretq\n"
+                     "1:\tmovl %2, %%eax\n\t"
+                     "movl %%eax, %%ds\n\t"
+                     "movl %%eax, %%es\n\t"
+                     "movl %%eax, %%ss\n\t"
+                     "xorl %%eax, %%eax\n\t"
+                     "movl %%eax, %%fs\n\t"
+                     "movl %%eax, %%gs\n\t"
+                     "lldt %%ax\n\t"
+                     "movl %3, %%eax\n\t"
+                     "ltr %%ax"
+                     :
+                     : "m"(gdtr), "i"(GDT_CODE), "i"(GDT_DATA), "i"(GDT_TSS)
+                     : "rax", "memory");
+}
+
+uint64_t gdt_base(uint32_t cpu) { return (uint64_t)segments[cpu].gdt; }
+uint64_t gdt_tss_base(uint32_t cpu) { return (uint64_t)&segments[cpu].tss; }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Segments and the task state of a root CPU. SDM vol 3, "Protected-Mode Memory Management" and "Task Management". */
+#ifndef KERNEL_CPU_GDT_H
+#define KERNEL_CPU_GDT_H
+
+#include "kernel/core/types.h"
+
+#define GDT_CODE 0x08U
+#define GDT_DATA 0x10U
+#define GDT_TSS 0x18U /* two entries */
+
+/* Interrupt stack table slots (1-based, as in the IDT): events that may come when the stack itself is bad. */
+#define IST_NMI 1U
+#define IST_DOUBLE_FAULT 2U
+#define IST_MACHINE_CHECK 3U
+
+/* Loads this CPU's GDT, segment registers and TR. Precondition: CPU < MAX_CPUS; boot CPU only until stacks exist for others. */
+void gdt_load(uint32_t cpu);
+/* For the host-state area of a VMCS. */
+uint64_t gdt_base(uint32_t cpu);
+uint64_t gdt_tss_base(uint32_t cpu);
+
+#endif

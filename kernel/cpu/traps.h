@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Exceptions and interrupts that arrive in root mode itself. SDM vol 3, "Interrupt and Exception Handling". */
+#ifndef KERNEL_CPU_TRAPS_H
+#define KERNEL_CPU_TRAPS_H
+
+#include "kernel/core/types.h"
+
+struct trap_frame { /* as traps.asm pushes it */
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Builds and loads the IDT. Precondition: percpu_init. */
+void traps_init(void);
+/* Loads it on another CPU. */
+void traps_load(void);
+/* For the host-state area of a VMCS. */
+uint64_t traps_idt_base(void);
+/* Who takes vectors 0x20..0xff; set by platform/irq.c. */
+void traps_set_irq_handler(void (*fn)(uint8_t vector));
+/* Who ends the machine on a fault of root itself; set by panic's module. FRAME is the fault. */
+void traps_set_fatal_handler(void (*fn)(const struct trap_frame *frame));
+/* Did an NMI arrive in root mode since the last call? */
+bool traps_nmi_take(void);
+
+/* RDMSR and WRMSR that survive #GP: false when the MSR (or the value) does not exist. */
+bool rdmsr_safe(uint32_t msr, uint64_t *value);
+bool wrmsr_safe(uint32_t msr, uint64_t value);
+/* VMXOFF; false when this CPU was not in VMX operation. */
+bool vmxoff_safe(void);
+
+#endif
