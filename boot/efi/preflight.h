@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [FW][HOST] Can this machine run Corbel? What is missing, in words, and what to do. The judgement is pure; probe.c asks the
+ * CPU. Nothing is changed: root itself sets and locks IA32_FEATURE_CONTROL just before VMXON. */
+#ifndef BOOT_EFI_PREFLIGHT_H
+#define BOOT_EFI_PREFLIGHT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PREFLIGHT_MAX_LINES 24U
+#define PREFLIGHT_REST_MIB 32U /* beside Dom0: root, its tables, one small guest */
+
+struct preflight_facts {
+    char vendor[16];     /* CPUID.0 */
+    char brand[52];      /* CPUID.80000002-4, "" if none */
+    char hypervisor[16]; /* CPUID.40000000 under another hypervisor, else "" */
+    bool has_vmx;
+    bool has_svm;
+    bool has_x2apic;
+    bool has_nx;
+    bool has_xsave;
+    bool has_long_mode;
+    uint32_t linear_bits;
+    /* Valid with has_vmx only. */
+    uint64_t feature_control; /* IA32_FEATURE_CONTROL */
+    uint32_t primary_allowed;   /* allowed 1-settings of the primary processor-based controls */
+    uint32_t secondary_allowed; /* of the secondary ones, 0 if there are none */
+    uint64_t ept_vpid;          /* IA32_VMX_EPT_VPID_CAP, 0 if there is none */
+    /* Memory, from the firmware's map. */
+    uint64_t free_mib;
+    uint64_t largest_low_mib; /* largest free stretch below 4 GiB of whole aligned 2 MiB units */
+    uint32_t dom0_mem_mib;
+};
+
+enum preflight_result { PREFLIGHT_OK, PREFLIGHT_ABSENT, PREFLIGHT_MISSING }; /* ABSENT: optional, slower without */
+
+struct preflight_line {
+    enum preflight_result result;
+    char what[48];
+    char why[112];
+    char fix[160];
+};
+
+struct preflight_report {
+    uint32_t count;
+    uint32_t missing;
+    struct preflight_line lines[PREFLIGHT_MAX_LINES];
+};
+
+/* Judges the facts. What cannot be asked because something before it is missing has no line. */
+void preflight_judge(const struct preflight_facts *facts, struct preflight_report *report);
+
+/* Asks the CPU that it runs on (CPUID; the VMX capability MSRs only if it has VMX). Leaves the memory part alone. */
+void preflight_probe(struct preflight_facts *facts);
+
+/* The APIC id of the CPU that it runs on. */
+uint32_t preflight_apic_id(void);
+
+#endif
