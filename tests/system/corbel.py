@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[HOST] A Corbel machine under test: its serial console as expect/send, and its CLI as calls."""
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from emulator import Machine  # noqa: E402
+
+PROMPT = "corbel> "
+# Wall-clock limits only end a hung run; nothing is concluded from time.
+BOOT_LIMIT = 180
+QUIET_LIMIT = 120
+
+
+class Timeout(AssertionError):
+    pass
+
+
+class Corbel:
+    def __init__(self, image, log_name, **how):
+        self.machine = Machine(how.pop("kind", "bochs"), image, **how)
+        self.text = ""       # everything since power-on
+        self.at = 0          # how far expect() has consumed it
+        os.makedirs(os.path.join(ROOT, "build", "logs"), exist_ok=True)
+        self.log = open(os.path.join(ROOT, "build", "logs", log_name + ".log"), "wb")
+
+    def close(self):
+        with open(self.log.name + ".emulator", "w", encoding="utf-8") as f:
+            f.write(self.machine.output_tail(40))
+        self.machine.close()
+        self.log.close()
+
+    def pump(self, seconds):
+        """Takes what arrives within SECONDS, returning at the first chunk; False: the machine is gone."""
+        ready, _, _ = select.select([self.machine.sock], [], [], seconds)
+        if not ready:
+            return self.machine.running()
+        try:
+            data = self.machine.sock.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            return False
+        self.log.write(data)
+        self.log.flush()
+        self.text += data.decode("utf-8", errors="replace")
+        return True
+
+    def expect(self, pattern, limit=QUIET_LIMIT):
+        """Waits for the regular expression; consumes through its end; returns the match."""
+        deadline = time.monotonic() + limit
+        while True:
+            m = re.compile(pattern, re.M).search(self.text, self.at)
+            if m:
+                self.at = m.end()
+                return m
+            if time.monotonic() > deadline:
+                raise Timeout(f"no {pattern!r} within {limit} s; the console ends with:\n{self.text[-3000:]}")
+            if not self.pump(0.2):
+                while self.pump(0) and self.machine.running():
+                    pass
+                m = re.compile(pattern, re.M).search(self.text, self.at)
+                if m:
+                    self.at = m.end()
+                    return m
+                raise Timeout(f"the machine ended before {pattern!r}; the console ends with:\n{self.text[-3000:]}\n{self.machine.output_tail()}")
+
+    def send(self, data):
+        for b in data.encode() if isinstance(data, str) else data:
+            self.machine.sock.setblocking(True)
+            self.machine.sock.send(bytes([b]))
+            self.machine.sock.setblocking(False)
+
+    def boot(self):
+        self.expect(r"corbel> ", BOOT_LIMIT)
+        return self
+
+    def run(self, line, limit=QUIET_LIMIT):
+        """Types LINE at Dom0's prompt; returns what was printed until the next prompt, terminal control removed."""
+        self.send(line + "\r")
+        self.expect(re.escape(line[-20:]) + r"[^\n]*\n", limit)
+        start = self.at
+        end = self.expect(r"^(\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ", limit)
+        return clean(self.text[start:end.start()])
+
+    def ok(self, line, limit=QUIET_LIMIT):
+        out = self.run(line, limit)
+        assert "error:" not in out, f"{line}: {out}"
+        return out
+
+    def refused(self, line, code, *words):
+        """LINE must fail with exit code CODE and an error line that holds WORDS."""
+        out = self.run(line)
+        errors = [x for x in out.split("\n") if x.startswith("error: ")]
+        assert errors, f"{line}: no error line in {out!r}"
+        assert errors[0].count(": ") >= 3, f"{line}: not what, why and what to do: {errors[0]!r}"
+        for word in words:
+            assert word in errors[0], f"{line}: {word!r} is not in {errors[0]!r}"
+        status = self.run("status")
+        assert re.search(rf"\b{code}\b", status), f"{line}: exit code is not {code}: {status!r}"
+        return errors[0]
+
+    def audit(self):
+        out = self.ok("audit")
+        assert re.search(r"audit: ok", out), out
+        return out
+
+    def rows(self):
+        """`list` as {name: (id, mem, vcpus, state)}."""
+        out = {}
+        for line in self.ok("list").split("\n")[1:]:
+            f = line.split()
+            if len(f) >= 6:
+                out[f[0]] = (int(f[1]), int(f[2]), int(f[3]), f[4])
+        return out
+
+
+def clean(text):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
+
+
+GUESTS = {  # name: (memsize, extra .vmx lines)
+    "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
+}
+
+
+def vmx_text(name, memsize, kernel, extra=""):
+    return f'displayName = "{name}"\nmemsize = "{memsize}"\nnumvcpus = "1"\ncorbel.kernel = "{kernel}"\n{extra}'
+
+
+def make_image(path, files, size_mib=128):
+    """An image with the built loader, hypervisor and Dom0 and FILES {destination: source path or bytes}."""
+    build = os.path.join(ROOT, "build")
+    work = path + ".files"
+    os.makedirs(work, exist_ok=True)
+    all_files = {
+        "\\EFI\\BOOT\\BOOTX64.EFI": os.path.join(build, "BOOTX64.EFI"),
+        "\\corbel\\corbel.elf": os.path.join(build, "corbel.elf"),
+        "\\corbel\\dom0.elf": os.path.join(build, "dom0.elf"),
+        "\\corbel\\corbel.cfg": os.path.join(ROOT, "boot", "corbel.cfg"),
+        **files,
+    }
+    args = []
+    for i, (dest, source) in enumerate(all_files.items()):
+        if source is None:
+            continue
+        if isinstance(source, (bytes, str)) and not (isinstance(source, str) and os.path.exists(source)):
+            name = os.path.join(work, str(i))
+            with open(name, "wb") as f:
+                f.write(source.encode() if isinstance(source, str) else source)
+            source = name
+        args.append(f"{source}:{dest}")
+    subprocess.run([os.path.join(ROOT, "tools", "mkimage"), path, str(size_mib), *args], check=True, capture_output=True)
+    return path
+
+
+def guest_files(*names, **extra):
+    """The .vmx and ELF files of the tiny guests NAMES."""
+    files = {}
+    for name in names:
+        files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(name, GUESTS[name], f"{name}.elf", extra.get(name, ""))
+        files[f"\\corbel\\vm\\{name}\\{name}.elf"] = os.path.join(ROOT, "build", "guests", f"{name}.elf")
+    return files
+
+
+def debian_files():
+    base = os.path.join(ROOT, "build", "vm", "debian")
+    return {f"\\corbel\\vm\\debian\\{n}": os.path.join(base, n) for n in ("debian.vmx", "vmlinuz", "initrd.gz")}

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[HOST] The life of tiny guests, and refusals. One boot for all."""
+import re
+
+from corbel import guest_files, vmx_text
+
+
+def FILES():
+    elf = "build/guests/tiny.elf"
+    return {
+        **guest_files("tiny", "poweroff", "spin", "crash", "triple", "reboot", "chatty", "deny"),
+        "\\corbel\\vm\\big\\big.vmx": vmx_text("big", 65536, "big.elf"),
+        "\\corbel\\vm\\big\\big.elf": elf,
+        "\\corbel\\vm\\huge\\huge.vmx": vmx_text("huge", 2048, "huge.elf"),
+        "\\corbel\\vm\\huge\\huge.elf": elf,
+        "\\corbel\\vm\\broken\\broken.vmx": vmx_text("broken", 16, "broken.elf"),
+        "\\corbel\\vm\\broken\\broken.elf": b"\x7fELF this is not a kernel" + bytes(4096),
+        "\\corbel\\vm\\cut\\cut.vmx": vmx_text("cut", 16, "cut.elf"),
+        "\\corbel\\vm\\cut\\cut.elf": open(elf, "rb").read()[:5000],
+        "\\corbel\\vm\\nokernel\\nokernel.vmx": vmx_text("nokernel", 16, "gone.elf"),
+        "\\corbel\\vm\\oddkey\\oddkey.vmx": vmx_text("oddkey", 16, "oddkey.elf", 'memsise = "32"\n'),
+        "\\corbel\\vm\\oddkey\\oddkey.elf": elf,
+        "\\corbel\\vm\\oddvalue\\oddvalue.vmx": 'displayName = "oddvalue"\nmemsize = "plenty"\ncorbel.kernel = "tiny.elf"\n',
+        "\\corbel\\vm\\text\\text.vmx": "this is not a configuration\n",
+    }
+
+
+def test_the_prompt_knows_itself(corbel):
+    assert re.search(r"\d+\.\d+", corbel.ok("version"))
+    assert "nr_cpus" in corbel.ok("info")
+    out = corbel.ok("help")
+    for verb in ("list", "create", "destroy", "shutdown", "pause", "unpause", "console", "dmesg", "debug-keys", "audit", "ls", "cat", "host-reboot", "host-poweroff"):
+        assert verb in out, verb
+    assert "displayName" in corbel.ok("cat tiny/tiny.vmx")
+    assert "tiny" in corbel.ok("ls")
+    assert "(CBL)" in corbel.ok("dmesg")
+    corbel.audit()
+
+
+def test_poweroff_from_inside(corbel):
+    corbel.ok("create poweroff")
+    corbel.expect(r"poweroff: powered off")
+    corbel.run("")
+    assert "poweroff" not in corbel.rows()
+    corbel.audit()
+
+
+def test_crash_and_triple_fault_are_kept_until_destroyed(corbel):
+    for name in ("crash", "triple"):
+        corbel.ok(f"create {name}")
+        corbel.expect(rf"{name}: (crashed|killed|stopped)")
+        corbel.run("")
+        assert "c" in corbel.rows()[name][3]
+        corbel.ok(f"destroy {name}")
+        assert name not in corbel.rows()
+    corbel.audit()
+
+
+def test_reboot_from_inside_gives_a_new_domain(corbel):
+    corbel.ok("create reboot")
+    corbel.expect(r"\(d\d+\) reboot: going|reboot: rebooting")
+    corbel.expect(r"reboot: re(booted|started|booting)")
+    corbel.run("")
+    corbel.run("destroy reboot")
+    for _ in range(10):
+        if "reboot" not in corbel.rows():
+            break
+        corbel.run("destroy reboot")
+    assert "reboot" not in corbel.rows()
+    corbel.audit()
+
+
+def test_destroy_in_each_state(corbel):
+    for name, before in (("tiny", None), ("spin", None), ("tiny", "pause tiny"), ("spin", "pause spin")):
+        corbel.ok(f"create {name}")
+        if before:
+            corbel.ok(before)
+            assert "p" in corbel.rows()[name][3]
+        corbel.ok(f"destroy {name}")
+        assert name not in corbel.rows()
+        corbel.audit()
+    corbel.ok("create -p tiny")
+    assert "p" in corbel.rows()["tiny"][3]
+    corbel.ok("destroy tiny")
+    corbel.audit()
+
+
+def test_a_spinning_and_a_shouting_guest_leave_dom0_its_prompt(corbel):
+    corbel.ok("create spin")
+    corbel.ok("create chatty")
+    for _ in range(3):
+        rows = corbel.rows()
+        assert "spin" in rows and "chatty" in rows
+    corbel.ok("destroy chatty")
+    corbel.ok("destroy spin")
+    corbel.audit()
+
+
+def test_what_must_not_work_does_not(corbel):
+    corbel.ok("create deny")
+    m = corbel.expect(r"deny: (\d+) passed, (\d+) failed")
+    assert int(m.group(1)) > 100 and m.group(2) == "0", m.group(0)
+    corbel.expect(r"deny: powered off")
+    corbel.run("")
+    corbel.audit()
+
+
+def test_refusals(corbel):
+    corbel.refused("create big", 6, "memory")
+    corbel.refused("create huge", 6, "memory")
+    corbel.refused("create broken", 1, "broken")
+    corbel.refused("create cut", 1, "cut")
+    corbel.refused("create nokernel", 1, "gone.elf")
+    corbel.refused("create oddvalue", 1, "memsize", "line 2")
+    corbel.refused("create text", 1, "line 1")
+    corbel.refused("create nothing-here", 1, "nothing-here")
+    corbel.refused("destroy nobody", 3, "nobody")
+    corbel.refused("console nobody", 3, "nobody")
+    corbel.refused("pause 4711", 3, "4711")
+    corbel.refused("destroy 0", 5)
+    corbel.refused("frobnicate", 2, "frobnicate")
+    assert set(corbel.rows()) == {"Domain-0"}
+    corbel.audit()
+
+
+def test_an_unknown_key_is_a_warning_with_the_nearest_name(corbel):
+    out = corbel.ok("create oddkey")
+    assert "warning" in out and "memsise" in out and "memsize" in out
+    corbel.ok("destroy oddkey")
+
+
+def test_a_taken_name_is_refused(corbel):
+    corbel.ok("create tiny")
+    corbel.refused("create tiny", 4, "tiny")
+    corbel.refused("unpause tiny", 4, "tiny")
+    corbel.ok("destroy tiny")
+
+
+def frames_free(corbel):
+    return int(re.search(r"free[^0-9]*(\d+)", corbel.audit()).group(1))
+
+
+def test_a_hundred_creates_and_destroys_lose_no_frame(corbel):
+    corbel.ok("create tiny")
+    corbel.ok("destroy tiny")
+    before = frames_free(corbel)
+    for i in range(100):
+        corbel.ok("create tiny")
+        corbel.ok("destroy tiny")
+        assert frames_free(corbel) == before, f"after {i + 1} rounds"
+
+
+def test_hypervisor_keys(corbel):
+    corbel.send(b"\x01\x01\x01")
+    corbel.expect(r"input.*(hypervisor|Corbel)|switched", 60)
+    corbel.send("h")
+    corbel.expect(r"reboot", 60)
+    corbel.send("q")
+    corbel.send("A")
+    corbel.expect(r"audit: ok", 60)
+    corbel.send(b"\x01\x01\x01")
+    corbel.send("\r")
+    corbel.expect(r"corbel> ")
+    assert "audit" in corbel.ok("debug-keys A") + corbel.ok("dmesg")
+
+
+def test_host_poweroff_ends_the_machine(corbel):
+    corbel.ok("create tiny")
+    corbel.refused("host-poweroff", 4, "tiny")
+    corbel.ok("destroy tiny")
+    corbel.send("host-poweroff\r")
+    corbel.expect(r"(?i)power", 60)
+    for _ in range(200):
+        if not corbel.pump(0.2):
+            break
+    assert not corbel.machine.running()

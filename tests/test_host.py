@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[HOST] What needs no machine: unit tests, short fuzzing, lint, the budget of root mode, the second compiler."""
+import glob
+import os
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def names(pattern, prefix):
+    return sorted(os.path.basename(p)[len(prefix):-2] for p in glob.glob(os.path.join(ROOT, pattern)))
+
+
+def run(argv, **kw):
+    r = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False, **kw)
+    assert r.returncode == 0, (r.stdout + r.stderr)[-4000:]
+    return r.stdout + r.stderr
+
+
+@pytest.mark.parametrize("unit", names("tests/unit/test_*.c", "test_"))
+def test_unit(unit):
+    out = run([f"build/unit/{unit}"], timeout=300)
+    assert "PASSED" in out
+
+
+@pytest.mark.parametrize("target", names("tests/fuzz/fuzz_*.c", "fuzz_"))
+def test_fuzz(target):
+    corpus = os.path.join(ROOT, "build", "fuzz", "corpus-" + target)
+    os.makedirs(corpus, exist_ok=True)
+    run([f"build/fuzz/{target}", "-max_total_time=8", "-artifact_prefix=build/fuzz/", corpus], timeout=120)
+
+
+def test_lint():
+    run(["make", "-s", "lint"], timeout=300)
+
+
+def test_tcb():
+    run(["make", "-s", "tcb"], timeout=60)
+
+
+def test_clang_builds_it_without_a_warning():
+    run(["make", "-s", "B=build/clang", "CC=clang", "build/clang/corbel.elf", "build/clang/dom0.elf"], timeout=600)
