@@ -68,6 +68,8 @@ romimage: file={OVMF}, address=0xffe00000, options=none
 vgaromimage: file={VGABIOS}
 vga: extension=vbe
 display_library: rfb, options="timeout=0"
+sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
+speaker: enabled=1, mode=system
 pci: enabled=1, chipset=i440fx, slot1=pcivga
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path={self.image}, mode=flat, cylinders={cylinders}, heads=16, spt=63
