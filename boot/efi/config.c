@@ -331,6 +331,14 @@ static bool fail_unknown(struct config_error *error, uint32_t line, struct text 
     return fail_at(error, line, "unknown key", name, fix);
 }
 
+static bool fail_value(struct config_error *error, uint32_t line, const struct key *key, struct text value)
+{
+    char why[64];
+
+    fmt_print(why, sizeof(why), "%s for %s", value.n > 0 ? "bad value" : "no value", key->name);
+    return fail_at(error, line, why, value, key->valid);
+}
+
 /* ---- lines ------------------------------------------------------------------------- */
 static bool plain(struct text t)
 {
@@ -366,7 +374,7 @@ static bool parse_pair(struct config *config, struct text text, uint32_t line, u
             return fail_at(error, line, "set twice: key", name, "keep one of the two lines");
         }
         *seen |= 1U << i;
-        return keys[i].set(config, value) || fail_at(error, line, "bad value", value.n > 0 ? value : name, keys[i].valid);
+        return keys[i].set(config, value) || fail_value(error, line, &keys[i], value);
     }
     return fail_unknown(error, line, name);
 }

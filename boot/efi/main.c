@@ -31,8 +31,15 @@
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
+struct image {
+    struct file_data file;
+    struct elf_plan plan;
+};
+
 struct loader {
     struct config config;
+    struct image root;
+    struct image dom0;
     struct boot_info *info; /* below 4 GiB, handed over */
     uint64_t root_entry;
 };
@@ -84,16 +91,17 @@ static EFI_STATUS measure_memory(struct preflight_facts *facts)
 
 static void print_report(const struct preflight_facts *facts, const struct preflight_report *report)
 {
-    static const char *const words[] = {"ok", "absent", "MISSING"};
+    static const char *const words[] = {"ok", "absent", "unknown", "MISSING"};
 
-    screen_print("corbel: processor %s, %s\n", facts->vendor, facts->brand[0] != '\0' ? facts->brand : "no brand string");
+    screen_print("corbel: doctor: processor %s, %s\n", facts->vendor,
+                 facts->brand[0] != '\0' ? facts->brand : "no brand string");
     for (uint32_t i = 0; i < report->count; i++) {
         const struct preflight_line *line = &report->lines[i];
-        screen_print("corbel: %s: %s: %s\n", words[line->result], line->what, line->why);
+        screen_print("corbel: doctor: %s: %s: %s\n", words[line->result], line->what, line->why);
     }
 }
 
-/* Prints what is missing; with `doctor`, everything. */
+/* Prints what is missing; with doctor, everything. */
 static EFI_STATUS preflight(const struct config *config)
 {
     static struct preflight_facts facts;
@@ -109,33 +117,29 @@ static EFI_STATUS preflight(const struct config *config)
     if (config->doctor) {
         print_report(&facts, &report);
     }
-    if (report.missing == 0) {
-        screen_print("corbel: preflight: this machine can run Corbel\n");
-        return EFI_SUCCESS;
-    }
-    screen_print("corbel: preflight: this machine cannot run Corbel:\n");
     for (uint32_t i = 0; i < report.count; i++) {
         if (report.lines[i].result == PREFLIGHT_MISSING) {
             screen_error(report.lines[i].what, report.lines[i].why, report.lines[i].fix);
         }
     }
-    return EFI_UNSUPPORTED;
+    screen_print("corbel: preflight: this machine %s run Corbel\n", report.missing == 0 ? "can" : "cannot");
+    return report.missing == 0 ? EFI_SUCCESS : EFI_UNSUPPORTED;
 }
 
 /* ---- images --------------------------------------------------------------------------------------- */
 typedef const char *plan_function(const void *file, size_t bytes, uint64_t limit_bytes, struct elf_plan *plan);
 
-/* Reads and plans one image; prints why it cannot. On success the file stays in memory for elf_load(). */
-static EFI_STATUS read_image(const char *path, plan_function *make_plan, uint64_t limit_bytes, struct file_data *file,
-                             struct elf_plan *plan)
+/* Reads and plans one image; prints why it cannot. The file stays in memory for elf_load(). */
+static EFI_STATUS read_image(const char *path, plan_function *make_plan, uint64_t limit_bytes, struct image *image)
 {
+    struct file_data *file = &image->file;
     EFI_STATUS status = files_read(path, IMAGE_LIMIT, file);
 
     if (EFI_ERROR(status)) {
         screen_error(path, firmware_words(status), "copy it from a build of Corbel to the boot volume");
         return status;
     }
-    const char *why = make_plan((const void *)(uintptr_t)file->address, file->bytes, limit_bytes, plan);
+    const char *why = make_plan((const void *)(uintptr_t)file->address, file->bytes, limit_bytes, &image->plan);
     if (why != NULL) {
         screen_error(path, why, "copy it from a build of Corbel to the boot volume again");
         return EFI_LOAD_ERROR;
@@ -156,48 +160,59 @@ static EFI_STATUS place_image(const char *path, uint64_t bytes, uint64_t max, ui
     return EFI_SUCCESS;
 }
 
-static EFI_STATUS load_root(struct loader *loader)
+static uint64_t dom0_bytes(const struct config *config)
 {
-    static struct elf_plan plan;
-    struct file_data file = {0};
-    struct boot_info *info = loader->info;
+    return (((uint64_t)config->dom0_mem_mib << MIB) + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+}
 
-    EFI_STATUS status = read_image(ROOT_PATH, elf_plan_root, ROOT_LIMIT, &file, &plan);
+/* Both, so that one attempt tells all that is wrong with the volume. */
+static EFI_STATUS read_images(struct loader *loader)
+{
+    uint64_t dom0_limit = dom0_bytes(&loader->config) - DOM0_HEAP_BYTES;
+    EFI_STATUS root = read_image(ROOT_PATH, elf_plan_root, ROOT_LIMIT, &loader->root);
+    EFI_STATUS dom0 = read_image(DOM0_PATH, elf_plan_dom0, dom0_limit, &loader->dom0);
+
+    return EFI_ERROR(root) ? root : dom0;
+}
+
+/* Copies a planned image to its place and gives the file's memory back. */
+static void load_image(struct image *image, uint64_t base)
+{
+    elf_load(&image->plan, (const void *)(uintptr_t)image->file.address, (void *)(uintptr_t)base);
+    firmware_free(image->file.address);
+}
+
+static EFI_STATUS place_root(struct loader *loader)
+{
+    struct boot_info *info = loader->info;
+    const struct elf_plan *plan = &loader->root.plan;
+
+    info->root_size = (plan->span_bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+    EFI_STATUS status = place_image(ROOT_PATH, info->root_size, FIRMWARE_ANYWHERE, &info->root_base);
     if (EFI_ERROR(status)) {
         return status;
     }
-    info->root_size = (plan.span_bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
-    status = place_image(ROOT_PATH, info->root_size, FIRMWARE_ANYWHERE, &info->root_base);
-    if (EFI_ERROR(status)) {
-        return status;
-    }
-    elf_load(&plan, (const void *)(uintptr_t)file.address, (void *)(uintptr_t)info->root_base);
-    firmware_free(file.address);
-    loader->root_entry = info->root_base + plan.entry_offset;
-    screen_print("corbel: hypervisor: %lu KiB at 0x%lx\n", (unsigned long)(plan.span_bytes >> 10),
+    load_image(&loader->root, info->root_base);
+    loader->root_entry = info->root_base + plan->entry_offset;
+    screen_print("corbel: hypervisor: %lu KiB at 0x%lx\n", (unsigned long)(plan->span_bytes >> 10),
                  (unsigned long)info->root_base);
     return EFI_SUCCESS;
 }
 
-static EFI_STATUS load_dom0(struct loader *loader)
+static EFI_STATUS place_dom0(struct loader *loader)
 {
-    static struct elf_plan plan;
-    struct file_data file = {0};
     struct boot_info *info = loader->info;
+    const struct elf_plan *plan = &loader->dom0.plan;
 
-    info->dom0_size = (((uint64_t)loader->config.dom0_mem_mib << MIB) + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
-    EFI_STATUS status = read_image(DOM0_PATH, elf_plan_dom0, info->dom0_size - DOM0_HEAP_BYTES, &file, &plan);
-    if (!EFI_ERROR(status)) {
-        status = place_image(DOM0_PATH, info->dom0_size, FIRMWARE_BELOW_4G, &info->dom0_base);
-    }
+    info->dom0_size = dom0_bytes(&loader->config);
+    EFI_STATUS status = place_image(DOM0_PATH, info->dom0_size, FIRMWARE_BELOW_4G, &info->dom0_base);
     if (EFI_ERROR(status)) {
         return status;
     }
-    elf_load(&plan, (const void *)(uintptr_t)file.address, (void *)(uintptr_t)info->dom0_base);
-    firmware_free(file.address);
-    info->dom0_image_size = plan.span_bytes;
-    info->dom0_entry = info->dom0_base + plan.entry_offset;
-    screen_print("corbel: Dom0: %lu KiB at 0x%lx in %lu MiB\n", (unsigned long)(plan.span_bytes >> 10),
+    load_image(&loader->dom0, info->dom0_base);
+    info->dom0_image_size = plan->span_bytes;
+    info->dom0_entry = info->dom0_base + plan->entry_offset;
+    screen_print("corbel: Dom0: %lu KiB at 0x%lx in %lu MiB\n", (unsigned long)(plan->span_bytes >> 10),
                  (unsigned long)info->dom0_base, (unsigned long)(info->dom0_size >> MIB));
     return EFI_SUCCESS;
 }
@@ -271,6 +286,31 @@ static EFI_STATUS leave(struct loader *loader)
 }
 
 /* ---- the story ------------------------------------------------------------------------------------------ */
+/* All that can be found wrong without changing anything: one attempt tells all of it. */
+static EFI_STATUS check(struct loader *loader)
+{
+    EFI_STATUS machine = preflight(&loader->config);
+    EFI_STATUS images = read_images(loader);
+
+    return EFI_ERROR(machine) ? machine : images;
+}
+
+static EFI_STATUS place(struct loader *loader)
+{
+    EFI_STATUS status = make_boot_info(loader);
+
+    if (!EFI_ERROR(status)) {
+        status = place_root(loader);
+    }
+    if (!EFI_ERROR(status)) {
+        status = place_dom0(loader);
+    }
+    if (!EFI_ERROR(status) && loader->config.volume[0] != '\0') {
+        status = files_read_folder(loader->config.volume, MODULE_RESERVE, loader->info);
+    }
+    return status;
+}
+
 static EFI_STATUS load(struct loader *loader)
 {
     EFI_STATUS status = files_open();
@@ -279,21 +319,15 @@ static EFI_STATUS load(struct loader *loader)
         status = read_config(&loader->config);
     }
     if (!EFI_ERROR(status)) {
-        status = preflight(&loader->config);
+        status = check(loader);
+    }
+    if (loader->config.doctor) {
+        screen_print("corbel: doctor: done; nothing was started\n");
     }
     if (EFI_ERROR(status) || loader->config.doctor) {
         return status;
     }
-    status = make_boot_info(loader);
-    if (!EFI_ERROR(status)) {
-        status = load_root(loader);
-    }
-    if (!EFI_ERROR(status)) {
-        status = load_dom0(loader);
-    }
-    if (!EFI_ERROR(status) && loader->config.volume[0] != '\0') {
-        status = files_read_folder(loader->config.volume, MODULE_RESERVE, loader->info);
-    }
+    status = place(loader);
     if (EFI_ERROR(status)) {
         return status;
     }

@@ -64,19 +64,22 @@ static bool same(const char *a, const char *b) { return strlen(a) == strlen(b) &
 
 static void judge_vmx(const struct preflight_facts *f, struct preflight_report *report)
 {
+    bool amd = f->has_svm || same(f->vendor, "AuthenticAMD") || same(f->vendor, "HygonGenuine");
+    bool emulated = f->hypervisor[0] != '\0';
+    const char *fix = "enable \"Intel Virtualization Technology (VT-x)\" in the firmware setup, or use a processor that has it";
+
     if (f->has_vmx) {
         add(report, PREFLIGHT_OK, "VT-x", "", "present");
-    } else if (f->has_svm || same(f->vendor, "AuthenticAMD") || same(f->vendor, "HygonGenuine")) {
-        add(report, PREFLIGHT_MISSING, "VT-x", "use a machine with an Intel processor that has VT-x",
-            "this is an AMD-type processor (%s) and its SVM is not supported", f->vendor);
-    } else if (f->hypervisor[0] != '\0') {
-        add(report, PREFLIGHT_MISSING, "VT-x", "enable nested virtualization there (QEMU: -accel kvm -cpu host), or use Bochs",
-            "the processor offers no VT-x (CPUID.1:ECX.VMX = 0) under the hypervisor or emulator \"%s\"", f->hypervisor);
-    } else {
-        add(report, PREFLIGHT_MISSING, "VT-x",
-            "enable \"Intel Virtualization Technology (VT-x)\" in the firmware setup, or use a processor that has it",
-            "the processor offers no VT-x (CPUID.1:ECX.VMX = 0)");
+        return;
     }
+    if (emulated) {
+        fix = "use a processor model that has it (Bochs: corei7_skylake_x) or enable nested VT-x there (QEMU: -accel kvm -cpu host)";
+    } else if (amd) {
+        fix = "use a machine with an Intel processor that has VT-x";
+    }
+    add(report, PREFLIGHT_MISSING, "VT-x", fix, "the processor has no VT-x%s%s%s%s",
+        amd ? "; it is of AMD's kind, whose SVM is not supported" : " (CPUID.1:ECX.VMX is 0)", emulated ? " (under " : "",
+        f->hypervisor, emulated ? ")" : "");
 }
 
 static void judge_feature_control(const struct preflight_facts *f, struct preflight_report *report)
@@ -140,6 +143,8 @@ void preflight_judge(const struct preflight_facts *f, struct preflight_report *r
         judge_feature_control(f, report);
         judge_ept(f, report);
         judge_controls(f, report);
+    } else {
+        add(report, PREFLIGHT_UNKNOWN, "EPT, unrestricted guest, VPID", "", "cannot be asked without VT-x");
     }
     require(report, f->has_x2apic, "x2APIC", "the processor has only the older APIC (CPUID.1:ECX.x2APIC = 0)");
     require(report, f->has_long_mode && f->linear_bits >= 48, "64-bit mode, 48-bit addresses", "absent");

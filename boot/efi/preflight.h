@@ -32,7 +32,8 @@ struct preflight_facts {
     uint32_t dom0_mem_mib;
 };
 
-enum preflight_result { PREFLIGHT_OK, PREFLIGHT_ABSENT, PREFLIGHT_MISSING }; /* ABSENT: optional, slower without */
+/* ABSENT: optional, slower without. UNKNOWN: cannot be asked because something before it is missing. */
+enum preflight_result { PREFLIGHT_OK, PREFLIGHT_ABSENT, PREFLIGHT_UNKNOWN, PREFLIGHT_MISSING };
 
 struct preflight_line {
     enum preflight_result result;
@@ -47,7 +48,7 @@ struct preflight_report {
     struct preflight_line lines[PREFLIGHT_MAX_LINES];
 };
 
-/* Judges the facts. What cannot be asked because something before it is missing has no line. */
+/* Judges the facts. */
 void preflight_judge(const struct preflight_facts *facts, struct preflight_report *report);
 
 /* Asks the CPU that it runs on (CPUID; the VMX capability MSRs only if it has VMX). Leaves the memory part alone. */
