@@ -37,6 +37,11 @@ void *memset(void *dst, int byte, size_t n)
     return dst;
 }
 
+void memset64(void *dst, uint64_t value, size_t count)
+{
+    __asm__ volatile("rep stosq" : "+D"(dst), "+c"(count) : "a"(value) : "memory");
+}
+
 int memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The frame allocator. Every frame of RAM has an 8-byte descriptor: owner, type, reference count
- * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 2 MiB and 1 GiB; each list in a
- * clean (scrubbed) and a dirty form. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type;
+ * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 2 MiB, each in a
+ * clean (scrubbed) and a dirty form; 1 GiB is put together from 512 free 2 MiB blocks. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type;
  * reference counts are atomic. Root-owned frames are mapped for good at root_va() (see pagetable.h). */
 #ifndef KERNEL_MM_FRAME_H
 #define KERNEL_MM_FRAME_H
@@ -43,11 +43,14 @@ struct frame_stats {
 enum status frame_init(const struct boot_info *boot);
 
 /* Allocates 2^ORDER frames, naturally aligned, zeroed (clean ones are taken first; dirty ones are scrubbed here), as TYPE for OWNER
- * with a reference count of 1. Types ROOT, PAGE_TABLE, EPT, VMX and SHARED are mapped at root_va(). STATUS_NO_MEMORY: none that large. */
+ * with a reference count of 1. Types ROOT, EPT, VMX and SHARED are mapped at root_va(). STATUS_NO_MEMORY: none that large. */
 enum status frame_alloc(unsigned order, uint16_t owner, enum frame_type type, hfn_t *out);
+/* As frame_alloc, but never maps at root_va() (what frame_alloc and the page-table code are built on). */
+enum status frame_take(unsigned order, unsigned addr_bits, uint16_t owner, enum frame_type type, hfn_t *out);
 /* As frame_alloc, but prefers frames below 2^ADDR_BITS; for Dom0's DMA memory. */
 enum status frame_alloc_below(unsigned order, unsigned addr_bits, uint16_t owner, enum frame_type type, hfn_t *out);
-/* Returns 2^ORDER frames to the dirty lists and unmaps them from root. Panics when a count is not 1 (our bug): callers drop references first.
+/* Returns 2^ORDER frames to the dirty lists and unmaps them from root. Panics when a count is above 1 (our bug):
+ * callers drop references first (1: the owner's own, 0: after a frame_put that returned true).
  * The caller guarantees that no TLB can still reach them (flush epochs: ept/flush.h). */
 void frame_free(hfn_t first, unsigned order);
 

@@ -16,8 +16,19 @@
 static inline void *root_va(hpa_t a) { return (void *)(ROOT_MAP_BASE + a.v); }
 static inline hpa_t root_pa(const void *va) { return hpa((uint64_t)va - ROOT_MAP_BASE); }
 
-/* Builds the final tables (image by segment W^X, frame table) and loads CR3. Panics if memory does not suffice: boot only. */
+/* Refines entry.asm's tables into the final ones (image by segment W^X, windows, no identity map) and reloads CR3. Boot only;
+ * needs no frame allocator. The tables see each other through a recursive PML4 slot, so their frames are not at root_va(). */
 void pagetable_init(void);
+/* Maps 2 MiB of physical memory at A as piece CHUNK of the frame table (2 MiB of table: 1 GiB of memory). Boot only, no frame allocator needed. */
+void pagetable_map_frame_table(unsigned chunk, hpa_t a);
+/* Makes 2^ORDER frames visible at root_va(), RW NX. STATUS_NO_MEMORY: no frame for a table; nothing is mapped then. */
+enum status pagetable_map_root(hfn_t first, unsigned order);
+/* Takes them out again; frames that are not there are skipped. This CPU's TLB is flushed for them. */
+void pagetable_unmap_root(hfn_t first, unsigned order);
+/* Does the 2 MiB unit around F have its table at root_va() already, so that mapping F there costs no frame? */
+bool pagetable_root_unit_mapped(hfn_t f);
+/* Points window page SLOT of CPU at F (kernel/mm/window.c only). */
+void *pagetable_set_window(uint32_t cpu, unsigned slot, hfn_t f);
 /* Maps SIZE bytes of device memory at physical A, uncached, RW NX; for good. */
 enum status pagetable_map_mmio(hpa_t a, size_t size, void **out);
 /* Physical address of a byte inside root's image. */

@@ -12,5 +12,7 @@
 void *window_open(hfn_t f);
 /* Drops all cached windows of this CPU. */
 void window_flush(void);
+/* Zeroes the frame F, which nobody uses. */
+void window_scrub(hfn_t f);
 
 #endif

@@ -17,6 +17,12 @@
 #define IRQ_TRIGGER_LEVEL 1U
 #define IRQ_POLARITY_LOW 2U
 
+/* 8259s remapped and masked, I/O APICs found and masked. Precondition: acpi_init, lapic_init. */
+void irq_init(void);
+/* The GSI that ISA interrupt IRQ (0..15) arrives on. */
+uint32_t irq_gsi_of_isa(uint32_t irq);
+/* Who handles a system vector (VECTOR_TIMER .. 0xfe). */
+void irq_set_system(uint8_t vector, void (*fn)(void));
 /* Handles one arrived vector: EOI as its kind needs, then its handler. */
 void irq_dispatch(uint8_t vector);
 /* Routes GSI to this CPU. FLAGS: IRQ_TRIGGER_LEVEL | IRQ_POLARITY_LOW, or ~0U for the line's default (ISA: edge/high unless the

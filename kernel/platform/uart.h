@@ -8,6 +8,12 @@
 
 /* Chooses and sets up the port by OPTIONS, else SPCR, else COM1 if its scratch register answers. false: none. */
 bool uart_init(const struct boot_options *options);
+/* Moves bytes both ways without an interrupt; from the run loop's slow path and idle. Cheap when there is nothing to do. */
+void uart_poll(void);
+/* A received byte if there is one, else negative; for panic, without locks. */
+int uart_poll_byte(void);
+/* Bytes dropped because the output ring was full. */
+uint64_t uart_dropped(void);
 /* After irq setup: interrupt-driven from here on. */
 void uart_enable_irq(void);
 /* Queues TEXT (\n becomes \r\n); drops the oldest when the ring is full and counts it. */
@@ -16,7 +22,7 @@ void uart_write(const char *text, size_t len);
 void uart_write_sync(const char *text, size_t len);
 /* Called for each received byte, in root. */
 void uart_set_input(void (*fn)(uint8_t byte));
-/* Waits (polled) for a byte; for panic. Negative when there is no port. */
+/* Waits (polled, bounded) for a byte. Negative when there is no port or none came. */
 int uart_read_sync(void);
 /* Does I/O port P belong to the console (so that Dom0 must not touch it)? */
 bool uart_owns_port(uint16_t port);

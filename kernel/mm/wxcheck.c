@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The W^X invariant of root's map. Pure: sees the tables only through a function. */
+#include "kernel/mm/pagetable_priv.h"
+
+#define VA_BITS 48U
+
+static uint64_t canonical(uint64_t va) { return (uint64_t)((int64_t)(va << (64 - VA_BITS)) >> (64 - VA_BITS)); }
+
+/* Follows VA down; returns the level where the walk ended. *WX: it ended at a leaf that is writable and executable by all levels. */
+static unsigned descend(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t va, bool *wx)
+{
+    bool writable = true;
+    bool executable = true;
+    *wx = false;
+    for (unsigned level = 4;; level--) {
+        uint64_t e = entry(level, canonical(va));
+        if ((e & PTE_P) == 0)
+            return level;
+        writable &= (e & PTE_W) != 0;
+        executable &= (e & PTE_NX) == 0;
+        if (level == 1 || (level < 4 && (e & PTE_PS) != 0)) {
+            *wx = writable && executable;
+            return level;
+        }
+    }
+}
+
+bool wxcheck_walk(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t *bad_va)
+{
+    uint64_t va = 0;
+    while (va >> VA_BITS == 0) {
+        unsigned level = 4;
+        bool wx = false;
+        if (va >> 39 != PAGETABLE_RECURSIVE_SLOT)
+            level = descend(entry, va, &wx);
+        if (wx) {
+            *bad_va = canonical(va);
+            return false;
+        }
+        uint64_t span = 1UL << (PAGE_SHIFT + 9 * (level - 1));
+        va = (va & ~(span - 1)) + span;
+    }
+    return true;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The end of the hypervisor: everything that helps to find out why, polled, without locks; then a reset. Declared in
+ * kernel/core/panic.h for all layers; lives here because it needs the console. */
+#include "kernel/core/panic.h"
+
+#include "kernel/core/ksyms.h"
+#include "kernel/core/log.h"
+#include "kernel/core/printf.h"
+#include "kernel/core/trace.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/cpu/traps.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/platform/console.h"
+#include "kernel/platform/panic_priv.h"
+#include "kernel/platform/reset.h"
+#include "kernel/platform/uart.h"
+
+#define MAX_FRAMES 24U
+#define TRACE_TAIL 12U
+#define WAIT_NS 10000000000UL
+#define WAIT_SPINS 20000000U /* where there is no clock yet */
+
+extern const char text_start[], text_end[], data_start[], image_end[];
+
+static bool panicking;
+
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+{
+    char line[320];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    console_write_sync(line, MIN((size_t)n, sizeof(line) - 1));
+}
+
+static void say_symbol(uint64_t rip)
+{
+    uint64_t offset;
+    const char *name = ksyms_lookup(rip, &offset);
+    say("(CBL)   %016lx %s+0x%lx\n", rip, name, offset);
+}
+
+/* All root stacks lie in the image's data, so a frame pointer that does not is the end (or damage). */
+static bool stack_pointer_ok(uint64_t rbp) { return rbp >= (uint64_t)data_start && rbp + 16 <= (uint64_t)image_end && rbp % 8 == 0; }
+
+static void backtrace(uint64_t rip, uint64_t rbp)
+{
+    say("(CBL) backtrace:\n");
+    if (rip != 0)
+        say_symbol(rip);
+    for (unsigned i = 0; i < MAX_FRAMES && stack_pointer_ok(rbp); i++) {
+        const uint64_t *frame = (const uint64_t *)rbp;
+        if (frame[1] < (uint64_t)text_start || frame[1] >= (uint64_t)text_end)
+            return;
+        say_symbol(frame[1]);
+        if (frame[0] <= rbp)
+            return;
+        rbp = frame[0];
+    }
+}
+
+static void trace_tail(void)
+{
+    uint32_t cpu = cpu_id();
+    uint64_t pos = 0;
+    struct trace_record r;
+    if (trace_rings[cpu] == NULL || trace_rings[cpu]->next == 0)
+        return;
+    pos = trace_rings[cpu]->next > TRACE_TAIL ? trace_rings[cpu]->next - TRACE_TAIL : 0;
+    say("(CBL) trace (tsc, kind, a, b):\n");
+    while (trace_read(cpu, &pos, &r, 1) == 1)
+        say("(CBL)   %lu %u %lx %lx\n", r.tsc, (unsigned)(uint32_t)r.kind_cpu, r.a, r.b);
+}
+
+static void wait_for_key(void)
+{
+    say("(CBL) R reboots now; otherwise in 10 s\n");
+    uint64_t start = log_now_ns();
+    for (unsigned i = 0; start != 0 || i < WAIT_SPINS; i++) {
+        int c = uart_poll_byte();
+        if (c == 'R' || c == 'r' || (start != 0 && log_now_ns() - start > WAIT_NS))
+            return;
+        cpu_relax();
+    }
+}
+
+static void registers(const struct trap_frame *f)
+{
+    say("(CBL) vector %lu error 0x%lx rip %04lx:%016lx rflags %lx rsp %04lx:%016lx\n", f->vector, f->error, f->cs, f->rip, f->rflags,
+        f->ss, f->rsp);
+    say("(CBL) rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+    say("(CBL) rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+    say("(CBL) r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+    say("(CBL) r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
+}
+
+/* Common end. A second call means that the first one failed: no more words then. */
+__attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
+{
+    say("(CBL) cpu %u cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", cpu_id(), read_cr0(), read_cr2(), read_cr3(), read_cr4());
+    backtrace(rip, rbp);
+    trace_tail();
+    wait_for_key();
+    reset_machine();
+}
+
+static void begin(void)
+{
+    __asm__ volatile("cli");
+    if (panicking)
+        reset_machine();
+    panicking = true;
+}
+
+static const char *const exception_names[] = {
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU", "double fault", "9", "invalid TSS",
+    "segment not present", "stack fault", "general protection", "page fault", "15", "x87 error", "alignment check", "machine check",
+};
+
+static void fatal_trap(const struct trap_frame *f)
+{
+    begin();
+    const char *name = f->vector < ARRAY_SIZE(exception_names) ? exception_names[f->vector] : "exception";
+    say("\n(CBL) PANIC: %s in the hypervisor\n", name);
+    registers(f);
+    finish(f->rip, f->rbp);
+}
+
+void panic(const char *fmt, ...)
+{
+    begin();
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    say("\n(CBL) PANIC: %s\n", text);
+    finish(0, (uint64_t)__builtin_frame_address(0));
+}
+
+void panic_init(void) { traps_set_fatal_handler(fatal_trap); }

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The 16550 console port. uart_lock guards the output ring and the transmit side; input is read without it, so that what
+ * a received byte triggers may print. Waits are bounded everywhere: a dead port costs output, never time. */
+#include "kernel/platform/uart.h"
+
+#include "kernel/core/log.h"
+#include "kernel/core/spinlock.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/mm/pagetable.h"
+#include "kernel/platform/acpi.h"
+#include "kernel/platform/irq.h"
+
+/* Registers of the PC16550D. */
+#define REG_DATA 0U
+#define REG_IER 1U
+#define REG_FCR 2U /* write */
+#define REG_IIR 2U /* read */
+#define REG_LCR 3U
+#define REG_MCR 4U
+#define REG_LSR 5U
+#define REG_SCRATCH 7U
+#define IER_RX 1U
+#define IER_TX 2U
+#define IIR_NONE 1U
+#define LSR_RX 0x01U
+#define LSR_TX_EMPTY 0x20U
+#define COM1 0x3f8U
+#define RING_BYTES 32768U /* a power of two */
+#define FIFO_BYTES 16U
+#define RX_PER_CALL 64U
+#define SYNC_SPINS 200000U /* per byte: 100 ms or more at any speed that matters */
+#define READ_SPINS 0x40000000U
+
+static struct {
+    bool present;
+    bool is_mmio;
+    bool irq_on;
+    uint16_t port;
+    uint32_t stride; /* of MMIO registers, bytes */
+    volatile uint8_t *mmio;
+    unsigned fifo;
+    uint8_t ier;
+} uart;
+static struct spinlock uart_lock;
+static char ring[RING_BYTES];
+static uint64_t ring_head, ring_tail; /* absolute; tail: the oldest byte not sent */
+static uint64_t dropped;
+static void (*input_fn)(uint8_t byte);
+
+static uint8_t reg_read(unsigned reg)
+{
+    return uart.is_mmio ? uart.mmio[reg * uart.stride] : in8((uint16_t)(uart.port + reg));
+}
+static void reg_write(unsigned reg, uint8_t v)
+{
+    if (uart.is_mmio)
+        uart.mmio[reg * uart.stride] = v;
+    else
+        out8((uint16_t)(uart.port + reg), v);
+}
+
+static bool scratch_answers(void)
+{
+    reg_write(REG_SCRATCH, 0x5a);
+    bool ok = reg_read(REG_SCRATCH) == 0x5a;
+    reg_write(REG_SCRATCH, 0xa5);
+    return ok && reg_read(REG_SCRATCH) == 0xa5;
+}
+
+static void set_baud(uint32_t baud)
+{
+    uint32_t divisor = MAX(MIN(115200U / baud, 0xffffU), 1U);
+    reg_write(REG_LCR, 0x83); /* divisor latch, 8n1 */
+    reg_write(0, (uint8_t)divisor);
+    reg_write(1, (uint8_t)(divisor >> 8));
+}
+
+static bool set_up(uint32_t baud, bool probe)
+{
+    if (reg_read(REG_LSR) == 0xff || (probe && !scratch_answers()))
+        return false;
+    reg_write(REG_IER, 0);
+    if (baud != 0)
+        set_baud(baud);
+    reg_write(REG_LCR, 0x03);
+    reg_write(REG_FCR, 0x07); /* FIFOs on and empty, receive trigger 1 */
+    reg_write(REG_MCR, 0x0b); /* DTR, RTS, OUT2: the interrupt line */
+    uart.fifo = (reg_read(REG_IIR) & 0xc0) == 0xc0 ? FIFO_BYTES : 1;
+    uart.present = true;
+    return true;
+}
+
+static bool use_port(uint64_t port, uint32_t baud, bool probe)
+{
+    if (port == 0 || port > 0xfff8)
+        return false;
+    if (uart.present && !uart.is_mmio && uart.port == port)
+        return true;
+    uart.present = false;
+    uart.is_mmio = false;
+    uart.port = (uint16_t)port;
+    return set_up(baud, probe);
+}
+
+static bool use_mmio(uint64_t addr, uint32_t stride, uint32_t baud)
+{
+    void *va;
+    if (pagetable_map_mmio(hpa(addr), 8UL * stride, &va) != STATUS_OK)
+        return false;
+    uart.present = false;
+    uart.is_mmio = true;
+    uart.stride = stride;
+    uart.mmio = va;
+    return set_up(baud, false);
+}
+
+bool uart_init(const struct boot_options *options)
+{
+    uint32_t baud = options->console_baud;
+    const struct acpi_gas *spcr = &acpi_info.spcr;
+    switch (options->console_kind) {
+    case BOOT_CONSOLE_IO:
+        return use_port(options->console_addr, baud, false);
+    case BOOT_CONSOLE_MMIO:
+        return use_mmio(options->console_addr, 1, baud);
+    case BOOT_CONSOLE_AUTO:
+        if (spcr->addr != 0 && spcr->space == 1)
+            return use_port(spcr->addr, baud, false);
+        if (spcr->addr != 0 && spcr->space == 0)
+            return use_mmio(spcr->addr, spcr->bits == 32 ? 4 : 1, baud);
+        return use_port(COM1, baud, true);
+    default:
+        return false;
+    }
+}
+
+/* Fills the transmit FIFO if it is empty. Lock held (or panic). */
+static void drain(void)
+{
+    if (ring_head == ring_tail || (reg_read(REG_LSR) & LSR_TX_EMPTY) == 0)
+        return;
+    for (unsigned i = 0; i < uart.fifo && ring_tail != ring_head; i++)
+        reg_write(REG_DATA, (uint8_t)ring[ring_tail++ % RING_BYTES]);
+}
+
+/* The transmit interrupt is on exactly while the ring holds something. */
+static void update_ier(void)
+{
+    uint8_t want = (uint8_t)(IER_RX | (ring_head != ring_tail ? IER_TX : 0));
+    if (!uart.irq_on || want == uart.ier)
+        return;
+    uart.ier = want;
+    reg_write(REG_IER, want);
+}
+
+static void receive(void)
+{
+    for (unsigned i = 0; i < RX_PER_CALL; i++) {
+        int byte = uart_poll_byte();
+        if (byte < 0)
+            return;
+        if (input_fn != NULL)
+            input_fn((uint8_t)byte);
+    }
+}
+
+static void on_irq(uint32_t gsi, void *ctx)
+{
+    (void)gsi;
+    (void)ctx;
+    /* An edge-triggered line: go on until the port has nothing more to say, or no further edge comes. */
+    for (unsigned i = 0; i < 8 && (reg_read(REG_IIR) & IIR_NONE) == 0; i++) {
+        receive();
+        spin_lock(&uart_lock);
+        drain();
+        update_ier();
+        spin_unlock(&uart_lock);
+    }
+}
+
+static uint32_t isa_irq(void)
+{
+    switch (uart.port) {
+    case 0x3f8:
+    case 0x3e8:
+        return 4;
+    case 0x2f8:
+    case 0x2e8:
+        return 3;
+    default:
+        return ~0U;
+    }
+}
+
+void uart_enable_irq(void)
+{
+    if (!uart.present || uart.is_mmio || isa_irq() == ~0U)
+        return; /* stays polled */
+    if (irq_bind_gsi(irq_gsi_of_isa(isa_irq()), ~0U, on_irq, NULL) != STATUS_OK) {
+        log_warn("uart: no interrupt line; polled");
+        return;
+    }
+    spin_lock(&uart_lock);
+    uart.irq_on = true;
+    update_ier();
+    spin_unlock(&uart_lock);
+}
+
+static void push(char c)
+{
+    if (ring_head - ring_tail == RING_BYTES) {
+        ring_tail++;
+        dropped++;
+    }
+    ring[ring_head++ % RING_BYTES] = c;
+}
+
+void uart_write(const char *text, size_t len)
+{
+    if (!uart.present)
+        return;
+    spin_lock(&uart_lock);
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\n')
+            push('\r');
+        push(text[i]);
+    }
+    if ((uart.ier & IER_TX) == 0) {
+        drain();
+        update_ier();
+    }
+    spin_unlock(&uart_lock);
+}
+
+void uart_poll(void)
+{
+    if (!uart.present)
+        return;
+    receive();
+    if (ring_head == ring_tail)
+        return;
+    spin_lock(&uart_lock);
+    drain();
+    update_ier();
+    spin_unlock(&uart_lock);
+}
+
+uint64_t uart_dropped(void) { return dropped; }
+void uart_set_input(void (*fn)(uint8_t byte)) { input_fn = fn; }
+
+static void send_sync(char c)
+{
+    unsigned spins = 0;
+    while ((reg_read(REG_LSR) & LSR_TX_EMPTY) == 0) {
+        if (++spins == SYNC_SPINS) {
+            uart.present = false;
+            return;
+        }
+    }
+    reg_write(REG_DATA, (uint8_t)c);
+}
+
+void uart_write_sync(const char *text, size_t len)
+{
+    while (uart.present && ring_tail != ring_head)
+        send_sync(ring[ring_tail++ % RING_BYTES]);
+    for (size_t i = 0; uart.present && i < len; i++) {
+        if (text[i] == '\n')
+            send_sync('\r');
+        send_sync(text[i]);
+    }
+}
+
+int uart_poll_byte(void)
+{
+    if (!uart.present || (reg_read(REG_LSR) & LSR_RX) == 0)
+        return -1;
+    return reg_read(REG_DATA);
+}
+
+int uart_read_sync(void)
+{
+    int byte = -1;
+    for (unsigned i = 0; uart.present && byte < 0 && i < READ_SPINS; i++)
+        byte = uart_poll_byte();
+    return byte;
+}
+
+bool uart_owns_port(uint16_t port) { return uart.present && !uart.is_mmio && port >= uart.port && port < uart.port + 8; }
