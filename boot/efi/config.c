@@ -204,7 +204,7 @@ static bool set_autostart(struct config *config, struct text value)
     memset(to, 0, sizeof(config->options.autostart));
     while (more) {
         more = split(value, ',', &name, &value);
-        if (name.n == 0 || used + name.n + 2 > sizeof(config->options.autostart)) {
+        if (name.n == 0 || used + (used > 0 ? 1 : 0) + name.n >= sizeof(config->options.autostart)) {
             return false;
         }
         for (size_t i = 0; i < name.n; i++) {
@@ -386,7 +386,7 @@ static bool parse_line(struct config *config, struct text text, uint32_t line, u
         return true;
     }
     if (!plain(text)) {
-        return fail_at(error, line, "a character that is not plain ASCII", (struct text){0}, "write the value in ASCII");
+        return fail_at(error, line, "a character that is not plain ASCII", (struct text){"", 0}, "write the value in ASCII");
     }
     if (text.p[0] == '[') {
         return is(text, "[corbel]") || fail_at(error, line, "unknown section", text, "the only section is [corbel]");
@@ -414,7 +414,7 @@ bool config_parse(const char *text, size_t length, struct config *config, struct
 
     config_defaults(config);
     if (length > CONFIG_MAX_BYTES) {
-        return fail_at(error, 1, "the file is larger than 64 KiB", (struct text){0}, "is it a configuration file?");
+        return fail_at(error, 1, "the file is larger than 64 KiB", (struct text){"", 0}, "is it a configuration file?");
     }
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         at = 3; /* the mark that some editors put before UTF-8 */

@@ -1,0 +1,15 @@
+UNIT_cache := dom0/fs/cache.c
+UNIT_partition := dom0/fs/partition.c dom0/fs/cache.c drivers/block.c
+UNIT_path := dom0/fs/path.c
+UNIT_fat32 := dom0/fs/fat32.c dom0/fs/fat32_dir.c dom0/fs/fat32_name.c dom0/fs/cache.c drivers/block.c
+UNIT_volume := dom0/fs/volume.c dom0/fs/bootvol.c dom0/fs/path.c dom0/fs/partition.c $(UNIT_fat32)
+UNIT_pci := drivers/pci.c
+UNIT_ata := drivers/ata.c drivers/ata_command.c drivers/ata_transfer.c drivers/block.c
+FUZZ_fat32 := dom0/fs/partition.c $(UNIT_fat32)
+UNIT_config := boot/efi/config.c boot/efi/fmt.c
+UNIT_elf := boot/efi/elf.c
+UNIT_handoff := boot/efi/handoff.c
+UNIT_fwacpi := boot/efi/fwacpi.c boot/efi/handoff.c
+UNIT_preflight := boot/efi/preflight.c boot/efi/fmt.c
+FUZZ_config := boot/efi/config.c boot/efi/fmt.c
+FUZZ_elf := boot/efi/elf.c
