@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] corbel.cfg: an ini file of `key = value` lines into a validated struct. Pure.
  *
- * A comment has a line of its own, because ';' separates the commands of `exec`. Nothing is ignored in silence: an unknown
- * or repeated key and a wrong value are errors with line number and advice. */
+ * A comment has a line of its own, because ';' separates the commands of `exec`. Nothing is ignored in silence: an
+ * unknown or repeated key and a wrong value are errors with line number and advice. */
 #include "boot/efi/config.h"
 
 #include "boot/efi/fmt.h"
 #include "boot/efi/lib.h"
 
-#define KEY_MAX 24U
+#define KEY_MAX   24U
 #define BAUD_BASE 115200U
 
 struct text {
@@ -98,7 +98,9 @@ static bool number(struct text t, uint64_t *value)
     *value = 0;
     for (size_t i = 0; i < t.n; i++) {
         char c = lower(t.p[i]);
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+                                                : 16;
         if (digit >= base || *value > (UINT64_MAX - digit) / base) {
             return false;
         }
@@ -235,7 +237,8 @@ static bool set_volume(struct config *config, struct text value)
     while (value.n > 1 && (value.p[value.n - 1] == '\\' || value.p[value.n - 1] == '/')) {
         value.n--;
     }
-    if (value.n < 2 || (value.p[0] != '\\' && value.p[0] != '/') || !copy(value, config->volume, sizeof(config->volume))) {
+    if (value.n < 2 || (value.p[0] != '\\' && value.p[0] != '/') ||
+        !copy(value, config->volume, sizeof(config->volume))) {
         return false;
     }
     for (char *c = config->volume; *c != '\0'; c++) {
@@ -358,7 +361,8 @@ static struct text unquote(struct text t)
     return t;
 }
 
-static bool parse_pair(struct config *config, struct text text, uint32_t line, uint32_t *seen, struct config_error *error)
+static bool parse_pair(struct config *config, struct text text, uint32_t line, uint32_t *seen,
+                       struct config_error *error)
 {
     struct text name, value;
 
@@ -379,14 +383,16 @@ static bool parse_pair(struct config *config, struct text text, uint32_t line, u
     return fail_unknown(error, line, name);
 }
 
-static bool parse_line(struct config *config, struct text text, uint32_t line, uint32_t *seen, struct config_error *error)
+static bool parse_line(struct config *config, struct text text, uint32_t line, uint32_t *seen,
+                       struct config_error *error)
 {
     text = trim(text);
     if (text.n == 0 || text.p[0] == '#' || text.p[0] == ';') {
         return true;
     }
     if (!plain(text)) {
-        return fail_at(error, line, "a character that is not plain ASCII", (struct text){"", 0}, "write the value in ASCII");
+        return fail_at(error, line, "a character that is not plain ASCII", (struct text){"", 0},
+                       "write the value in ASCII");
     }
     if (text.p[0] == '[') {
         return is(text, "[corbel]") || fail_at(error, line, "unknown section", text, "the only section is [corbel]");

@@ -3,8 +3,9 @@
 EFI_C := $(wildcard boot/efi/*.c)
 EFI_OBJ := $(patsubst %.c,$(B)/efi/%.o,$(EFI_C))
 EFI_LIB ?= /usr/lib
-EFI_CFLAGS := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem /usr/include/efi \
-	-isystem /usr/include/efi/x86_64 -I. -DGNU_EFI_USE_MS_ABI -fpic -fshort-wchar -mno-red-zone -mno-mmx -fno-stack-protector \
+EFI_CFLAGS := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -I. -DGNU_EFI_USE_MS_ABI \
+	-fpic -fshort-wchar -mno-red-zone -mno-mmx -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common -fvisibility=hidden -O2 -g \
 	$(AUTO_INIT) $(WARN)
 
@@ -12,8 +13,8 @@ $(B)/efi/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(EFI_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The firmware's start code relocates the image, so it is linked as a shared object and then rewritten as PE32+. Its sections
-# keep their rights: .text is executable and not writable, all others are not executable.
+# The start code relocates the image, so it is linked as a shared object and then rewritten as PE32+. Its sections keep
+# their rights: .text is executable and not writable, all others are not executable.
 $(B)/efi/loader.so: $(EFI_OBJ)
 	$(LD) -nostdlib -znocombreloc -z noexecstack -shared -Bsymbolic --no-undefined -T $(EFI_LIB)/elf_x86_64_efi.lds -o $@ \
 		$(EFI_LIB)/crt0-efi-x86_64.o $(EFI_OBJ) $(EFI_LIB)/libgnuefi.a

@@ -8,22 +8,22 @@
 
 #include "boot/efi/lib.h"
 
-#define PAGE 4096UL
+#define PAGE       4096UL
 #define LARGE_PAGE (2UL << 20)
 
-#define ELF_IDENT 0x00010102464c457fUL /* magic, 64-bit, little-endian, version 1, System V */
-#define ELF_IDENT_MASK 0x00ffffffffffffffUL /* not the OS ABI: GNU tools set it for some features */
-#define ELF_EXEC 2U
-#define ELF_DYN 3U
-#define ELF_X86_64 62U
+#define ELF_IDENT       0x00010102464c457fUL /* magic, 64-bit, little-endian, version 1, System V */
+#define ELF_IDENT_MASK  0x00ffffffffffffffUL /* not the OS ABI: GNU tools set it for some features */
+#define ELF_EXEC        2U
+#define ELF_DYN         3U
+#define ELF_X86_64      62U
 #define ELF_MAX_HEADERS 64U
 
-#define SEG_LOAD 1U
+#define SEG_LOAD    1U
 #define SEG_DYNAMIC 2U
-#define SEG_INTERP 3U
-#define SEG_NOTE 4U
-#define SEG_X 1U
-#define SEG_W 2U
+#define SEG_INTERP  3U
+#define SEG_NOTE    4U
+#define SEG_X       1U
+#define SEG_W       2U
 
 #define NOTE_PHYS32_ENTRY 18U /* XEN_ELFNOTE_PHYS32_ENTRY of xen/elfnote.h */
 
@@ -65,7 +65,10 @@ struct image {
     uint64_t limit_bytes;
 };
 
-static bool inside(uint64_t offset, uint64_t length, uint64_t total) { return offset <= total && length <= total - offset; }
+static bool inside(uint64_t offset, uint64_t length, uint64_t total)
+{
+    return offset <= total && length <= total - offset;
+}
 
 static struct program_header program_header(const struct image *image, uint32_t index)
 {
@@ -130,7 +133,8 @@ static const char *overlap(const struct elf_plan *plan, const struct elf_segment
 }
 
 /* Adds a checked segment that lies at `base` or above. */
-static const char *add_segment(const struct image *image, const struct program_header *h, uint64_t base, struct elf_plan *plan)
+static const char *add_segment(const struct image *image, const struct program_header *h, uint64_t base,
+                               struct elf_plan *plan)
 {
     struct elf_segment s = {h->offset, h->filesz, h->paddr - base, h->memsz};
     uint64_t limit = image->limit_bytes & ~(PAGE - 1);
@@ -236,7 +240,8 @@ static bool in_code(const struct image *image, uint64_t paddr)
     return false;
 }
 
-/* One note segment. *entry changes when it holds Xen's note of type 18 (descriptor of 4 or 8 bytes, all parts padded to 4). */
+/* One note segment. *entry changes when it holds Xen's note of type 18 (descriptor of 4 or 8 bytes, all parts padded to
+ * 4). */
 static const char *scan_notes(const struct image *image, const struct program_header *segment, uint64_t *entry)
 {
     const uint8_t *p = image->file + segment->offset;

@@ -24,14 +24,15 @@ struct elf_plan {
     struct elf_segment segments[ELF_MAX_SEGMENTS];
 };
 
-/* Plans the hypervisor: ET_EXEC, physical addresses counting from 0, entry = e_entry by the segment that holds it, no segment
- * both writable and executable. Returns NULL, or why the file is refused. `limit_bytes` bounds the span. */
+/* Plans the hypervisor: ET_EXEC, physical addresses counting from 0, entry = e_entry by the segment that holds it, no
+ * segment both writable and executable. Returns NULL, or why the file is refused. `limit_bytes` bounds the span. */
 const char *elf_plan_root(const void *file, size_t bytes, uint64_t limit_bytes, struct elf_plan *plan);
 
 /* Plans Dom0: offset 0 is its lowest physical address rounded down to 2 MiB, entry = its PVH note (Xen, type 18). */
 const char *elf_plan_dom0(const void *file, size_t bytes, uint64_t limit_bytes, struct elf_plan *plan);
 
-/* Copies the segments of a plan of that very file to `memory`, which has plan->span_bytes bytes, and zeroes the rest. */
+/* Copies the segments of a plan of that very file to `memory`, which has plan->span_bytes bytes, and zeroes the rest.
+ */
 void elf_load(const struct elf_plan *plan, const void *file, void *memory);
 
 #endif

@@ -10,8 +10,8 @@
 
 #define CHUNK_BYTES (4UL << 20)
 #define MAX_FOLDERS 32U
-#define PATH_MAX 256U
-#define NAME_MAX sizeof(((struct boot_module *)0)->name)
+#define PATH_MAX    256U
+#define NAME_MAX    sizeof(((struct boot_module *)0)->name)
 
 struct folder_walk {
     const char *base; /* the guest folder, with '\' */
@@ -185,7 +185,8 @@ static EFI_STATUS fits(const struct folder_walk *walk, const char *name, size_t 
     return EFI_SUCCESS;
 }
 
-static EFI_STATUS add_module(struct folder_walk *walk, EFI_FILE_HANDLE folder, const EFI_FILE_INFO *entry, const char *name)
+static EFI_STATUS add_module(struct folder_walk *walk, EFI_FILE_HANDLE folder, const EFI_FILE_INFO *entry,
+                             const char *name)
 {
     struct file_data data = {0};
     EFI_FILE_HANDLE file = NULL;
@@ -253,7 +254,8 @@ static EFI_STATUS walk_entries(struct folder_walk *walk, EFI_FILE_HANDLE folder,
         UINTN n = sizeof(u);
         EFI_STATUS status = folder->Read(folder, &n, &u);
         if (EFI_ERROR(status)) {
-            screen_error(name[0] != '\0' ? name : walk->base, firmware_words(status), "check the boot volume's file system");
+            screen_error(name[0] != '\0' ? name : walk->base, firmware_words(status),
+                         "check the boot volume's file system");
             return status;
         }
         if (n == 0) {
@@ -298,7 +300,8 @@ EFI_STATUS files_read_folder(const char *base, uint64_t reserve_bytes, struct bo
             return EFI_SUCCESS;
         }
         if (EFI_ERROR(status)) {
-            screen_error(i == 0 ? base : walk.folders[i], firmware_words(status), "use a folder with plain ASCII names");
+            screen_error(i == 0 ? base : walk.folders[i], firmware_words(status),
+                         "use a folder with plain ASCII names");
             return status;
         }
         status = walk_entries(&walk, folder, walk.folders[i]);

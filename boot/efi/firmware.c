@@ -4,12 +4,12 @@
 
 #include "boot/efi/lib.h"
 
-#define PAGE 4096UL
-#define LARGE_PAGE (2UL << 20)
-#define LOW_BOUND (16UL << 20) /* below it firmware and old devices have their oddities */
+#define PAGE            4096UL
+#define LARGE_PAGE      (2UL << 20)
+#define LOW_BOUND       (16UL << 20) /* below it firmware and old devices have their oddities */
 #define MAX_ALLOCATIONS 96U
 #define MAP_SLACK_BYTES 8192U /* descriptors that may come between the sizing and the last map */
-#define EXIT_TRIES 8U
+#define EXIT_TRIES      8U
 
 static struct {
     EFI_HANDLE image;
@@ -138,14 +138,16 @@ EFI_STATUS firmware_ranges(struct handoff_ranges *ranges, bool allocatable)
     if (EFI_ERROR(status)) {
         return status;
     }
-    return handoff_read_map(ranges, fw.map, fw.map_bytes, fw.map_stride, allocatable) ? EFI_SUCCESS : EFI_BUFFER_TOO_SMALL;
+    return handoff_read_map(ranges, fw.map, fw.map_bytes, fw.map_stride, allocatable) ? EFI_SUCCESS
+                                                                                      : EFI_BUFFER_TOO_SMALL;
 }
 
 EFI_STATUS firmware_exit(struct handoff_ranges *ranges, bool (*finish)(void *context), void *context)
 {
     EFI_STATUS status = read_map_growing();
 
-    /* UEFI 2.10, section "EFI_BOOT_SERVICES.ExitBootServices()": after a first failed call only the map may be read again. */
+    /* UEFI 2.10, section "EFI_BOOT_SERVICES.ExitBootServices()": after a first failed call only the map may be read
+     * again. */
     for (unsigned i = 0; i < EXIT_TRIES && !EFI_ERROR(status); i++) {
         if (!handoff_read_map(ranges, fw.map, fw.map_bytes, fw.map_stride, false) || !finish(context)) {
             return EFI_BUFFER_TOO_SMALL;
@@ -162,17 +164,28 @@ EFI_STATUS firmware_exit(struct handoff_ranges *ranges, bool (*finish)(void *con
 const char *firmware_words(EFI_STATUS status)
 {
     switch (status) {
-    case EFI_NOT_FOUND: return "there is no such file";
-    case EFI_OUT_OF_RESOURCES: return "the firmware has not enough memory";
-    case EFI_DEVICE_ERROR: return "the device reports an error";
-    case EFI_VOLUME_CORRUPTED: return "the file system is damaged";
+    case EFI_NOT_FOUND:
+        return "there is no such file";
+    case EFI_OUT_OF_RESOURCES:
+        return "the firmware has not enough memory";
+    case EFI_DEVICE_ERROR:
+        return "the device reports an error";
+    case EFI_VOLUME_CORRUPTED:
+        return "the file system is damaged";
     case EFI_NO_MEDIA:
-    case EFI_MEDIA_CHANGED: return "the medium was removed";
-    case EFI_ACCESS_DENIED: return "access is denied";
-    case EFI_END_OF_FILE: return "it ends too early";
-    case EFI_BAD_BUFFER_SIZE: return "it is too large";
-    case EFI_UNSUPPORTED: return "it is not a plain file";
-    case EFI_INVALID_PARAMETER: return "it is not a folder";
-    default: return "the firmware reports a failure";
+    case EFI_MEDIA_CHANGED:
+        return "the medium was removed";
+    case EFI_ACCESS_DENIED:
+        return "access is denied";
+    case EFI_END_OF_FILE:
+        return "it ends too early";
+    case EFI_BAD_BUFFER_SIZE:
+        return "it is too large";
+    case EFI_UNSUPPORTED:
+        return "it is not a plain file";
+    case EFI_INVALID_PARAMETER:
+        return "it is not a folder";
+    default:
+        return "the firmware reports a failure";
     }
 }

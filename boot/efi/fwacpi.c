@@ -5,7 +5,7 @@
 #include "boot/efi/handoff.h"
 #include "boot/efi/lib.h"
 
-#define HEADER_BYTES 36U
+#define HEADER_BYTES    36U
 #define TABLE_MAX_BYTES (16UL << 20) /* larger is damage */
 
 static uint32_t read32(const uint8_t *p)
@@ -58,7 +58,8 @@ const void *fwacpi_find(uint64_t rsdp, const char *signature, size_t *bytes)
         return NULL;
     }
     bool wide = root[15] >= 2 && read64(root + 24) != 0; /* revision 2: an XSDT with 64-bit entries */
-    const uint8_t *list = wide ? table_at(read64(root + 24), "XSDT", &root_bytes) : table_at(read32(root + 16), "RSDT", &root_bytes);
+    const uint8_t *list =
+        wide ? table_at(read64(root + 24), "XSDT", &root_bytes) : table_at(read32(root + 16), "RSDT", &root_bytes);
     size_t entry_bytes = wide ? 8 : 4;
 
     for (size_t at = HEADER_BYTES; list != NULL && at + entry_bytes <= root_bytes; at += entry_bytes) {
@@ -100,7 +101,8 @@ uint32_t fwacpi_cpus(const void *madt, size_t bytes, struct boot_info *info)
     return lost;
 }
 
-/* One AML integer at *at: ZeroOp, OneOp, BytePrefix, WordPrefix or DWordPrefix (ACPI 6.4, section "Data Objects Encoding"). */
+/* One AML integer at *at: ZeroOp, OneOp, BytePrefix, WordPrefix or DWordPrefix (ACPI 6.4, section "Data Objects
+ * Encoding"). */
 static bool aml_integer(const uint8_t *aml, size_t bytes, size_t *at, uint32_t *value)
 {
     static const uint8_t length[] = {[0x0a] = 1, [0x0b] = 2, [0x0c] = 4};

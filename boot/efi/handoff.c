@@ -17,9 +17,9 @@ struct descriptor {
 };
 _Static_assert(sizeof(struct descriptor) == 40, "EFI_MEMORY_DESCRIPTOR");
 
-#define ATTRIBUTE_WB (1UL << 3)
+#define ATTRIBUTE_WB               (1UL << 3)
 #define ATTRIBUTE_SPECIFIC_PURPOSE (1UL << 18)
-#define TYPE_CONVENTIONAL 7U
+#define TYPE_CONVENTIONAL          7U
 
 /* ---- ranges --------------------------------------------------------------------------- */
 static uint64_t end_of(const struct boot_range *r) { return r->base + r->size; }
@@ -101,10 +101,10 @@ bool handoff_paint(struct handoff_ranges *ranges, uint64_t base, uint64_t size, 
 static uint32_t range_type(const struct descriptor *d, bool allocatable)
 {
     static const uint8_t types[] = {
-        [0] = BOOT_RANGE_RESERVED,  [1] = BOOT_RANGE_FREE,     [2] = BOOT_RANGE_FREE,     [3] = BOOT_RANGE_FREE,
-        [4] = BOOT_RANGE_FREE,      [5] = BOOT_RANGE_RESERVED, [6] = BOOT_RANGE_RESERVED, [7] = BOOT_RANGE_FREE,
-        [8] = BOOT_RANGE_BAD,       [9] = BOOT_RANGE_ACPI,     [10] = BOOT_RANGE_NVS,     [11] = BOOT_RANGE_MMIO,
-        [12] = BOOT_RANGE_MMIO,     [13] = BOOT_RANGE_RESERVED, /* PAL code */
+        [0] = BOOT_RANGE_RESERVED, [1] = BOOT_RANGE_FREE,      [2] = BOOT_RANGE_FREE,     [3] = BOOT_RANGE_FREE,
+        [4] = BOOT_RANGE_FREE,     [5] = BOOT_RANGE_RESERVED,  [6] = BOOT_RANGE_RESERVED, [7] = BOOT_RANGE_FREE,
+        [8] = BOOT_RANGE_BAD,      [9] = BOOT_RANGE_ACPI,      [10] = BOOT_RANGE_NVS,     [11] = BOOT_RANGE_MMIO,
+        [12] = BOOT_RANGE_MMIO,    [13] = BOOT_RANGE_RESERVED, /* PAL code */
     };
     uint32_t type = d->type < sizeof(types) ? types[d->type] : BOOT_RANGE_RESERVED;
 
@@ -161,7 +161,8 @@ static bool clip(const struct boot_range *r, uint64_t align, uint64_t min, uint6
     return start < end;
 }
 
-uint64_t handoff_find_free(const struct handoff_ranges *ranges, uint64_t size, uint64_t align, uint64_t min, uint64_t max)
+uint64_t handoff_find_free(const struct handoff_ranges *ranges, uint64_t size, uint64_t align, uint64_t min,
+                           uint64_t max)
 {
     uint64_t base, room;
 
@@ -238,7 +239,8 @@ uint64_t handoff_unix_seconds(unsigned year, unsigned month, unsigned day, unsig
     int64_t days = 0;
 
     if (year < 1971 || year > 9999 || month < 1 || month > 12 || day < 1 || seconds_of_day >= 86400 ||
-        day > month_days[month - 1] + (month == 2 && is_leap(year) ? 1U : 0U) || zone_minutes < -1440 || zone_minutes > 1440) {
+        day > month_days[month - 1] + (month == 2 && is_leap(year) ? 1U : 0U) || zone_minutes < -1440 ||
+        zone_minutes > 1440) {
         return 0;
     }
     for (unsigned y = 1970; y < year; y++) {

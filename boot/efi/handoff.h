@@ -16,17 +16,18 @@ struct handoff_ranges {
     uint32_t cap;
 };
 
-/* Makes [base, base + size) be of `type`, whatever it was; page-aligned outwards. False and no change: no room in the list, or
- * the range wraps. */
+/* Makes [base, base + size) be of `type`, whatever it was; page-aligned outwards. False and no change: no room in the
+ * list, or the range wraps. */
 bool handoff_paint(struct handoff_ranges *ranges, uint64_t base, uint64_t size, uint32_t type);
 
-/* Reads a firmware memory map (UEFI 2.10, section "EFI_BOOT_SERVICES.GetMemoryMap()": descriptors `stride` bytes apart) into
- * an empty list. Where entries overlap, the one that is not free wins. With `allocatable`, only memory that boot services
- * would still give away counts as free. False: no room in the list, or a malformed map. */
+/* Reads a firmware memory map (UEFI 2.10, section "EFI_BOOT_SERVICES.GetMemoryMap()": descriptors `stride` bytes apart)
+ * into an empty list. Where entries overlap, the one that is not free wins. With `allocatable`, only memory that boot
+ * services would still give away counts as free. False: no room in the list, or a malformed map. */
 bool handoff_read_map(struct handoff_ranges *ranges, const void *map, size_t bytes, size_t stride, bool allocatable);
 
 /* Lowest address >= min of `size` free bytes aligned to `align` (a power of two) that end at or below max; 0: none. */
-uint64_t handoff_find_free(const struct handoff_ranges *ranges, uint64_t size, uint64_t align, uint64_t min, uint64_t max);
+uint64_t handoff_find_free(const struct handoff_ranges *ranges, uint64_t size, uint64_t align, uint64_t min,
+                           uint64_t max);
 
 /* Sum of the free ranges in bytes. */
 uint64_t handoff_free_bytes(const struct handoff_ranges *ranges);
@@ -40,7 +41,8 @@ bool handoff_add_cpu(struct boot_info *info, uint32_t apic_id);
 /* Marks the boot CPU, puts it first, and adds it if the firmware's list lacks it. */
 void handoff_mark_boot_cpu(struct boot_info *info, uint32_t apic_id);
 
-/* Seconds since 1970 of a calendar date; zone_minutes is what local time lacks to UTC (UEFI: TimeZone). 0: not a date. */
+/* Seconds since 1970 of a calendar date; zone_minutes is what local time lacks to UTC (UEFI: TimeZone). 0: not a date.
+ */
 uint64_t handoff_unix_seconds(unsigned year, unsigned month, unsigned day, unsigned seconds_of_day, int zone_minutes);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW] memcpy and friends: the compiler calls them by name, and the loader links no library but the firmware start code. */
+ * [FW] memcpy and friends: the compiler calls them by name, and the loader links no library but the firmware start
+ * code. */
 #include "boot/efi/lib.h"
 
 #include <stdint.h>

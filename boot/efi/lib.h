@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW][HOST] The few C library functions that the loader uses. lib.c defines them for the firmware build; in unit tests the
- * host's C library does. */
+ * [FW][HOST] The few C library functions that the loader uses. lib.c defines them for the firmware build; in unit tests
+ * the host's C library does. */
 #ifndef BOOT_EFI_LIB_H
 #define BOOT_EFI_LIB_H
 

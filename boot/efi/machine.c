@@ -62,7 +62,8 @@ static uint32_t cpus_from_firmware(struct boot_info *info)
     UINTN enabled = 0;
     uint32_t lost = 0;
 
-    if (EFI_ERROR(firmware_boot()->LocateProtocol(&id, NULL, (void **)&mp)) || EFI_ERROR(mp->count(mp, &all, &enabled))) {
+    if (EFI_ERROR(firmware_boot()->LocateProtocol(&id, NULL, (void **)&mp)) ||
+        EFI_ERROR(mp->count(mp, &all, &enabled))) {
         return 0;
     }
     for (UINTN i = 0; i < all; i++) {
@@ -109,11 +110,13 @@ static void find_framebuffer(struct boot_info *info)
     static EFI_GUID id = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop = NULL;
 
-    if (EFI_ERROR(firmware_boot()->LocateProtocol(&id, NULL, (void **)&gop)) || gop->Mode == NULL || gop->Mode->Info == NULL) {
+    if (EFI_ERROR(firmware_boot()->LocateProtocol(&id, NULL, (void **)&gop)) || gop->Mode == NULL ||
+        gop->Mode->Info == NULL) {
         return;
     }
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode = gop->Mode->Info;
-    if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor && mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor) {
+    if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor &&
+        mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor) {
         return; /* other depths, or no linear framebuffer at all */
     }
     if (mode->PixelsPerScanLine < mode->HorizontalResolution || gop->Mode->FrameBufferBase == 0 ||
@@ -133,7 +136,8 @@ static void find_time(struct boot_info *info)
 {
     EFI_TIME t = {0};
 
-    if (EFI_ERROR(firmware_table()->RuntimeServices->GetTime(&t, NULL)) || t.Hour > 23 || t.Minute > 59 || t.Second > 59) {
+    if (EFI_ERROR(firmware_table()->RuntimeServices->GetTime(&t, NULL)) || t.Hour > 23 || t.Minute > 59 ||
+        t.Second > 59) {
         return;
     }
     unsigned seconds = t.Hour * 3600U + t.Minute * 60U + t.Second;

@@ -19,15 +19,15 @@
 #include "boot/efi/screen.h"
 #include "boot/efi/tsc.h"
 
-#define CONFIG_PATH "\\corbel\\corbel.cfg"
-#define ROOT_PATH "\\corbel\\corbel.elf"
-#define DOM0_PATH "\\corbel\\dom0.elf"
-#define IMAGE_LIMIT (64UL << 20)     /* of an image file */
-#define ROOT_LIMIT (16UL << 20)      /* of the hypervisor in memory: its budget is far below */
-#define DOM0_HEAP_BYTES (4UL << 20)  /* least memory of Dom0 beside its image */
-#define MODULE_RESERVE (128UL << 20) /* least memory that the guests' files leave free */
-#define LARGE_PAGE (2UL << 20)
-#define MIB 20
+#define CONFIG_PATH     "\\corbel\\corbel.cfg"
+#define ROOT_PATH       "\\corbel\\corbel.elf"
+#define DOM0_PATH       "\\corbel\\dom0.elf"
+#define IMAGE_LIMIT     (64UL << 20)  /* of an image file */
+#define ROOT_LIMIT      (16UL << 20)  /* of the hypervisor in memory: its budget is far below */
+#define DOM0_HEAP_BYTES (4UL << 20)   /* least memory of Dom0 beside its image */
+#define MODULE_RESERVE  (128UL << 20) /* least memory that the guests' files leave free */
+#define LARGE_PAGE      (2UL << 20)
+#define MIB             20
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
@@ -278,7 +278,8 @@ static EFI_STATUS leave(struct loader *loader)
     screen_print("corbel: leaving the firmware\n");
     EFI_STATUS status = firmware_exit(&leaving.ranges, finish_map, &leaving);
     if (EFI_ERROR(status)) {
-        screen_error("leaving the firmware", status == EFI_BUFFER_TOO_SMALL ? "its memory map is too fragmented" : "it refuses",
+        screen_error("leaving the firmware",
+                     status == EFI_BUFFER_TOO_SMALL ? "its memory map is too fragmented" : "it refuses",
                      "report this machine's firmware version");
         return status;
     }
@@ -346,7 +347,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     screen_init();
     screen_print("\ncorbel: loader\n");
     EFI_STATUS status = load(&loader);
-    screen_print("corbel: back to the firmware\n");
+    screen_print("corbel: returning to the firmware\n");
     firmware_release();
     screen_pause();
     return status;

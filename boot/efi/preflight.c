@@ -9,25 +9,26 @@
 
 /* SDM vol. 3, appendix "VMX Capability Reporting Facility"; vol. 4 for IA32_FEATURE_CONTROL. */
 #define FEATURE_CONTROL_LOCK (1UL << 0)
-#define FEATURE_CONTROL_VMX (1UL << 2) /* VMXON outside SMX operation */
+#define FEATURE_CONTROL_VMX  (1UL << 2) /* VMXON outside SMX operation */
 
-#define PRIMARY_TPR_SHADOW (1U << 21)
-#define PRIMARY_MSR_BITMAPS (1U << 28)
-#define PRIMARY_SECONDARY (1U << 31)
-#define SECONDARY_EPT (1U << 1)
-#define SECONDARY_X2APIC_MODE (1U << 4)
-#define SECONDARY_VPID (1U << 5)
-#define SECONDARY_UNRESTRICTED (1U << 7)
-#define SECONDARY_APIC_REGISTERS (1U << 8)
+#define PRIMARY_TPR_SHADOW           (1U << 21)
+#define PRIMARY_MSR_BITMAPS          (1U << 28)
+#define PRIMARY_SECONDARY            (1U << 31)
+#define SECONDARY_EPT                (1U << 1)
+#define SECONDARY_X2APIC_MODE        (1U << 4)
+#define SECONDARY_VPID               (1U << 5)
+#define SECONDARY_UNRESTRICTED       (1U << 7)
+#define SECONDARY_APIC_REGISTERS     (1U << 8)
 #define SECONDARY_VIRTUAL_INTERRUPTS (1U << 9)
 
-#define EPT_WALK_4 (1UL << 6)
+#define EPT_WALK_4     (1UL << 6)
 #define EPT_WRITE_BACK (1UL << 14)
-#define EPT_2M (1UL << 16)
-#define EPT_INVEPT (1UL << 20 | 1UL << 25 | 1UL << 26) /* instruction, single-context and all-context */
-#define EPT_INVVPID (1UL << 32)
+#define EPT_2M         (1UL << 16)
+#define EPT_INVEPT     (1UL << 20 | 1UL << 25 | 1UL << 26) /* instruction, single-context and all-context */
+#define EPT_INVVPID    (1UL << 32)
 
-static const char newer_cpu[] = "use an Intel processor that has it (Westmere, 2010, or newer; in Bochs corei7_skylake_x)";
+static const char newer_cpu[] =
+    "use an Intel processor that has it (Westmere, 2010, or newer; in Bochs corei7_skylake_x)";
 
 static void add(struct preflight_report *report, enum preflight_result result, const char *what, const char *fix,
                 const char *why, ...) __attribute__((format(printf, 5, 6)));
@@ -66,20 +67,22 @@ static void judge_vmx(const struct preflight_facts *f, struct preflight_report *
 {
     bool amd = f->has_svm || same(f->vendor, "AuthenticAMD") || same(f->vendor, "HygonGenuine");
     bool emulated = f->hypervisor[0] != '\0';
-    const char *fix = "enable \"Intel Virtualization Technology (VT-x)\" in the firmware setup, or use a processor that has it";
+    const char *fix =
+        "enable \"Intel Virtualization Technology (VT-x)\" in the firmware setup, or use a processor that has it";
 
     if (f->has_vmx) {
         add(report, PREFLIGHT_OK, "VT-x", "", "present");
         return;
     }
     if (emulated) {
-        fix = "use a processor model that has it (Bochs: corei7_skylake_x) or enable nested VT-x there (QEMU: -accel kvm -cpu host)";
+        fix = "use a processor model that has it (Bochs: corei7_skylake_x) or enable nested VT-x there (QEMU: -accel "
+              "kvm -cpu host)";
     } else if (amd) {
         fix = "use a machine with an Intel processor that has VT-x";
     }
     add(report, PREFLIGHT_MISSING, "VT-x", fix, "the processor has no VT-x%s%s%s%s",
-        amd ? "; it is of AMD's kind, whose SVM is not supported" : " (CPUID.1:ECX.VMX is 0)", emulated ? " (under " : "",
-        f->hypervisor, emulated ? ")" : "");
+        amd ? "; it is of AMD's kind, whose SVM is not supported" : " (CPUID.1:ECX.VMX is 0)",
+        emulated ? " (under " : "", f->hypervisor, emulated ? ")" : "");
 }
 
 static void judge_feature_control(const struct preflight_facts *f, struct preflight_report *report)
@@ -117,11 +120,11 @@ static void judge_controls(const struct preflight_facts *f, struct preflight_rep
     bool x2apic_mode = (f->secondary_allowed & SECONDARY_X2APIC_MODE) != 0;
 
     require(report, (f->primary_allowed & PRIMARY_MSR_BITMAPS) != 0, "MSR bitmaps", "every MSR access would exit");
-    prefer(report, (f->primary_allowed & PRIMARY_TPR_SHADOW) != 0, "TPR shadow", "absent: slower interrupts");
-    prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_APIC_REGISTERS) != 0, "APIC-register virtualization",
-           "absent: slower interrupts");
-    prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_VIRTUAL_INTERRUPTS) != 0, "virtual-interrupt delivery",
-           "absent: slower interrupts");
+    prefer(report, (f->primary_allowed & PRIMARY_TPR_SHADOW) != 0, "TPR shadow", "slower interrupts");
+    prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_APIC_REGISTERS) != 0,
+           "APIC-register virtualization", "slower interrupts");
+    prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_VIRTUAL_INTERRUPTS) != 0,
+           "virtual-interrupt delivery", "slower interrupts");
 }
 
 static void judge_memory(const struct preflight_facts *f, struct preflight_report *report)
@@ -132,7 +135,8 @@ static void judge_memory(const struct preflight_facts *f, struct preflight_repor
     add(report, f->free_mib >= need ? PREFLIGHT_OK : PREFLIGHT_MISSING, "memory", fix, "%lu MiB free, %lu MiB needed",
         (unsigned long)f->free_mib, (unsigned long)need);
     add(report, f->largest_low_mib >= f->dom0_mem_mib ? PREFLIGHT_OK : PREFLIGHT_MISSING, "memory for Dom0", fix,
-        "largest free stretch below 4 GiB is %lu MiB, dom0_mem is %u MiB", (unsigned long)f->largest_low_mib, f->dom0_mem_mib);
+        "largest free stretch below 4 GiB is %lu MiB, dom0_mem is %u MiB", (unsigned long)f->largest_low_mib,
+        f->dom0_mem_mib);
 }
 
 void preflight_judge(const struct preflight_facts *f, struct preflight_report *report)
@@ -149,7 +153,8 @@ void preflight_judge(const struct preflight_facts *f, struct preflight_report *r
     require(report, f->has_x2apic, "x2APIC", "the processor has only the older APIC (CPUID.1:ECX.x2APIC = 0)");
     require(report, f->has_long_mode && f->linear_bits >= 48, "64-bit mode, 48-bit addresses", "absent");
     add(report, f->has_nx ? PREFLIGHT_OK : PREFLIGHT_MISSING, "no-execute pages",
-        "enable \"Execute Disable\" (XD, NX) in the firmware setup", "%s", f->has_nx ? "present" : "absent or disabled");
-    prefer(report, f->has_xsave, "XSAVE", "absent: guests have SSE but not AVX");
+        "enable \"Execute Disable\" (XD, NX) in the firmware setup", "%s",
+        f->has_nx ? "present" : "absent or disabled");
+    prefer(report, f->has_xsave, "XSAVE", "guests have SSE but not AVX");
     judge_memory(f, report);
 }

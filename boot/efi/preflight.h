@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW][HOST] Can this machine run Corbel? What is missing, in words, and what to do. The judgement is pure; probe.c asks the
- * CPU. Nothing is changed: root itself sets and locks IA32_FEATURE_CONTROL just before VMXON. */
+ * [FW][HOST] Can this machine run Corbel? What is missing, in words, and what to do. The judgement is pure; probe.c
+ * asks the CPU. Nothing is changed: root itself sets and locks IA32_FEATURE_CONTROL just before VMXON. */
 #ifndef BOOT_EFI_PREFLIGHT_H
 #define BOOT_EFI_PREFLIGHT_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define PREFLIGHT_MAX_LINES 24U
-#define PREFLIGHT_REST_MIB 32U /* beside Dom0: root, its tables, one small guest */
+#define PREFLIGHT_REST_MIB  32U /* beside Dom0: root, its tables, one small guest */
 
 struct preflight_facts {
     char vendor[16];     /* CPUID.0 */
@@ -22,7 +22,7 @@ struct preflight_facts {
     bool has_long_mode;
     uint32_t linear_bits;
     /* Valid with has_vmx only. */
-    uint64_t feature_control; /* IA32_FEATURE_CONTROL */
+    uint64_t feature_control;   /* IA32_FEATURE_CONTROL */
     uint32_t primary_allowed;   /* allowed 1-settings of the primary processor-based controls */
     uint32_t secondary_allowed; /* of the secondary ones, 0 if there are none */
     uint64_t ept_vpid;          /* IA32_VMX_EPT_VPID_CAP, 0 if there is none */

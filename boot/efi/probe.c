@@ -3,11 +3,11 @@
 #include "boot/efi/lib.h"
 #include "boot/efi/preflight.h"
 
-#define MSR_FEATURE_CONTROL 0x3aU
-#define MSR_VMX_BASIC 0x480U
-#define MSR_VMX_PROCBASED 0x482U
-#define MSR_VMX_PROCBASED2 0x48bU
-#define MSR_VMX_EPT_VPID_CAP 0x48cU
+#define MSR_FEATURE_CONTROL    0x3aU
+#define MSR_VMX_BASIC          0x480U
+#define MSR_VMX_PROCBASED      0x482U
+#define MSR_VMX_PROCBASED2     0x48bU
+#define MSR_VMX_EPT_VPID_CAP   0x48cU
 #define MSR_VMX_TRUE_PROCBASED 0x48eU
 
 struct cpuid {
@@ -32,8 +32,8 @@ static uint64_t rdmsr(uint32_t msr)
 
 static bool bit(uint32_t value, unsigned index) { return (value >> index & 1) != 0; }
 
-/* SDM vol. 3, section "Primary Processor-Based VM-Execution Controls" of the capability appendix: the high half of the MSR
- * holds the allowed 1-settings; secondary controls and the EPT MSR exist only where those say so. */
+/* SDM vol. 3, section "Primary Processor-Based VM-Execution Controls" of the capability appendix: the high half of the
+ * MSR holds the allowed 1-settings; secondary controls and the EPT MSR exist only where those say so. */
 static void probe_vmx(struct preflight_facts *facts)
 {
     bool true_controls = (rdmsr(MSR_VMX_BASIC) >> 55 & 1) != 0;

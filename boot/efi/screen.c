@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW] The loader's words: on the firmware's console, and on the serial port where that console is not already there. */
+ * [FW] The loader's words: on the firmware's console, and on the serial port where that console is not already there.
+ */
 #include "boot/efi/screen.h"
 
 #include <efi.h>
@@ -10,16 +11,16 @@
 #include "boot/efi/firmware.h"
 #include "boot/efi/fmt.h"
 
-#define LINE_MAX 512U
-#define COM1 0x3f8U
-#define COM2 0x2f8U
-#define BAUD_BASE 115200U
+#define LINE_MAX   512U
+#define COM1       0x3f8U
+#define COM2       0x2f8U
+#define BAUD_BASE  115200U
 #define UART_SPINS 200000U /* far over one character time at 9600 baud */
-#define PAUSE_US 3000000U
+#define PAUSE_US   3000000U
 
 static struct {
-    uint16_t port; /* 0: none */
-    bool firmware_has_uart;
+    uint16_t port;         /* 0: none */
+    unsigned firmware_has; /* bit n: the firmware's console is on COM(n + 1) as well */
 } serial;
 
 static void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
@@ -48,15 +49,14 @@ static bool uart_answers(uint16_t port)
     return true;
 }
 
-/* 8 data bits, no parity, FIFO on; the rate only if one is asked for. */
+/* 8 data bits, no parity, FIFO on, no interrupts. */
 static void uart_setup(uint16_t port, uint32_t baud)
 {
-    if (baud != 0) {
-        uint32_t divisor = BAUD_BASE / baud;
-        outb((uint16_t)(port + 3), 0x83);
-        outb(port, (uint8_t)divisor);
-        outb((uint16_t)(port + 1), (uint8_t)(divisor >> 8));
-    }
+    uint32_t divisor = BAUD_BASE / baud;
+
+    outb((uint16_t)(port + 3), 0x83);
+    outb(port, (uint8_t)divisor);
+    outb((uint16_t)(port + 1), (uint8_t)(divisor >> 8));
     outb((uint16_t)(port + 3), 0x03);
     outb((uint16_t)(port + 2), 0x07);
 }
@@ -72,40 +72,68 @@ static void uart_put(uint8_t c)
     serial.port = 0; /* nobody takes the characters: do not wait for each */
 }
 
-/* Does one of the live consoles of the firmware end in a UART? The console splitter marks them with this GUID. */
-static bool console_has_uart(void)
+/* Bits of the serial ports that one console of the firmware reaches. A UART is named by the ACPI node before it
+ * (PNP0501, its unique id counting from 0); one without such a node is taken for COM1. */
+static unsigned uarts_on_path(EFI_DEVICE_PATH *node)
+{
+    unsigned uid = 0;
+    unsigned found = 0;
+
+    while (!IsDevicePathEnd(node) && DevicePathNodeLength(node) >= (int)sizeof(*node)) {
+        if (DevicePathType(node) == ACPI_DEVICE_PATH && DevicePathSubType(node) == ACPI_DP) {
+            const ACPI_HID_DEVICE_PATH *acpi = (const ACPI_HID_DEVICE_PATH *)(const void *)node;
+            uid = acpi->HID == EISA_PNP_ID(0x0501) ? acpi->UID : 0;
+        } else if (DevicePathType(node) == MESSAGING_DEVICE_PATH && DevicePathSubType(node) == MSG_UART_DP) {
+            found |= uid < 32 ? 1U << uid : 0;
+        }
+        node = NextDevicePathNode(node);
+    }
+    return found;
+}
+
+/* The console splitter marks the live consoles with this GUID. */
+static unsigned uarts_of_consoles(void)
 {
     static EFI_GUID console_out = {0xd3b36f2c, 0xd551, 0x11d4, {0x9a, 0x46, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d}};
     static EFI_GUID device_path = EFI_DEVICE_PATH_PROTOCOL_GUID;
     EFI_HANDLE *handles = NULL;
     UINTN count = 0;
-    bool found = false;
+    unsigned found = 0;
 
     if (EFI_ERROR(firmware_boot()->LocateHandleBuffer(ByProtocol, &console_out, NULL, &count, &handles))) {
-        return false;
+        return 0;
     }
     for (UINTN i = 0; i < count; i++) {
-        EFI_DEVICE_PATH *node = NULL;
-        if (EFI_ERROR(firmware_boot()->HandleProtocol(handles[i], &device_path, (void **)&node))) {
-            continue;
-        }
-        while (node != NULL && !IsDevicePathEnd(node) && DevicePathNodeLength(node) >= (int)sizeof(*node)) {
-            found = found || (DevicePathType(node) == MESSAGING_DEVICE_PATH && DevicePathSubType(node) == MSG_UART_DP);
-            node = NextDevicePathNode(node);
+        EFI_DEVICE_PATH *path = NULL;
+        if (!EFI_ERROR(firmware_boot()->HandleProtocol(handles[i], &device_path, (void **)&path)) && path != NULL) {
+            found |= uarts_on_path(path);
         }
     }
     firmware_boot()->FreePool(handles);
     return found;
 }
 
+static bool firmware_prints_on(uint16_t port)
+{
+    unsigned index = port == COM1 ? 0 : port == COM2 ? 1 : 31;
+
+    return (serial.firmware_has >> index & 1) != 0;
+}
+
+/* Takes a port if it answers and the firmware's console is not there already. */
+static void use_port(uint16_t port, uint32_t baud)
+{
+    serial.port = 0;
+    if (!firmware_prints_on(port) && uart_answers(port)) {
+        serial.port = port;
+        uart_setup(port, baud);
+    }
+}
+
 void screen_init(void)
 {
-    serial.firmware_has_uart = console_has_uart();
-    serial.port = 0;
-    if (!serial.firmware_has_uart && uart_answers(COM1)) {
-        serial.port = COM1;
-        uart_setup(COM1, BAUD_BASE);
-    }
+    serial.firmware_has = uarts_of_consoles();
+    use_port(COM1, BAUD_BASE);
 }
 
 void screen_use(const struct boot_options *options)
@@ -115,11 +143,7 @@ void screen_use(const struct boot_options *options)
     if (options->console_kind == BOOT_CONSOLE_NONE || options->console_kind == BOOT_CONSOLE_MMIO) {
         serial.port = 0;
     } else if (options->console_kind == BOOT_CONSOLE_IO && port != serial.port) {
-        bool already = port == COM1 && serial.firmware_has_uart;
-        serial.port = !already && uart_answers(port) ? port : 0;
-        if (serial.port != 0) {
-            uart_setup(port, options->console_baud != 0 ? options->console_baud : BAUD_BASE);
-        }
+        use_port(port, options->console_baud != 0 ? options->console_baud : BAUD_BASE);
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW] The loader's words: on the firmware's console, and on the serial port where that console is not already there. */
+ * [FW] The loader's words: on the firmware's console, and on the serial port where that console is not already there.
+ */
 #ifndef BOOT_EFI_SCREEN_H
 #define BOOT_EFI_SCREEN_H
 

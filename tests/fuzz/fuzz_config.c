@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] libFuzzer target: boot/efi/config.c. What is accepted must be within its bounds, and every refusal has words.
- * clang -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_config.c boot/efi/config.c boot/efi/fmt.c */
+ * clang -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_config.c boot/efi/config.c
+ * boot/efi/fmt.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -164,7 +164,7 @@ static void test_fmt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all_keys),  cmocka_unit_test(test_console),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all_keys),    cmocka_unit_test(test_console),
         cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_long_values), cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_fmt),
     };

@@ -13,7 +13,7 @@
 
 #include "boot/efi/elf.h"
 
-#define LIMIT (16UL << 20)
+#define LIMIT     (16UL << 20)
 #define ROOT_BASE 0xffffffff80000000UL
 
 /* A small image: text, data with bss, and a note. */
@@ -35,8 +35,14 @@ static struct elf_plan plan;
 static Elf64_Phdr segment(uint32_t type, uint32_t flags, size_t offset, uint64_t vaddr, uint64_t paddr, size_t filesz,
                           uint64_t memsz)
 {
-    return (Elf64_Phdr){.p_type = type, .p_flags = flags, .p_offset = offset, .p_vaddr = vaddr, .p_paddr = paddr,
-                        .p_filesz = filesz, .p_memsz = memsz, .p_align = 4096};
+    return (Elf64_Phdr){.p_type = type,
+                        .p_flags = flags,
+                        .p_offset = offset,
+                        .p_vaddr = vaddr,
+                        .p_paddr = paddr,
+                        .p_filesz = filesz,
+                        .p_memsz = memsz,
+                        .p_align = 4096};
 }
 
 static int make(void **state)

@@ -46,10 +46,10 @@ static int build(void **state)
     seal(fadt, sizeof(fadt), 9);
     header(madt, "APIC", sizeof(madt));
     static const uint8_t entries[] = {
-        0, 8,  0, 3, 1, 0, 0, 0,                            /* APIC id 3, enabled */
-        9, 16, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,    /* x2APIC id 256, enabled */
-        0, 8,  1, 4, 0, 0, 0, 0,                            /* disabled */
-        1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0,          /* an I/O APIC */
+        0, 8,  0, 3, 1, 0, 0,    0,                            /* APIC id 3, enabled */
+        9, 16, 0, 0, 0, 1, 0,    0,    1, 0, 0, 0, 0, 0, 0, 0, /* x2APIC id 256, enabled */
+        0, 8,  1, 4, 0, 0, 0,    0,                            /* disabled */
+        1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0,             /* an I/O APIC */
     };
     memcpy(madt + 44, entries, sizeof(entries));
     seal(madt, sizeof(madt), 9);

@@ -11,9 +11,9 @@
 
 #include "boot/efi/handoff.h"
 
-#define PAGE 4096UL
+#define PAGE  4096UL
 #define PAGES 64U
-#define CAP 40U
+#define CAP   40U
 
 struct descriptor {
     uint32_t type, pad;
@@ -100,17 +100,17 @@ static struct descriptor entry(uint32_t type, uint64_t base, uint64_t pages, uin
 static void test_map(void **state)
 {
     struct descriptor map[] = {
-        entry(7, 0x100000, 16, 0xf),        /* conventional */
-        entry(4, 0x110000, 16, 0xf),        /* boot services' data */
-        entry(5, 0x10f000, 2, 0xf),         /* runtime code over both: wins */
-        entry(9, 0x130000, 1, 0xf),         /* ACPI */
-        entry(10, 0x131000, 1, 0xf),        /* NVS */
-        entry(11, 0xfec00000, 1, 1),        /* MMIO */
-        entry(7, 0x200000, 4, 0x1),         /* uncached */
-        entry(7, 0x300000, 4, 0x4000f),     /* specific purpose */
+        entry(7, 0x100000, 16, 0xf),         /* conventional */
+        entry(4, 0x110000, 16, 0xf),         /* boot services' data */
+        entry(5, 0x10f000, 2, 0xf),          /* runtime code over both: wins */
+        entry(9, 0x130000, 1, 0xf),          /* ACPI */
+        entry(10, 0x131000, 1, 0xf),         /* NVS */
+        entry(11, 0xfec00000, 1, 1),         /* MMIO */
+        entry(7, 0x200000, 4, 0x1),          /* uncached */
+        entry(7, 0x300000, 4, 0x4000f),      /* specific purpose */
         entry(0x80000001, 0x400000, 1, 0xf), /* an OEM's */
-        entry(8, 0x500000, 1, 0xf),         /* bad */
-        entry(7, 0x600000, 0, 0xf),         /* empty */
+        entry(8, 0x500000, 1, 0xf),          /* bad */
+        entry(7, 0x600000, 0, 0xf),          /* empty */
     };
 
     (void)state;
@@ -204,9 +204,12 @@ static void test_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_paint_model, empty), cmocka_unit_test_setup(test_paint_edges, empty),
-        cmocka_unit_test_setup(test_map, empty),         cmocka_unit_test_setup(test_find, empty),
-        cmocka_unit_test(test_cpus),                     cmocka_unit_test(test_time),
+        cmocka_unit_test_setup(test_paint_model, empty),
+        cmocka_unit_test_setup(test_paint_edges, empty),
+        cmocka_unit_test_setup(test_map, empty),
+        cmocka_unit_test_setup(test_find, empty),
+        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
