@@ -14,7 +14,7 @@ struct spec {
     bool left, zero;
     unsigned width;
     unsigned precision; /* ~0U: none */
-    unsigned bytes;     /* of the integer argument */
+    unsigned bits;      /* of the integer argument */
 };
 
 static void put(struct out *o, char c)
@@ -24,21 +24,19 @@ static void put(struct out *o, char c)
     o->len++;
 }
 
+/* TEXT right- or left-aligned; zeros go behind its first SIGN characters. */
 static void put_padded(struct out *o, const struct spec *s, const char *text, size_t len, size_t sign)
 {
     size_t pad = s->width > len ? s->width - len : 0;
-    bool zeros = s->zero && !s->left;
-    if (zeros)
-        for (size_t i = 0; i < sign; i++)
-            put(o, text[i]);
-    if (!s->left)
-        for (size_t i = 0; i < pad; i++)
-            put(o, zeros ? '0' : ' ');
-    for (size_t i = zeros ? sign : 0; i < len; i++)
-        put(o, text[i]);
-    if (s->left)
-        for (size_t i = 0; i < pad; i++)
-            put(o, ' ');
+    size_t i = 0;
+    while (s->zero && i < sign)
+        put(o, text[i++]);
+    for (; !s->left && pad > 0; pad--)
+        put(o, s->zero ? '0' : ' ');
+    while (i < len)
+        put(o, text[i++]);
+    for (; pad > 0; pad--)
+        put(o, ' ');
 }
 
 static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool upper, bool negative)
@@ -55,91 +53,69 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
     put_padded(o, s, text + at, sizeof(text) - at, negative ? 1 : 0);
 }
 
+static const char *parse_number(const char *p, unsigned *n)
+{
+    for (*n = 0; *p >= '0' && *p <= '9'; p++)
+        *n = *n < 1000 ? *n * 10 + (unsigned)(*p - '0') : *n;
+    return p;
+}
+
 static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 {
-    *s = (struct spec){.precision = ~0U, .bytes = 4};
+    *s = (struct spec){.precision = ~0U, .bits = 32};
     for (; *p == '0' || *p == '-'; p++) {
         s->zero |= *p == '0';
         s->left |= *p == '-';
     }
-    for (; *p >= '0' && *p <= '9'; p++)
-        s->width = s->width < 1000 ? s->width * 10 + (unsigned)(*p - '0') : s->width;
+    s->zero &= !s->left;
+    p = parse_number(p, &s->width);
     if (*p == '.' && p[1] == '*') {
-        int n = va_arg(*args, int);
-        s->precision = n < 0 ? ~0U : (unsigned)n;
+        s->precision = (unsigned)va_arg(*args, int); /* a negative one means none, and is very large here */
         p += 2;
     } else if (*p == '.') {
-        s->precision = 0;
-        for (p++; *p >= '0' && *p <= '9'; p++)
-            s->precision = s->precision < 1000 ? s->precision * 10 + (unsigned)(*p - '0') : s->precision;
+        p = parse_number(p + 1, &s->precision);
     }
     for (; *p == 'h'; p++)
-        s->bytes /= 2;
+        s->bits /= 2;
     for (; *p == 'l' || *p == 'z'; p++)
-        s->bytes = 8;
+        s->bits = 64;
     return p;
 }
 
-static void put_signed(struct out *o, const struct spec *s, va_list *args)
+/* The next integer argument, cut to its width and, if SIGNED, extended again. */
+static uint64_t next_integer(const struct spec *s, va_list *args, bool is_signed)
 {
-    int64_t v = s->bytes == 8 ? va_arg(*args, long) : va_arg(*args, int);
-    v = s->bytes == 2 ? (int16_t)v : s->bytes == 1 ? (int8_t)v : v;
-    put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, false, v < 0);
+    uint64_t v = s->bits == 64 ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
+    v <<= 64 - s->bits;
+    return is_signed ? (uint64_t)((int64_t)v >> (64 - s->bits)) : v >> (64 - s->bits);
 }
 
-static void put_unsigned(struct out *o, const struct spec *s, va_list *args, char kind)
+static void put_text(struct out *o, struct spec *s, const char *text, size_t len)
 {
-    uint64_t v = s->bytes == 8 ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
-    v = s->bytes == 2 ? (uint16_t)v : s->bytes == 1 ? (uint8_t)v : v;
-    put_number(o, s, v, kind == 'u' ? 10 : 16, kind == 'X', false);
-}
-
-static void put_pointer(struct out *o, struct spec *s, va_list *args)
-{
-    put(o, '0');
-    put(o, 'x');
-    s->width = s->width > 2 ? s->width - 2 : 0;
-    put_number(o, s, (uint64_t)va_arg(*args, void *), 16, false, false);
-}
-
-static void put_string(struct out *o, struct spec *s, va_list *args)
-{
-    const char *text = va_arg(*args, const char *);
-    if (text == NULL)
-        text = "(null)";
     s->zero = false;
-    put_padded(o, s, text, strnlen(text, s->precision), 0);
+    put_padded(o, s, text, len, 0);
 }
 
 static void put_conversion(struct out *o, char kind, struct spec *s, va_list *args)
 {
-    switch (kind) {
-    case 'd':
-    case 'i':
-        put_signed(o, s, args);
-        break;
-    case 'u':
-    case 'x':
-    case 'X':
-        put_unsigned(o, s, args, kind);
-        break;
-    case 'p':
-        put_pointer(o, s, args);
-        break;
-    case 's':
-        put_string(o, s, args);
-        break;
-    case 'c': {
-        char c = (char)va_arg(*args, int);
-        s->zero = false;
-        put_padded(o, s, &c, 1, 0);
-        break;
-    }
-    default:
+    if (kind == 'd' || kind == 'i') {
+        int64_t v = (int64_t)next_integer(s, args, true);
+        put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, false, v < 0);
+    } else if (kind == 'u' || kind == 'x' || kind == 'X') {
+        put_number(o, s, next_integer(s, args, false), kind == 'u' ? 10 : 16, kind == 'X', false);
+    } else if (kind == 'p') {
+        put_text(o, &(struct spec){0}, "0x", 2);
+        put_number(o, &(struct spec){0}, (uint64_t)va_arg(*args, void *), 16, false, false);
+    } else if (kind == 's') {
+        const char *text = va_arg(*args, const char *);
+        text = text != NULL ? text : "(null)";
+        put_text(o, s, text, strnlen(text, s->precision));
+    } else if (kind == 'c') {
+        put_text(o, s, &(char){(char)va_arg(*args, int)}, 1);
+    } else {
         put(o, '%');
         if (kind != '%')
             put(o, kind);
-        break;
     }
 }
 

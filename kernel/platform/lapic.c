@@ -13,24 +13,9 @@
 
 /* Register numbers: MSR 0x800 + n in x2APIC mode, offset n * 16 in xAPIC mode. SDM vol 3, "x2APIC Register Address Space". */
 enum lapic_reg {
-    REG_ID = 0x02,
-    REG_VERSION = 0x03,
-    REG_TPR = 0x08,
-    REG_EOI = 0x0b,
-    REG_SPURIOUS = 0x0f,
-    REG_IRR = 0x20,
-    REG_ESR = 0x28,
-    REG_LVT_CMCI = 0x2f,
-    REG_ICR = 0x30,
-    REG_ICR_HIGH = 0x31,
-    REG_LVT_TIMER = 0x32,
-    REG_LVT_THERMAL = 0x33,
-    REG_LVT_PMC = 0x34,
-    REG_LVT_LINT0 = 0x35,
-    REG_LVT_LINT1 = 0x36,
-    REG_LVT_ERROR = 0x37,
-    REG_TIMER_INITIAL = 0x38,
-    REG_TIMER_CURRENT = 0x39,
+    REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_EOI = 0x0b, REG_SPURIOUS = 0x0f, REG_IRR = 0x20, REG_ESR = 0x28,
+    REG_LVT_CMCI = 0x2f, REG_ICR = 0x30, REG_ICR_HIGH = 0x31, REG_LVT_TIMER = 0x32, REG_LVT_THERMAL = 0x33, REG_LVT_PMC = 0x34,
+    REG_LVT_LINT0 = 0x35, REG_LVT_LINT1 = 0x36, REG_LVT_ERROR = 0x37, REG_TIMER_INITIAL = 0x38, REG_TIMER_CURRENT = 0x39,
     REG_TIMER_DIVIDE = 0x3e,
 };
 
@@ -114,12 +99,9 @@ void lapic_init(void)
     reg_write(REG_LVT_LINT0, LVT_MASKED);
     reg_write(REG_LVT_LINT1, LVT_NMI);
     reg_write(REG_LVT_ERROR, LVT_MASKED | VECTOR_SPURIOUS);
-    if (max_lvt >= 4)
-        reg_write(REG_LVT_PMC, LVT_MASKED);
-    if (max_lvt >= 5)
-        reg_write(REG_LVT_THERMAL, LVT_MASKED);
-    if (max_lvt >= 6)
-        reg_write(REG_LVT_CMCI, LVT_MASKED);
+    static const enum lapic_reg optional[] = {REG_LVT_PMC, REG_LVT_THERMAL, REG_LVT_CMCI};
+    for (unsigned i = 0; i < ARRAY_SIZE(optional) && i + 4 <= max_lvt; i++)
+        reg_write(optional[i], LVT_MASKED);
     reg_write(REG_TPR, 0);
     reg_write(REG_SPURIOUS, 0x100U | VECTOR_SPURIOUS);
     reg_write(REG_ESR, 0);
