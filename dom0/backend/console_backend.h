@@ -17,9 +17,14 @@ bool guest_console_present(uint16_t domid);
 size_t guest_console_read(uint16_t domid, uint64_t *pos, char *buf, size_t len);
 /* Waits until there is output past POS, the console stops, or DEADLINE_NS. */
 void guest_console_wait(uint16_t domid, uint64_t pos, uint64_t deadline_ns);
+/* Wakes whoever waits there. */
+void guest_console_kick(uint16_t domid);
 /* Sends input; returns how many bytes fitted. */
 size_t guest_console_input(uint16_t domid, const char *text, size_t len);
-/* Copies IN to OUT (same size is enough) without escape sequences that could harm the operator's terminal: passes SGR, cursor movement and erase; drops
+/* Is its ring still served? */
+bool guest_console_live(uint16_t domid);
+#define CONSOLE_FILTER_EXTRA 32U
+/* Copies IN to OUT (LEN + CONSOLE_FILTER_EXTRA bytes are enough: what was held back by earlier calls may come out) without escape sequences that could harm the operator's terminal: passes SGR, cursor movement and erase; drops
  * OSC, DCS, APC, PM, device queries and everything unknown. STATE keeps a sequence that is cut by the buffer's end. Pure. */
 struct console_filter { uint8_t state; uint8_t len; char seq[32]; };
 size_t console_filter(struct console_filter *f, const char *in, size_t len, char *out, size_t out_len);

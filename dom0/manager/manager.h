@@ -50,6 +50,35 @@ bool manager_unpause(const char *who, struct error *e);
 bool manager_find(const char *who, struct vm_view *out, struct error *e);
 /* Domains in order of domid, Dom0 first. FN false stops. */
 void manager_list(bool (*fn)(const struct vm_view *v, void *ctx), void *ctx);
+/* A domain that is gone; its console can still be read under its old number. */
+struct vm_ended {
+    char name[VM_NAME_MAX];
+    uint16_t domid;
+    char why[96]; /* "powered off" */
+};
+/* WHO: a name or a former domid. Only the last few ended domains are remembered, each name once. */
+bool manager_find_ended(const char *who, struct vm_ended *out);
+/* The configuration of an existing domain; false: started by somebody else. */
+bool manager_config(uint16_t domid, struct vm_config *out);
+/* Why a domain that is kept after a crash stopped; "" for others. */
+const char *manager_why(uint16_t domid);
+/* Waits until the domain DOMID has ended (for good or for a restart), at most WAIT_NS. false: it runs still, or *INTERRUPTED. */
+bool manager_wait_end(uint16_t domid, uint64_t wait_ns, bool (*interrupted)(void));
+/* Is a domain being created, ended or restarted at this moment? */
+bool manager_busy(void);
+/* How many domains apart from Dom0 exist. */
+uint32_t manager_count(void);
+/* Figures of the last `create`, for measurements. */
+struct vm_create_figures {
+    char name[VM_NAME_MAX];
+    uint16_t domid;
+    uint32_t mem_mib;
+    bool disk_read;          /* files came from a disk: waiting for it is in the ticks */
+    uint64_t create_tsc;     /* `create` began */
+    uint64_t overhead_bytes; /* the hypervisor's memory for the domain just after it was started */
+};
+bool manager_last_create(struct vm_create_figures *out);
+
 /* Called when a guest ended by itself: text such as "debian: powered off". Poweroff and reboot, crash and kill follow the defaults on_poweroff=destroy,
  * on_reboot=restart, on_crash=preserve. */
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] What shutdown, reboot and wait have in common: asking the guest and waiting for its end. */
+#include "dom0/cli/cli_priv.h"
+#include "dom0/lib/string.h"
+#include "dom0/manager/manager.h"
+
+#define SECOND_NS 1000000000UL
+#define WAIT_DEFAULT_S 600UL
+#define WAIT_MAX_S 86400UL
+
+bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns)
+{
+    uint64_t seconds = WAIT_DEFAULT_S;
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "-t") != 0)
+            continue;
+        if (i + 1 >= *argc || !parse_u64(argv[i + 1], &seconds) || seconds == 0 || seconds > WAIT_MAX_S) {
+            cli_usage(v);
+            return false;
+        }
+        for (int k = i; k + 1 < *argc; k++)
+            argv[k] = argv[k + 2];
+        *argc -= 2;
+        break;
+    }
+    *ns = seconds * SECOND_NS;
+    return true;
+}
+
+static bool was_interrupted;
+
+static bool interrupted(void)
+{
+    was_interrupted = was_interrupted || cli_interrupted();
+    return was_interrupted;
+}
+
+enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns)
+{
+    struct error e;
+    was_interrupted = false;
+    if (v->domid == 0)
+        error_set(&e, EXIT_REFUSED, "wait Domain-0: it does not end while you can wait for it: name another domain");
+    else if (manager_wait_end(v->domid, ns, interrupted))
+        return EXIT_OK;
+    else if (was_interrupted)
+        error_set(&e, EXIT_FAILED, "wait %s: interrupted: it runs on", v->name);
+    else
+        error_set(&e, EXIT_TIMEOUT, "wait %s: still running after %lu s: look at `console %s`, or `destroy` it", v->name, ns / SECOND_NS, v->name);
+    return cli_error(&e);
+}
+
+enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv, const char *how)
+{
+    struct vm_view v;
+    struct error e;
+    uint64_t ns = 0;
+    bool wait = cli_flag(&argc, argv, "-w");
+    if (!cli_wait_option(verb, &argc, argv, &ns))
+        return EXIT_USAGE;
+    if (!cli_args(verb, argc, argv, 1, 1))
+        return EXIT_USAGE;
+    if (!manager_find(argv[1], &v, &e) || !manager_shutdown(argv[1], how, 0, &e))
+        return cli_error(&e);
+    return wait ? cli_wait_end(&v, ns) : EXIT_OK;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] What the prompt and its verbs share. */
+#ifndef DOM0_CLI_CLI_PRIV_H
+#define DOM0_CLI_CLI_PRIV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dom0/cli/cli.h"
+#include "dom0/cli/lineedit.h"
+
+#define CLI_VERB(name) extern const struct cli_verb cmd_##name;
+#include "dom0/cli/verbs.def"
+#undef CLI_VERB
+
+#define CLI_PROMPT "corbel> "
+
+size_t cli_verb_count(void);
+const struct cli_verb *cli_verb_at(size_t i);
+/* The verb called NAME, or NULL with *NEAR the one that was probably meant (or NULL). */
+const struct cli_verb *cli_verb_find(const char *name, const char **near);
+/* Prints usage, summary and full text. */
+void cli_verb_help(const struct cli_verb *v);
+
+/* Takes FLAG out of the arguments; was it there? */
+bool cli_flag(int *argc, char **argv, const char *flag);
+/* Are there MIN to MAX arguments behind the verb, none of them an option? Otherwise the usage is printed. */
+bool cli_args(const struct cli_verb *v, int argc, char **argv, int min, int max);
+
+/* Input byte, also what was typed while something else ran; negative: DEADLINE_NS passed. */
+int cli_getc(uint64_t deadline_ns);
+/* The cursor stands behind text of a running verb (progress, a guest's output): background messages begin on a line of their own. */
+void cli_partial_line(bool on);
+enum exit_code cli_last_code(void);
+const struct line_edit *cli_line(void); /* for its history */
+uint64_t cli_prompt_tsc(void); /* TSC when the first prompt had been queued */
+
+struct vm_view;
+/* Takes "-t SECONDS" out of the arguments; *NS is its value or the default. false: wrong, the usage was printed. */
+bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns);
+/* Waits until the domain has ended; Ctrl-C and the time-out are errors. */
+enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns);
+/* `shutdown` and `reboot`: HOW goes to the guest's control/shutdown node. */
+enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv, const char *how);
+
+/* `host-reboot` and `host-poweroff`: refused while domains are left, unless -f. */
+enum exit_code cli_host_reset(const struct cli_verb *v, int argc, char **argv, bool poweroff);
+
+/* Completion helpers. */
+void cli_complete_domains(const char *prefix, void (*emit)(const char *word));
+void cli_complete_paths(const char *prefix, void (*emit)(const char *word));
+/* `complete` of verbs whose only argument is a domain, or a path. */
+void cli_complete_domain_arg(int arg, const char *prefix, void (*emit)(const char *word));
+void cli_complete_path_arg(int arg, const char *prefix, void (*emit)(const char *word));
+
+/* The control call that fails for no fault of the operator's. */
+enum exit_code cli_control_failed(const char *what, long rc);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] A domain is born: create, build, channels, rings, nodes, run; and the one function that undoes all of it. */
+#include <stdint.h>
+
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
+
+#include "dom0/backend/console_backend.h"
+#include "dom0/builder/builder.h"
+#include "dom0/kernel/event.h"
+#include "dom0/kernel/hypercall.h"
+#include "dom0/kernel/time.h"
+#include "dom0/lib/string.h"
+#include "dom0/manager/manager_priv.h"
+#include "dom0/store/store.h"
+
+#define PAGES_PER_MIB 256U
+#define SPECIAL_PAGES 16U /* beside RAM: store ring, console ring, ACPI tables */
+#define DESTROY_TRIES 200U
+#define DESTROY_PAUSE_NS 1000000UL
+
+struct start {
+    struct registry_entry *e;
+    struct vm_runtime *rt;
+    manager_progress progress;
+    void *ctx;
+    bool aborted;
+};
+
+static bool fail(const struct start *s, struct error *err, const char *what, long rc)
+{
+    return error_set(err, rc == -12 || rc == -28 ? EXIT_NO_RESOURCE : EXIT_FAILED, "%s: %s: %s", s->e->config.name, what, errno_text(rc));
+}
+
+/* A number that is used again must not show the console of its earlier owner. */
+static void forget_number(uint16_t domid)
+{
+    for (uint32_t i = 0; i < manager_registry->capacity; i++) {
+        struct registry_entry *x = registry_at(manager_registry, i);
+        if (x->state == ENTRY_ENDED && x->domid == domid)
+            x->state = ENTRY_FREE;
+    }
+    guest_console_forget(domid);
+}
+
+static bool create_domain(struct start *s, struct error *err)
+{
+    const struct vm_config *c = &s->e->config;
+    struct cbl_domain_create create = { .max_pages = (uint64_t)c->memsize_mib * PAGES_PER_MIB + SPECIAL_PAGES, .vcpus = c->numvcpus };
+    struct cbl_host_info host = { 0 };
+    if (control(CTL_HOST_INFO, &host) == 0 && host.mem_free_bytes < create.max_pages * 4096)
+        return error_set(err, EXIT_NO_RESOURCE, "%s: not enough memory: memsize is %u MiB and %lu MiB are free: lower memsize or destroy a domain",
+                         c->name, c->memsize_mib, host.mem_free_bytes >> 20);
+    memcpy(create.uuid, c->uuid, sizeof create.uuid);
+    long rc = control(CTL_DOMAIN_CREATE, &create);
+    if (rc != 0)
+        return fail(s, err, "the hypervisor cannot create a domain", rc);
+    forget_number(create.domid);
+    s->e->domid = create.domid;
+    s->rt->domain = true;
+    return true;
+}
+
+static bool on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct start *s = ctx;
+    if (s->progress != NULL && !s->progress(s->ctx, what, done, total))
+        s->aborted = true;
+    return !s->aborted;
+}
+
+static bool open_files(struct start *s, struct file **kernel, struct file **ramdisk, struct error *err)
+{
+    const struct vm_config *c = &s->e->config;
+    if (!file_open(c->kernel, kernel, err))
+        return false;
+    if (c->ramdisk[0] != '\0' && !file_open(c->ramdisk, ramdisk, err))
+        return false;
+    s->e->files_in_memory = file_memory(*kernel) != NULL && (*ramdisk == NULL || file_memory(*ramdisk) != NULL);
+    return true;
+}
+
+static bool build(struct start *s, struct error *err)
+{
+    const struct vm_config *c = &s->e->config;
+    struct file *kernel = NULL, *ramdisk = NULL;
+    bool ok = open_files(s, &kernel, &ramdisk, err);
+    if (ok) {
+        struct build_request r = { .domid = s->e->domid, .vcpus = c->numvcpus, .mem_bytes = (uint64_t)c->memsize_mib << 20, .kernel = kernel,
+            .ramdisk = ramdisk, .cmdline = c->cmdline[0] != '\0' ? c->cmdline : NULL, .kernel_path = c->kernel,
+            .ramdisk_path = ramdisk != NULL ? c->ramdisk : NULL, .progress = on_progress, .ctx = s };
+        ok = builder_build(&r, err);
+    }
+    if (!ok && s->aborted)
+        error_set(err, EXIT_FAILED, "create %s: interrupted: nothing is left of it", c->name);
+    if (kernel != NULL)
+        file_close(kernel);
+    if (ramdisk != NULL)
+        file_close(ramdisk);
+    return ok;
+}
+
+static bool set_params(struct start *s, struct error *err)
+{
+    const struct { uint32_t index; uint64_t value; } params[] = {
+        { HVM_PARAM_STORE_PFN, GUEST_STORE_GFN },
+        { HVM_PARAM_STORE_EVTCHN, s->e->store_port },
+        { HVM_PARAM_CONSOLE_PFN, GUEST_CONSOLE_GFN },
+        { HVM_PARAM_CONSOLE_EVTCHN, s->e->console_port },
+    };
+    for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
+        long rc = hvm_set_param(s->e->domid, params[i].index, params[i].value);
+        if (rc != 0)
+            return fail(s, err, "its parameters cannot be set", rc);
+    }
+    return true;
+}
+
+static bool make_channels(struct start *s, struct error *err)
+{
+    int store = event_alloc_unbound_in(s->e->domid);
+    if (store < 0)
+        return fail(s, err, "no event channel for xenstore", store);
+    int console = event_alloc_unbound_in(s->e->domid);
+    if (console < 0)
+        return fail(s, err, "no event channel for the console", console);
+    s->e->store_port = (uint32_t)store;
+    s->e->console_port = (uint32_t)console;
+    return set_params(s, err);
+}
+
+static bool connect(struct start *s, struct error *err)
+{
+    s->rt->store_ring = foreign_map(s->e->domid, GUEST_STORE_GFN, 1, true);
+    s->rt->console_ring = foreign_map(s->e->domid, GUEST_CONSOLE_GFN, 1, true);
+    if (s->rt->store_ring == NULL || s->rt->console_ring == NULL)
+        return error_set(err, EXIT_NO_RESOURCE, "%s: its ring pages cannot be mapped: destroy a domain that is not needed", s->e->config.name);
+    s->rt->nodes = true;
+    if (!vm_nodes_create(s->e, err))
+        return false;
+    s->rt->store_up = store_introduce(s->e->domid, s->rt->store_ring, s->e->store_port);
+    s->rt->console_up = s->rt->store_up && guest_console_add(s->e->domid, s->rt->console_ring, s->e->console_port);
+    if (!s->rt->console_up)
+        return error_set(err, EXIT_NO_RESOURCE, "%s: no memory or no event channel for its %s: destroy a domain that is not needed",
+                         s->e->config.name, s->rt->store_up ? "console" : "xenstore connection");
+    return true;
+}
+
+static void note_figures(struct registry_entry *e)
+{
+    struct cbl_domain_info info = { .domid = e->domid, .exact = 1 };
+    if (control(CTL_DOMAIN_INFO, &info) == 0)
+        e->overhead_bytes = info.overhead_bytes;
+    e->started_ns = time_now_ns();
+}
+
+static bool run(struct start *s, bool paused, struct error *err)
+{
+    struct cbl_domain_ref ref = { .domid = s->e->domid };
+    long rc = paused ? 0 : control(CTL_DOMAIN_UNPAUSE, &ref);
+    if (rc != 0)
+        return fail(s, err, "it cannot be started", rc);
+    note_figures(s->e);
+    s->e->state = ENTRY_LIVE;
+    return true;
+}
+
+bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
+{
+    struct start s = { .e = e, .rt = manager_runtime(e), .progress = progress, .ctx = ctx };
+    memset(s.rt, 0, sizeof *s.rt);
+    e->state = ENTRY_BUILDING;
+    e->domid = 0;
+    if (create_domain(&s, err) && build(&s, err) && make_channels(&s, err) && connect(&s, err) && run(&s, paused, err))
+        return true;
+    struct error undo;
+    vm_teardown(e, &undo); /* its own failure is rarer and less telling than the first one */
+    return false;
+}
+
+void vm_disconnect(struct registry_entry *e)
+{
+    struct vm_runtime *rt = manager_runtime(e);
+    if (rt->console_up)
+        guest_console_stop(e->domid); /* takes what the guest said last */
+    if (rt->store_up)
+        store_release(e->domid);
+    if (rt->console_ring != NULL)
+        foreign_unmap(rt->console_ring, 1);
+    if (rt->store_ring != NULL)
+        foreign_unmap(rt->store_ring, 1);
+    rt->console_up = rt->store_up = false;
+    rt->console_ring = rt->store_ring = NULL;
+}
+
+/* A domain whose vCPU is still on its way out of another CPU, or that has frames mapped elsewhere, goes a moment later. */
+static long destroy_domain(uint16_t domid)
+{
+    struct cbl_domain_ref ref = { .domid = domid };
+    long rc = control(CTL_DOMAIN_DESTROY, &ref);
+    for (unsigned i = 0; i < DESTROY_TRIES && (rc == -11 || rc == -16); i++) { /* EAGAIN, EBUSY */
+        thread_sleep_ns(DESTROY_PAUSE_NS);
+        ref.domid = domid;
+        rc = control(CTL_DOMAIN_DESTROY, &ref);
+    }
+    return rc == -3 ? 0 : rc; /* ESRCH: it is gone */
+}
+
+bool vm_teardown(struct registry_entry *e, struct error *err)
+{
+    struct vm_runtime *rt = manager_runtime(e);
+    struct cbl_domain_ref ref = { .domid = e->domid };
+    bool had_console = rt->console_up;
+    if (rt->domain && rt->console_up)
+        (void)control(CTL_DOMAIN_PAUSE, &ref); /* so that its last words are complete; a domain that ended refuses, which is fine */
+    vm_disconnect(e);
+    if (had_console && e->state == ENTRY_BUILDING)
+        guest_console_forget(e->domid);
+    if (rt->domain) {
+        long rc = destroy_domain(e->domid);
+        if (rc != 0)
+            return error_set(err, EXIT_FAILED, "%s: the hypervisor cannot destroy it: %s: look at `dmesg`", e->config.name, errno_text(rc));
+        rt->domain = false;
+    }
+    if (rt->nodes)
+        vm_nodes_remove(e->domid);
+    rt->nodes = false;
+    return true;
+}
