@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] A new domain's memory. */
+#include "dom0/builder/guest_memory.h"
+
+#include <xen/errno.h>
+
+#include "dom0/kernel/hypercall.h"
+#include "dom0/lib/string.h"
+
+#define LARGE_ORDER 9U
+#define LARGE_PAGES 512UL
+#define BATCH 512U
+
+/* Asks for NR blocks; *DONE: how many there are. */
+static long populate(uint16_t domid, uint64_t gfn, uint32_t nr, uint16_t order, uint32_t *done)
+{
+    struct cbl_mem_populate op = { .domid = domid, .order = order, .nr = nr, .gfn = gfn };
+    long ret = control(CTL_MEM_POPULATE, &op);
+    *done = op.done <= nr ? op.done : 0;
+    if (ret == 0 && *done < nr) {
+        ret = -XEN_ENOMEM;
+    }
+    return ret;
+}
+
+static bool refused(const struct guest_memory *m, uint64_t gfn, long ret, struct error *e)
+{
+    if (ret == -XEN_ENOMEM) {
+        return error_set(e, EXIT_NO_RESOURCE, "memory: the host's memory ended after %lu of %lu MiB: destroy a guest or lower memsize", gfn >> 8, m->ram_pages >> 8);
+    }
+    return error_set(e, EXIT_FAILED, "memory: page 0x%lx of domain %u could not be given: %s", gfn, (unsigned)m->domid, errno_text(ret));
+}
+
+static bool populate_small(const struct guest_memory *m, uint64_t gfn, uint64_t pages, struct error *e)
+{
+    while (pages > 0) {
+        uint32_t nr = pages < BATCH ? (uint32_t)pages : BATCH, done;
+        long ret = populate(m->domid, gfn, nr, 0, &done);
+        if (ret != 0) {
+            return refused(m, gfn + done, ret, e);
+        }
+        gfn += nr;
+        pages -= nr;
+    }
+    return true;
+}
+
+bool guest_memory_populate(struct guest_memory *m, struct error *e)
+{
+    uint64_t gfn = 0;
+    while (m->ram_pages - gfn >= LARGE_PAGES) {
+        uint64_t blocks = (m->ram_pages - gfn) / LARGE_PAGES;
+        uint32_t nr = blocks < BATCH ? (uint32_t)blocks : BATCH, done;
+        long ret = populate(m->domid, gfn, nr, LARGE_ORDER, &done);
+        gfn += done * LARGE_PAGES;
+        if (ret == 0) {
+            continue;
+        }
+        if (ret != -XEN_ENOMEM) {
+            return refused(m, gfn, ret, e);
+        }
+        /* No 2 MiB block is left: this one from single pages, and try again behind it. */
+        if (!populate_small(m, gfn, LARGE_PAGES, e)) {
+            return false;
+        }
+        gfn += LARGE_PAGES;
+    }
+    return populate_small(m, gfn, m->ram_pages - gfn, e);
+}
+
+bool guest_memory_populate_at(const struct guest_memory *m, uint64_t gfn, uint32_t pages, struct error *e)
+{
+    uint32_t done;
+    long ret = populate(m->domid, gfn, pages, 0, &done);
+    return ret == 0 ? true : refused(m, gfn + done, ret, e);
+}
+
+void guest_memory_close(struct guest_memory *m)
+{
+    if (m->window != NULL) {
+        foreign_unmap(m->window, m->window_pages);
+        m->window = NULL;
+    }
+}
+
+static bool window_open(struct guest_memory *m, uint64_t gfn, struct error *e)
+{
+    if (m->window != NULL && gfn >= m->window_gfn && gfn - m->window_gfn < m->window_pages) {
+        return true;
+    }
+    guest_memory_close(m);
+    uint64_t base = gfn, pages = 1; /* outside RAM: pages stand alone */
+    if (gfn < m->ram_pages) {
+        base = gfn & ~(LARGE_PAGES - 1U);
+        pages = m->ram_pages - base < LARGE_PAGES ? m->ram_pages - base : LARGE_PAGES;
+    }
+    m->window = foreign_map(m->domid, base, pages, true);
+    if (m->window == NULL) {
+        return error_set(e, EXIT_FAILED, "memory: page 0x%lx of domain %u could not be mapped: no address space or the domain is going", gfn, (unsigned)m->domid);
+    }
+    m->window_gfn = base;
+    m->window_pages = pages;
+    return true;
+}
+
+bool guest_memory_write(struct guest_memory *m, uint64_t gpa, const void *data, size_t len, struct error *e)
+{
+    const uint8_t *p = data;
+    while (len > 0) {
+        if (!window_open(m, gpa >> 12, e)) {
+            return false;
+        }
+        uint64_t off = gpa - (m->window_gfn << 12), room = (m->window_pages << 12) - off;
+        size_t n = len < room ? len : (size_t)room;
+        memcpy((uint8_t *)m->window + off, p, n);
+        gpa += n;
+        p += n;
+        len -= n;
+    }
+    return true;
+}

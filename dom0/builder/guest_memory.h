@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] A new domain's memory: given to it in large blocks, written through one moving foreign mapping of at most 2 MiB. */
+#ifndef DOM0_BUILDER_GUEST_MEMORY_H
+#define DOM0_BUILDER_GUEST_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dom0/lib/error.h"
+
+struct guest_memory {
+    uint16_t domid;
+    uint64_t ram_pages;
+    void *window; /* NULL: none open */
+    uint64_t window_gfn, window_pages;
+};
+
+/* Gives RAM 0 .. ram_pages, 2 MiB blocks where the host has some. */
+bool guest_memory_populate(struct guest_memory *m, struct error *e);
+/* Single pages outside RAM. */
+bool guest_memory_populate_at(const struct guest_memory *m, uint64_t gfn, uint32_t pages, struct error *e);
+/* Copies to the guest; the range is inside RAM or one of the pages outside. */
+bool guest_memory_write(struct guest_memory *m, uint64_t gpa, const void *data, size_t len, struct error *e);
+void guest_memory_close(struct guest_memory *m);
+
+#endif
