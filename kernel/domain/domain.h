@@ -41,9 +41,14 @@ struct domain {
     hfn_t shared_info_hfn;     /* FRAME_SHARED, always present; mapped into the guest by add_to_physmap */
     void *shared_info;         /* root's view of it */
     uint64_t hvm_params[40];
+    gfn_t shared_info_gfn;     /* where the guest put it; GFN_INVALID: nowhere */
     uint64_t create_tsc, first_entry_tsc;
+    uint32_t vmx_frames;       /* root frames that its vCPUs took */
     uint32_t log_tokens;
+    uint32_t log_dropped;
     uint64_t log_refill_ns;
+    uint32_t console_len;      /* of the unfinished early console line */
+    char console_line[120];
 };
 
 /* Looks DOMID up (DOMID_SELF is the caller's business) and locks it. NULL d: no such domain. */
@@ -67,5 +72,27 @@ void domain_info(struct domain_locked l, struct cbl_domain_info *out);
 /* The next live domain with id >= FROM, locked; d NULL: none. */
 struct domain_locked domain_next(uint16_t from);
 struct domain *domain_dom0(void);
+
+/* As domain_lock_id, but a DYING domain that still has references is found as well: for giving references back. */
+struct domain_locked domain_lock_any(uint16_t domid);
+/* The domain without its lock; the caller knows by other means (the event lock and a binding) that it stays. NULL: none. */
+struct domain *domain_peek(uint16_t domid);
+/* The domain in SLOT (domid % MAX_DOMAINS) of the registry, under the same condition; NULL: none. */
+struct domain *domain_in_slot(uint16_t slot);
+
+/* Two domains locked in the one allowed order (by domid). other.d is NULL when there is none with that domid (SELF's is then locked all
+ * the same); both are the same token when OTHER is SELF. */
+struct domain_pair { struct domain_locked self, other; };
+struct domain_pair domain_lock_pair(struct domain *self, uint16_t other, bool dying_too);
+void domain_unlock_pair(struct domain_pair p);
+
+/* For kernel/domain/dom0.c: the privileged domain, domid 0, of PAGES pages, with nothing mapped. */
+enum status domain_create_dom0(uint64_t pages, uint8_t nr_vcpus, struct domain **out);
+/* vCPU 0 of a NEW domain has its registers (and the domain may be unpaused). */
+bool domain_startable(const struct domain *d);
+/* One line of guest output into the log as "(dN) text", through the domain's token bucket. */
+void domain_log_text(struct domain *d, const char *text, size_t len);
+/* Root memory for D: EPT, VMCS and companions, tables. */
+uint64_t domain_overhead_bytes(const struct domain *d);
 
 #endif

@@ -4,38 +4,39 @@
 #define KERNEL_DOMAIN_VCPU_H
 
 #include "kernel/domain/domain.h"
+#include "kernel/sched/sched.h"
 #include "kernel/time/deadline.h"
 #include "vmx/vmx.h"
 
-enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
+#define VCPU_NR_VIRQS 24U
+
+struct vcpu_info;
 
 struct vcpu {
     struct vmx_vcpu vmx;
     struct domain *domain;
     uint32_t id;
-    enum vcpu_state state;      /* scheduler's lock */
-    uint32_t cpu;               /* where it runs or ran */
-    void *info;                 /* struct vcpu_info: in shared_info, or in the registered and pinned frame (root's mapping or window pin) */
-    hfn_t info_hfn;             /* of the registered one; HFN_INVALID: still in shared_info */
+    struct sched_unit sched;    /* state, run queue place, running time: the scheduler's lock */
+    void *info;                 /* its struct vcpu_info while that is in shared_info; NULL once the guest registered another place */
+    hfn_t info_hfn;             /* frame of the registered one, referenced; HFN_INVALID: none */
     uint32_t info_offset;
-    gpa_t runstate_gpa;         /* registered area, by gpa; v = ~0: none */
-    uint64_t runstate_entry_ns;
-    uint64_t runstate_ns[4];
-    bool runstate_flag;         /* VMASST_TYPE_runstate_update_flag */
+    gpa_t runstate_gpa;         /* registered areas, by gpa; v = ~0: none */
     gpa_t time_gpa;
+    bool runstate_flag;         /* VMASST_TYPE_runstate_update_flag */
+    bool initialised;           /* its registers were set (context) or it was started by SIPI */
+    bool polling;               /* event lock */
     struct deadline singleshot;
     struct deadline poll_timer;
-    bool polling;
-    uint32_t virq_port[24];
-    /* scheduler */
-    struct vcpu *rq_next;
-    uint64_t vruntime_ns;
-    uint32_t weight;
-    uint64_t slice_end_tsc;
+    uint32_t virq_port[VCPU_NR_VIRQS]; /* event lock */
 };
 
 /* The vCPU that contains VMX. */
 static inline struct vcpu *vcpu_of_vmx(struct vmx_vcpu *vmx) { return CONTAINER_OF(vmx, struct vcpu, vmx); }
+static inline struct vcpu *vcpu_of_sched(struct sched_unit *u) { return CONTAINER_OF(u, struct vcpu, sched); }
+/* Its struct vcpu_info, wherever it is now; valid until the next window_open of another frame. */
+struct vcpu_info *vcpu_info(struct vcpu *v);
+/* evtchn_upcall_pending of it. */
+bool vcpu_upcall_pending(struct vcpu *v);
 /* Is an event to be delivered (evtchn_upcall_pending, local APIC, NMI)? */
 bool vcpu_event_pending(struct vcpu *v);
 /* Marks V waiting unless vcpu_event_pending; wakes are never lost. Precondition: V is this CPU's current. */
@@ -47,5 +48,18 @@ void vcpu_halt(struct vcpu *v);
 /* INIT/SIPI from another vCPU's local APIC. */
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
+
+/* A vCPU of D, down, with id ID. */
+enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out);
+/* Precondition: held and off every CPU. */
+void vcpu_destroy(struct domain_locked l, struct vcpu *v);
+/* VCPUOP_up and _down: a down vCPU keeps its registers. The last one going down powers the domain off. */
+void vcpu_up(struct vcpu *v);
+void vcpu_down(struct vcpu *v);
+/* VCPUOP_register_vcpu_info: from now on only the place at G + OFFSET is maintained; contents move, everything is marked pending.
+ * STATUS_INVALID: second time, or a place that is not 64 bytes of one page of its RAM. */
+enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, uint32_t offset);
+/* Absolute system time; a past one fires at once. Precondition: V is current. */
+void vcpu_set_singleshot(struct vcpu *v, uint64_t ns);
 
 #endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Console keys: they only look. Each prints to the log. */
+#include "kernel/domain/dump.h"
+
+#include "kernel/core/log.h"
+#include "kernel/core/printf.h"
+#include "kernel/core/string.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/domain/audit.h"
+#include "kernel/domain/event.h"
+#include "kernel/domain/grant.h"
+#include "kernel/domain/physmap.h"
+#include "kernel/domain/state.h"
+#include "kernel/platform/console.h"
+#include "kernel/time/clock.h"
+
+static const char *const vcpu_states[] = {"down", "runnable", "running", "blocked"};
+static const char *const domain_states[] = {"new", "paused", "running", "blocked", "shut down", "dying"};
+static const char *const port_states[] = {"closed", "unbound", "interdomain", "pirq", "virq", "ipi"};
+
+/* FN for each domain, locked. */
+static void each_domain(void (*fn)(struct domain_locked l))
+{
+    struct domain_locked l;
+    for (uint16_t from = 0; (l = domain_next(from)).d; ) {
+        from = (uint16_t)(l.d->id + 1);
+        fn(l);
+        domain_unlock(l);
+    }
+}
+
+static void show_domain(struct domain_locked l)
+{
+    struct cbl_domain_info i;
+    domain_info(l, &i);
+    log_info("d%u %s, shutdown %u %s, pause %u, privileges 0x%x, references %u", i.domid, domain_states[i.state], i.shutdown, i.why, i.pause_count,
+             i.privileges, l.d->refs);
+    log_info("  pages %lu of %lu, overhead %lu KiB, EPT tables %u of %u", i.pages, i.max_pages, i.overhead_bytes >> 10, l.d->ept.tables_used, l.d->ept.tables_max);
+    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+        const struct vcpu *v = l.d->vcpus[n];
+        log_info("  v%u %s, hold 0x%x, CPU %u, exits %lu, callback 0x%x", n, vcpu_states[v->sched.state], v->sched.hold, v->sched.cpu, v->vmx.exits,
+                 v->vmx.callback_vector);
+    }
+}
+
+static void show_events(struct domain_locked l)
+{
+    struct event_port p;
+    bool pending, masked;
+    for (uint32_t i = 1; i < EVENT_PORTS; i++) {
+        if (event_get(l.d, i, &p, &pending, &masked))
+            log_info("d%u port %u %s v%u peer d%u:%u%s%s", l.d->id, i, port_states[p.state], p.vcpu, p.remote, p.peer, pending ? " pending" : "", masked ? " masked" : "");
+    }
+}
+
+static void show_grants(struct domain_locked l)
+{
+    const struct grant_table *t = l.d->grants;
+    log_info("d%u grant frames %u, mappings held %u", l.d->id, t ? t->nr_frames : 0, t ? t->mapped : 0);
+    for (uint32_t ref = 0; t && ref < t->nr_frames * GRANT_PER_FRAME; ref++) {
+        const struct grant_active *a = grant_active_get(l.d, ref);
+        if (a)
+            log_info("  ref %u used by d%u: %u readers, %u writers, frame 0x%lx", ref, a->domid, a->readers, a->writers, a->hfn);
+    }
+}
+
+static void show_unit(struct sched_unit *u, void *ctx)
+{
+    (void)ctx;
+    const struct vcpu *v = vcpu_of_sched(u);
+    log_info("  d%uv%u vruntime %lu us, weight %u", v->domain->id, v->id, u->vruntime_ns / 1000, u->weight);
+}
+
+static void key_run_queues(void)
+{
+    for (uint32_t i = 0; i < cpu_count(); i++) {
+        const struct vcpu *v = cpu_get(i)->current;
+        log_info("CPU %u: loaded d%dv%d", i, v ? v->domain->id : -1, v ? (int)v->id : -1);
+        sched_walk(i, show_unit, NULL);
+    }
+}
+
+static void show_timers(struct domain_locked l)
+{
+    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+        const struct vcpu *v = l.d->vcpus[n];
+        log_info("d%uv%u single-shot %lu%s, poll %lu%s, now %lu ns", l.d->id, n, clock_ns_of_tsc(v->singleshot.tsc), v->singleshot.slot ? "" : " (off)",
+                 clock_ns_of_tsc(v->poll_timer.tsc), v->poll_timer.slot ? "" : " (off)", clock_now_ns());
+    }
+}
+
+/* Small rows in full: the table of all state is also the format of this dump. */
+static void show_row(const struct state_row *row, const void *bytes, void *ctx)
+{
+    (void)ctx;
+    char text[3 * 64 + 1] = "";
+    size_t n = MIN((size_t)row->size, (size_t)64);
+    for (size_t i = 0; i < n; i++)
+        snprintf(text + 2 * i, sizeof(text) - 2 * i, "%02x", ((const uint8_t *)bytes)[i]);
+    log_info("  %s: %s%s", row->name, text, n < row->size ? "…" : "");
+}
+
+static void show_state(struct domain_locked l)
+{
+    log_info("d%u", l.d->id);
+    state_walk(l.d, NULL, show_row, NULL);
+    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+        log_info("d%uv%u", l.d->id, n);
+        state_walk(NULL, l.d->vcpus[n], show_row, NULL);
+    }
+}
+
+static void show_vmcs(struct domain_locked l)
+{
+    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++)
+        vmx_dump(&l.d->vcpus[n]->vmx);
+}
+
+struct run { gfn_t g; hfn_t h; uint64_t pages; unsigned rights, order; };
+
+static void print_run(const struct run *r)
+{
+    if (r->pages)
+        log_info("  gfn 0x%lx +0x%lx -> frame 0x%lx %c%c%c order %u", r->g.v, r->pages, r->h.v, r->rights & EPT_R ? 'r' : '-',
+                 r->rights & EPT_W ? 'w' : '-', r->rights & EPT_X ? 'x' : '-', r->order);
+}
+
+static bool join_leaf(gfn_t g, const struct ept_leaf *leaf, void *ctx)
+{
+    struct run *r = ctx;
+    uint64_t pages = 1UL << leaf->order;
+    if (r->pages && g.v == r->g.v + r->pages && leaf->hfn.v == r->h.v + r->pages && leaf->rights == r->rights && leaf->order == r->order) {
+        r->pages += pages;
+        return true;
+    }
+    print_run(r);
+    *r = (struct run){g, leaf->hfn, pages, leaf->rights, leaf->order};
+    return true;
+}
+
+static void show_ept(struct domain_locked l)
+{
+    struct run r = {.pages = 0};
+    log_info("d%u EPT, root 0x%lx, %u tables", l.d->id, l.d->ept.root.v, l.d->ept.tables_used);
+    if (l.d->ept.root.v)
+        ept_walk(&l.d->ept, gfn(0), gfn(physmap_gfn_limit() - 1), join_leaf, &r);
+    print_run(&r);
+}
+
+static void key_domains(void) { each_domain(show_domain); }
+static void key_events(void) { each_domain(show_events); }
+static void key_grants(void) { each_domain(show_grants); }
+static void key_timers(void) { each_domain(show_timers); }
+static void key_state(void) { each_domain(show_state); }
+static void key_vmcs(void) { each_domain(show_vmcs); }
+static void key_ept(void) { each_domain(show_ept); }
+
+static void key_audit(void)
+{
+    struct cbl_audit a = {0};
+    audit_run(&a);
+    log_info("audit: %s%s (%u checks; frames: %lu free, %lu root, %lu guest; %u domains)", a.ok ? "clean" : "VIOLATION: ", a.why, a.checks,
+             a.frames_free, a.frames_root, a.frames_guest, a.domains);
+}
+
+void dump_register_keys(void)
+{
+    console_register_key('q', "domains", key_domains);
+    console_register_key('e', "event channels", key_events);
+    console_register_key('g', "grants in use", key_grants);
+    console_register_key('r', "run queues", key_run_queues);
+    console_register_key('a', "timers", key_timers);
+    console_register_key('d', "registers and all other state", key_state);
+    console_register_key('v', "VMCS of each vCPU", key_vmcs);
+    console_register_key('D', "second-level page tables", key_ept);
+    console_register_key('A', "audit", key_audit);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Grant tables, version 1. The granter's side (entries in frames shared with the guest, and how often each is in use) is guarded by the
+ * granter's lock; the mapper's side (handles) by the mapper's. An entry in use keeps its frame referenced. */
+#ifndef KERNEL_DOMAIN_GRANT_H
+#define KERNEL_DOMAIN_GRANT_H
+
+#include "kernel/domain/domain.h"
+
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+
+#define GRANT_MAX_FRAMES 64U
+#define GRANT_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))
+#define GRANT_ACTIVE_PER_PAGE (PAGE_SIZE / sizeof(struct grant_active))
+#define GRANT_ACTIVE_PAGES (GRANT_MAX_FRAMES * GRANT_PER_FRAME / GRANT_ACTIVE_PER_PAGE)
+#define GRANT_HANDLE_PAGES 128U
+#define GRANT_HANDLES_PER_PAGE (PAGE_SIZE / sizeof(struct grant_handle))
+
+struct grant_active { /* per reference of the granter, 16 bytes */
+    uint16_t domid;   /* the one domain that uses it now */
+    uint16_t pad;
+    uint16_t readers, writers;
+    uint64_t hfn;     /* of the first use: later ones get the same */
+};
+
+struct grant_handle { /* per mapping, at the mapper */
+    uint16_t granter;
+    uint8_t used, writable;
+    uint32_t ref;
+    uint32_t generation; /* of the granter */
+    uint32_t next_free;  /* handle number + 1 */
+    uint64_t gfn;
+    uint64_t hfn;
+};
+_Static_assert(sizeof(grant_entry_v1_t) == 8 && sizeof(struct grant_active) == 16 && sizeof(struct grant_handle) == 32, "layout");
+
+struct grant_table { /* one page */
+    uint32_t nr_frames;
+    uint32_t nr_handles; /* handles that exist, used or free */
+    uint32_t free_handle; /* number + 1; 0: none */
+    uint32_t mapped;     /* handles in use */
+    grant_entry_v1_t *frames[GRANT_MAX_FRAMES];
+    gfn_t gfns[GRANT_MAX_FRAMES];
+    struct grant_active *active[GRANT_ACTIVE_PAGES];
+    struct grant_handle *handles[GRANT_HANDLE_PAGES];
+};
+_Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "one root frame");
+
+enum status grant_init(struct domain *d);
+void grant_destroy(struct domain *d); /* precondition: no use left */
+uint64_t grant_bytes(const struct domain *d);
+
+/* Makes the table at least NR frames large (frame 0 comes with the first). */
+enum status grant_grow(struct domain_locked l, uint32_t nr);
+/* Shows frame IDX at G (XENMAPSPACE_grant_table); grows as needed; idempotent. */
+enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g);
+
+/* One use of REF by domain BY: entry checked and marked, frame referenced. GNTST_*. */
+int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out);
+/* Ends it: marks are taken back with the last use. The frame reference is the caller's to drop (grant_put_frame). */
+void grant_release(struct domain_locked granter, uint32_t ref, bool writable);
+/* Drops the frame reference of one use; E: the EPT that had it mapped last. */
+void grant_put_frame(struct domain_locked granter, struct ept *e, hfn_t h);
+
+/* One operation each; the results are in the op. MAY_DMA: the caller learns the host address. No locks held. */
+void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_dma);
+void grant_unmap(struct domain *mapper, struct gnttab_unmap_grant_ref *op);
+void grant_copy(struct domain *self, struct gnttab_copy *op);
+/* Undoes all mappings that D made. */
+void grant_release_mappings(struct domain *d);
+
+/* For audit and dumps. */
+const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle);
+const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Frame ownership joined to EPT. */
+#include "kernel/domain/physmap.h"
+
+#include "ept/flush.h"
+#include "kernel/core/string.h"
+#include "kernel/cpu/features.h"
+#include "kernel/mm/frame.h"
+#include "kernel/mm/window.h"
+
+#define UNIT(order) (1UL << (order))
+
+uint64_t physmap_gfn_limit(void)
+{
+    unsigned bits = cpu_features.phys_bits < 48U ? cpu_features.phys_bits : 48U; /* 4-level EPT translates 48 bits */
+    return 1UL << (bits - PAGE_SHIFT);
+}
+
+static bool range_valid(gfn_t g, uint64_t nr)
+{
+    uint64_t limit = physmap_gfn_limit();
+    return nr <= limit && g.v <= limit - nr;
+}
+
+static bool found_one(gfn_t g, const struct ept_leaf *leaf, void *ctx)
+{
+    (void)g;
+    (void)leaf;
+    *(bool *)ctx = true;
+    return false;
+}
+
+static bool range_empty(const struct ept *e, gfn_t g, uint64_t nr)
+{
+    bool found = false;
+    ept_walk(e, g, gfn_add(g, nr - 1), found_one, &found);
+    return !found;
+}
+
+static bool owned_ram(const struct domain *d, hfn_t h)
+{
+    return frame_is_ram(h) && frame_owner(h) == d->id && frame_type(h) == FRAME_GUEST;
+}
+
+enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order)
+{
+    struct domain *d = l.d;
+    uint64_t nr = UNIT(order);
+    if ((order != FRAME_ORDER_4K && order != FRAME_ORDER_2M && order != FRAME_ORDER_1G) || order > ept_max_order() ||
+        g.v % nr || !range_valid(g, nr))
+        return STATUS_INVALID;
+    if (nr > d->max_pages || d->pages > d->max_pages - nr)
+        return STATUS_NO_MEMORY;
+    if (!range_empty(&d->ept, g, nr))
+        return STATUS_EXISTS;
+    enum status s = ept_prepare(&d->ept, g, order);
+    if (s != STATUS_OK)
+        return s;
+    hfn_t h;
+    s = frame_alloc(order, d->id, FRAME_GUEST, &h);
+    if (s != STATUS_OK) {
+        ept_unprepare(&d->ept);
+        return s;
+    }
+    ept_map(&d->ept, g, order, h, EPT_RWX);
+    ept_unprepare(&d->ept);
+    d->pages += nr;
+    return STATUS_OK;
+}
+
+void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h)
+{
+    (void)owner; /* its lock makes look-then-drop exact */
+    if (frame_refs(h) > 1)
+        (void)frame_put(h);
+    else
+        flush_defer_free(e, h, FRAME_ORDER_4K);
+}
+
+/* The owner lets go of 2^ORDER frames that one leaf mapped. */
+static void put_unit(struct domain_locked owner, struct ept *e, hfn_t h, unsigned order)
+{
+    uint64_t n = UNIT(order);
+    bool alone = h.v % n == 0;
+    for (uint64_t i = 0; alone && i < n; i++)
+        alone = frame_refs(hfn_add(h, i)) == 1;
+    if (alone) {
+        flush_defer_free(e, h, order);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        physmap_put_frame(owner, e, hfn_add(h, i));
+}
+
+static enum status unmap_unit(struct ept *e, gfn_t g, unsigned order)
+{
+    enum status s = ept_prepare(e, g, order);
+    if (s != STATUS_OK)
+        return s;
+    ept_unmap(e, g, order);
+    ept_unprepare(e);
+    return STATUS_OK;
+}
+
+static enum status release_unit(struct domain_locked l, gfn_t g, unsigned order, hfn_t h)
+{
+    if (!owned_ram(l.d, h))
+        return STATUS_DENIED;
+    enum status s = unmap_unit(&l.d->ept, g, order);
+    if (s != STATUS_OK)
+        return s;
+    put_unit(l, &l.d->ept, h, order);
+    l.d->pages -= UNIT(order);
+    return STATUS_OK;
+}
+
+enum status physmap_release(struct domain_locked l, gfn_t g, unsigned order)
+{
+    if (order > FRAME_ORDER_1G || g.v % UNIT(order) || !range_valid(g, UNIT(order)))
+        return STATUS_INVALID;
+    for (uint64_t at = 0; at < UNIT(order);) {
+        struct ept_leaf leaf;
+        gfn_t here = gfn_add(g, at);
+        if (!ept_lookup(&l.d->ept, here, &leaf))
+            return STATUS_NOT_FOUND;
+        unsigned unit = leaf.order < order ? leaf.order : order;
+        enum status s = release_unit(l, here, unit, leaf.hfn);
+        if (s != STATUS_OK)
+            return s;
+        at += UNIT(unit);
+    }
+    return STATUS_OK;
+}
+
+/* References to N frames from H on, all or none. */
+static bool get_frames(struct domain_locked of, hfn_t h, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (frame_get(hfn_add(h, i), of.d->id, FRAME_GUEST))
+            continue;
+        while (i-- > 0)
+            (void)frame_put(hfn_add(h, i));
+        return false;
+    }
+    of.d->refs += (uint32_t)n;
+    return true;
+}
+
+static void put_frames(struct domain_locked of, struct ept *e, hfn_t h, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        physmap_put_frame(of, e, hfn_add(h, i));
+    of.d->refs -= (uint32_t)n;
+}
+
+static enum status map_foreign_unit(struct domain_locked at, struct domain_locked of, gfn_t at_gfn, hfn_t h, unsigned order, bool writable)
+{
+    if (!range_empty(&at.d->ept, at_gfn, UNIT(order)))
+        return STATUS_EXISTS;
+    enum status s = ept_prepare(&at.d->ept, at_gfn, order);
+    if (s != STATUS_OK)
+        return s;
+    s = get_frames(of, h, UNIT(order)) ? STATUS_OK : STATUS_DENIED;
+    if (s == STATUS_OK)
+        ept_map(&at.d->ept, at_gfn, order, h, writable ? EPT_R | EPT_W : EPT_R);
+    ept_unprepare(&at.d->ept);
+    return s;
+}
+
+enum status physmap_map_foreign(struct domain_locked at, struct domain_locked of, gfn_t at_gfn, gfn_t g, uint32_t nr, bool writable, uint32_t *done)
+{
+    if (!range_valid(at_gfn, nr) || !range_valid(g, nr) || at.d == of.d)
+        return STATUS_INVALID;
+    for (*done = 0; *done < nr;) {
+        struct ept_leaf leaf;
+        gfn_t from = gfn_add(g, *done), to = gfn_add(at_gfn, *done);
+        if (!ept_lookup(&of.d->ept, from, &leaf))
+            return STATUS_NOT_FOUND;
+        uint64_t large = UNIT(FRAME_ORDER_2M);
+        bool fits = leaf.order >= FRAME_ORDER_2M && from.v % large == 0 && to.v % large == 0 && nr - *done >= large;
+        unsigned order = fits ? FRAME_ORDER_2M : FRAME_ORDER_4K;
+        enum status s = map_foreign_unit(at, of, to, leaf.hfn, order, writable);
+        if (s != STATUS_OK)
+            return s;
+        *done += (uint32_t)UNIT(order);
+    }
+    return STATUS_OK;
+}
+
+/* One unit of SELF's foreign mappings at G, at most MAX pages; its frames belong to p.other. */
+static enum status unmap_foreign_unit(struct domain_pair p, gfn_t g, uint64_t max, uint32_t *count)
+{
+    struct ept_leaf leaf;
+    if (!ept_lookup(&p.self.d->ept, g, &leaf))
+        return STATUS_NOT_FOUND;
+    if (!p.other.d || !owned_ram(p.other.d, leaf.hfn) || p.other.d == p.self.d)
+        return STATUS_DENIED;
+    bool large = leaf.order >= FRAME_ORDER_2M && g.v % UNIT(FRAME_ORDER_2M) == 0 && max >= UNIT(FRAME_ORDER_2M);
+    unsigned order = large ? FRAME_ORDER_2M : FRAME_ORDER_4K;
+    enum status s = unmap_unit(&p.self.d->ept, g, order);
+    if (s != STATUS_OK)
+        return s;
+    put_frames(p.other, &p.self.d->ept, leaf.hfn, UNIT(order));
+    *count = (uint32_t)UNIT(order);
+    return STATUS_OK;
+}
+
+/* Who owns the frame behind G, FRAME_OWNER_NONE if nobody. */
+static uint16_t owner_behind(struct domain *d, gfn_t g)
+{
+    struct ept_leaf leaf;
+    struct domain_locked l = domain_lock(d);
+    uint16_t owner = FRAME_OWNER_NONE;
+    if (ept_lookup(&d->ept, g, &leaf) && frame_is_ram(leaf.hfn))
+        owner = frame_owner(leaf.hfn);
+    domain_unlock(l);
+    return owner;
+}
+
+enum status physmap_unmap_foreign(struct domain *self, gfn_t at_gfn, uint32_t nr)
+{
+    enum status s = range_valid(at_gfn, nr) ? STATUS_OK : STATUS_INVALID;
+    for (uint32_t done = 0; s == STATUS_OK && done < nr;) {
+        gfn_t g = gfn_add(at_gfn, done);
+        uint16_t owner = owner_behind(self, g);
+        if (owner == FRAME_OWNER_NONE)
+            return STATUS_NOT_FOUND;
+        struct domain_pair p = domain_lock_pair(self, owner, true);
+        while (s == STATUS_OK && done < nr) { /* as long as the same domain owns what comes */
+            uint32_t count = 0;
+            g = gfn_add(at_gfn, done);
+            s = unmap_foreign_unit(p, g, nr - done, &count);
+            done += count;
+            struct ept_leaf next;
+            if (done < nr && ept_lookup(&self->ept, gfn_add(at_gfn, done), &next) && frame_is_ram(next.hfn) && frame_owner(next.hfn) != owner)
+                break;
+        }
+        domain_unlock_pair(p);
+    }
+    return s;
+}
+
+enum status physmap_map_frame(struct domain_locked at, gfn_t g, hfn_t h, bool writable)
+{
+    if (!range_valid(g, 1))
+        return STATUS_INVALID;
+    if (!range_empty(&at.d->ept, g, 1))
+        return STATUS_EXISTS;
+    enum status s = ept_prepare(&at.d->ept, g, FRAME_ORDER_4K);
+    if (s != STATUS_OK)
+        return s;
+    ept_map(&at.d->ept, g, FRAME_ORDER_4K, h, writable ? EPT_R | EPT_W : EPT_R);
+    ept_unprepare(&at.d->ept);
+    return STATUS_OK;
+}
+
+enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h)
+{
+    struct ept_leaf leaf;
+    if (!ept_lookup(&at.d->ept, g, &leaf) || !hfn_eq(leaf.hfn, h))
+        return STATUS_NOT_FOUND;
+    return unmap_unit(&at.d->ept, g, FRAME_ORDER_4K);
+}
+
+static void unmap_shared(struct domain_locked l, gfn_t *where, hfn_t h)
+{
+    struct ept_leaf leaf;
+    if (gfn_eq(*where, GFN_INVALID) || !ept_lookup(&l.d->ept, *where, &leaf) || !hfn_eq(leaf.hfn, h))
+        return;
+    if (unmap_unit(&l.d->ept, *where, FRAME_ORDER_4K) == STATUS_OK) /* a 4 KiB leaf: nothing to allocate */
+        (void)frame_put(h);
+    *where = GFN_INVALID;
+}
+
+enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *where)
+{
+    struct ept_leaf leaf;
+    if (!range_valid(g, 1))
+        return STATUS_INVALID;
+    bool present = ept_lookup(&l.d->ept, g, &leaf);
+    if (present && hfn_eq(leaf.hfn, h))
+        return STATUS_OK;
+    if (present && !owned_ram(l.d, leaf.hfn))
+        return STATUS_BUSY;
+    enum status s = ept_prepare(&l.d->ept, g, FRAME_ORDER_4K);
+    if (s != STATUS_OK)
+        return s;
+    if (!frame_get(h, l.d->id, FRAME_SHARED)) {
+        ept_unprepare(&l.d->ept);
+        return STATUS_RANGE;
+    }
+    ept_map(&l.d->ept, g, FRAME_ORDER_4K, h, EPT_R | EPT_W);
+    ept_unprepare(&l.d->ept);
+    if (present) {
+        physmap_put_frame(l, &l.d->ept, leaf.hfn);
+        l.d->pages--;
+    }
+    unmap_shared(l, where, h);
+    *where = g;
+    return STATUS_OK;
+}
+
+enum status physmap_remove(struct domain_locked l, gfn_t g)
+{
+    struct ept_leaf leaf;
+    if (!range_valid(g, 1) || !ept_lookup(&l.d->ept, g, &leaf))
+        return STATUS_NOT_FOUND;
+    if (!frame_is_ram(leaf.hfn) || frame_owner(leaf.hfn) != l.d->id)
+        return STATUS_DENIED;
+    if (frame_type(leaf.hfn) == FRAME_GUEST)
+        return physmap_release(l, g, FRAME_ORDER_4K);
+    enum status s = unmap_unit(&l.d->ept, g, FRAME_ORDER_4K);
+    if (s == STATUS_OK)
+        (void)frame_put(leaf.hfn);
+    return s;
+}
+
+enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights)
+{
+    if (!range_valid(g, nr))
+        return STATUS_INVALID;
+    for (uint64_t at = 0; at < nr;) {
+        gfn_t here = gfn_add(g, at);
+        struct ept_leaf leaf;
+        if (ept_lookup(&l.d->ept, here, &leaf)) {
+            if (leaf.hfn.v != here.v)
+                return STATUS_EXISTS;
+            at++;
+            continue;
+        }
+        uint64_t large = UNIT(FRAME_ORDER_2M);
+        bool fits = here.v % large == 0 && nr - at >= large && range_empty(&l.d->ept, here, large);
+        unsigned order = fits ? FRAME_ORDER_2M : FRAME_ORDER_4K;
+        enum status s = ept_prepare(&l.d->ept, here, order);
+        if (s != STATUS_OK)
+            return s;
+        ept_map(&l.d->ept, here, order, hfn(here.v), rights);
+        ept_unprepare(&l.d->ept);
+        at += UNIT(order);
+    }
+    return STATUS_OK;
+}
+
+struct teardown { struct domain_locked l; gfn_t foreign; };
+
+static bool drop_leaf(gfn_t g, const struct ept_leaf *leaf, void *ctx)
+{
+    struct teardown *t = ctx;
+    if (!frame_is_ram(leaf->hfn))
+        return true;
+    if (frame_owner(leaf->hfn) != t->l.d->id) { /* a mapping of another domain's memory: its lock comes first */
+        t->foreign = g;
+        return false;
+    }
+    if (frame_type(leaf->hfn) == FRAME_SHARED)
+        (void)frame_put(leaf->hfn);
+    else
+        put_unit(t->l, &t->l.d->ept, leaf->hfn, leaf->order);
+    return true;
+}
+
+static bool is_foreign(gfn_t g, const struct ept_leaf *leaf, void *ctx)
+{
+    struct teardown *t = ctx;
+    if (!frame_is_ram(leaf->hfn) || frame_owner(leaf->hfn) == t->l.d->id)
+        return true;
+    t->foreign = g;
+    return false;
+}
+
+void physmap_teardown(struct domain *d)
+{
+    gfn_t first = gfn(0), last = gfn(physmap_gfn_limit() - 1);
+    struct teardown t;
+    do { /* foreign mappings first, one by one: only a domain that managed others has any left */
+        t = (struct teardown){.l = domain_lock(d), .foreign = GFN_INVALID};
+        ept_walk(&d->ept, first, last, is_foreign, &t);
+        domain_unlock(t.l);
+    } while (!gfn_eq(t.foreign, GFN_INVALID) && physmap_unmap_foreign(d, t.foreign, 1) == STATUS_OK);
+    t = (struct teardown){.l = domain_lock(d), .foreign = GFN_INVALID};
+    flush_mark(&d->ept);
+    ept_walk(&d->ept, first, last, drop_leaf, &t);
+    d->pages = 0;
+    domain_unlock(t.l);
+    flush_sync(&d->ept);
+}
+
+/* The bytes behind A that one page offers, NULL: no RAM with RIGHTS there. */
+static char *open_gpa(struct domain *d, gpa_t a, unsigned rights)
+{
+    struct ept_leaf leaf;
+    if (a.v >> PAGE_SHIFT >= physmap_gfn_limit() || !ept_lookup(&d->ept, gfn_of_gpa(a), &leaf))
+        return NULL;
+    if ((leaf.rights & rights) != rights || !frame_is_ram(leaf.hfn))
+        return NULL;
+    return (char *)window_open(leaf.hfn) + a.v % PAGE_SIZE;
+}
+
+enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len)
+{
+    for (size_t n; len > 0; len -= n, src.v += n, dst = (char *)dst + n) {
+        n = MIN(len, PAGE_SIZE - src.v % PAGE_SIZE);
+        const char *p = open_gpa(d, src, EPT_R);
+        if (!p)
+            return STATUS_FAULT;
+        memcpy(dst, p, n);
+    }
+    return STATUS_OK;
+}
+
+enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len)
+{
+    for (size_t n; len > 0; len -= n, dst.v += n, src = (const char *)src + n) {
+        n = MIN(len, PAGE_SIZE - dst.v % PAGE_SIZE);
+        char *p = open_gpa(d, dst, EPT_R | EPT_W);
+        if (!p)
+            return STATUS_FAULT;
+        memcpy(p, src, n);
+    }
+    return STATUS_OK;
+}

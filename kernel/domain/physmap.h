@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The one place that joins frame ownership to EPT. Rules: a frame's reference count is 1 for its owner (while the owner keeps it) plus 1
+ * for each mapping in another domain's EPT and each pin by name (vcpu_info); a SHARED frame has 1 for root plus 1 while mapped. References to a
+ * domain's frames change only under that domain's lock. Each function is all or nothing per unit (a 4 KiB page or a large leaf): what may
+ * fail comes first. Whoever removed mappings calls flush_sync(ept) before the guest goes on. */
+#ifndef KERNEL_DOMAIN_PHYSMAP_H
+#define KERNEL_DOMAIN_PHYSMAP_H
+
+#include "kernel/domain/domain.h"
+
+/* First gfn that no guest can address. */
+uint64_t physmap_gfn_limit(void);
+
+/* Zeroed RAM for [G, G + 2^ORDER), as one leaf. STATUS_NO_MEMORY: limit, frames or table quota. STATUS_EXISTS: something is mapped there. */
+enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order);
+/* Takes the domain's RAM at [G, G + 2^ORDER) away. STATUS_NOT_FOUND: nothing there; STATUS_DENIED: not its RAM. Stops at the first such page. */
+enum status physmap_release(struct domain_locked l, gfn_t g, unsigned order);
+/* Maps [G, +NR) of OF's RAM at AT_GFN of AT, no execution; *DONE counts pages even when a later one fails. Large leaves where both sides are aligned. */
+enum status physmap_map_foreign(struct domain_locked at, struct domain_locked of, gfn_t at_gfn, gfn_t g, uint32_t nr, bool writable, uint32_t *done);
+/* Undoes it for [AT_GFN, +NR) of SELF, whoever owns the frames. Takes the locks itself: none may be held. */
+enum status physmap_unmap_foreign(struct domain *self, gfn_t at_gfn, uint32_t nr);
+/* One frame of another domain to which the caller holds a reference already. STATUS_EXISTS: G is taken. */
+enum status physmap_map_frame(struct domain_locked at, gfn_t g, hfn_t h, bool writable);
+/* Removes it if G still leads to H; the reference stays the caller's. STATUS_NOT_FOUND: it does not. */
+enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h);
+/* Root's shared frame H of this domain appears at G: RAM there is released, *WHERE (the previous place) is unmapped and updated. Idempotent. */
+enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *where);
+/* Takes a shared frame or RAM page away from G, for XENMEM_remove_from_physmap. */
+enum status physmap_remove(struct domain_locked l, gfn_t g);
+/* 1:1 mapping of [G, +NR) as RIGHTS: Dom0's RAM and modules at boot (owned already), device memory. Repeating it is fine. */
+enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights);
+/* Drops a reference to H, which OWNER owns; the last one frees the frame after E's flush epoch. */
+void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h);
+/* Gives all RAM back and drops all mappings; the EPT's tables remain for ept_destroy. Frames that others still map stay until they let go. */
+void physmap_teardown(struct domain *d);
+
+/* Guest physical memory in and out; needs no lock: frames taken away meanwhile are in quarantine until this CPU passes an epoch.
+ * STATUS_FAULT: not RAM, or (to) not writable. A prefix may have been copied. */
+enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len);
+enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The guest-visible clock. All vCPUs run with the same constant rate, so the factors are written once per place: at creation (a
+ * guest may read shared_info before it registers anything), and when it registers another place. */
+#include "kernel/domain/pvclock.h"
+
+#include "kernel/core/string.h"
+#include "kernel/cpu/features.h"
+#include "kernel/domain/physmap.h"
+#include "kernel/time/clock.h"
+
+#include <xen/xen.h>
+#include <xen/vcpu.h>
+
+#define TIME_FLAG_TSC_STABLE 1U
+#define RUNSTATE_UPDATE_BIT (1UL << 63)
+
+_Static_assert(sizeof(struct vcpu_time_info) == 32, "Xen ABI");
+_Static_assert(sizeof(struct vcpu_runstate_info) == 48, "Xen ABI");
+_Static_assert((int)SCHED_TIME_RUNNING == RUNSTATE_running && (int)SCHED_TIME_OFFLINE == RUNSTATE_offline, "Xen ABI");
+
+static struct vcpu_time_info time_of(const struct vcpu *v)
+{
+    struct vcpu_time_info t = {0};
+    clock_pv_factors(&t.tsc_to_system_mul, &t.tsc_shift, &t.tsc_timestamp, &t.system_time);
+    t.tsc_timestamp += v->vmx.tsc_offset;
+    t.flags = cpu_features.invariant_tsc ? TIME_FLAG_TSC_STABLE : 0;
+    return t;
+}
+
+/* Even version: consistent; odd: being written. The guest reads version, fields, version. */
+static void time_store(struct vcpu_time_info *to, const struct vcpu_time_info *t)
+{
+    uint32_t version = to->version | 1U;
+    __atomic_store_n(&to->version, version, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* pairs with the guest's read barrier after reading version */
+    to->tsc_timestamp = t->tsc_timestamp;
+    to->system_time = t->system_time;
+    to->tsc_to_system_mul = t->tsc_to_system_mul;
+    to->tsc_shift = t->tsc_shift;
+    to->flags = t->flags;
+    __atomic_store_n(&to->version, version + 1, __ATOMIC_RELEASE);
+}
+
+enum status pvclock_write_area(struct vcpu *v)
+{
+    struct vcpu_time_info t = time_of(v);
+    t.version = 2;
+    return physmap_copy_to(v->domain, v->time_gpa, &t, sizeof(t));
+}
+
+void pvclock_write_vcpu(struct vcpu *v)
+{
+    struct vcpu_time_info t = time_of(v);
+    time_store(&vcpu_info(v)->time, &t);
+    if (v->time_gpa.v != ~0UL && pvclock_write_area(v) != STATUS_OK)
+        v->time_gpa = gpa(~0UL); /* the guest took the page away */
+}
+
+void pvclock_write_wallclock(struct domain *d)
+{
+    struct shared_info *s = d->shared_info;
+    uint64_t seconds;
+    uint32_t ns, version = s->wc_version | 1U;
+    clock_wallclock(&seconds, &ns);
+    __atomic_store_n(&s->wc_version, version, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* as in time_store */
+    s->wc_sec = (uint32_t)seconds;
+    s->wc_sec_hi = (uint32_t)(seconds >> 32);
+    s->wc_nsec = ns;
+    __atomic_store_n(&s->wc_version, version + 1, __ATOMIC_RELEASE);
+}
+
+void pvclock_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    struct sched_times t = sched_times(&v->sched);
+    out->state = (int)t.state;
+    out->state_entry_time = t.since_ns;
+    for (size_t i = 0; i < ARRAY_SIZE(t.time_ns); i++)
+        out->time[i] = t.time_ns[i];
+}
+
+void pvclock_write_runstate(struct vcpu *v)
+{
+    if (v->runstate_gpa.v == ~0UL)
+        return;
+    struct vcpu_runstate_info r = {0};
+    gpa_t entry = gpa(v->runstate_gpa.v + offsetof(struct vcpu_runstate_info, state_entry_time));
+    pvclock_runstate(v, &r);
+    enum status s = STATUS_OK;
+    uint64_t updating = r.state_entry_time | RUNSTATE_UPDATE_BIT;
+    if (v->runstate_flag) { /* VMASST_TYPE_runstate_update_flag: bit 63 is set while the rest changes */
+        s = physmap_copy_to(v->domain, entry, &updating, sizeof(updating));
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        r.state_entry_time = updating;
+    }
+    if (s == STATUS_OK)
+        s = physmap_copy_to(v->domain, v->runstate_gpa, &r, sizeof(r));
+    if (s == STATUS_OK && v->runstate_flag) {
+        uint64_t done = updating & ~RUNSTATE_UPDATE_BIT;
+        __atomic_thread_fence(__ATOMIC_RELEASE); /* pairs with the guest's re-read of the bit */
+        s = physmap_copy_to(v->domain, entry, &done, sizeof(done));
+    }
+    if (s != STATUS_OK)
+        v->runstate_gpa = gpa(~0UL);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] vCPUs: birth and death, waiting and waking, up and down, where their vcpu_info lives. */
+#include "kernel/domain/vcpu.h"
+
+#include "kernel/cpu/percpu.h"
+#include "kernel/domain/event.h"
+#include "kernel/domain/physmap.h"
+#include "kernel/domain/pvclock.h"
+#include "kernel/mm/frame.h"
+#include "kernel/mm/pool.h"
+#include "kernel/mm/window.h"
+#include "kernel/time/clock.h"
+
+static struct pool vcpus = POOL_INIT(struct vcpu);
+
+static void singleshot_due(struct deadline *self)
+{
+    event_raise_virq(CONTAINER_OF(self, struct vcpu, singleshot), VIRQ_TIMER);
+}
+
+static void poll_due(struct deadline *self)
+{
+    struct vcpu *v = CONTAINER_OF(self, struct vcpu, poll_timer);
+    event_poll_end(v);
+    vcpu_kick(v);
+}
+
+enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out)
+{
+    struct vcpu *v = pool_alloc(&vcpus);
+    if (!v)
+        return STATUS_NO_MEMORY;
+    bool privileged = d->privileges & CBL_PRIV_DEVICE;
+    struct vmx_create how = {.domid = d->id, .vcpu_id = id, .apic_id = 2 * id, .privileged = privileged, .ept = &d->ept};
+    enum status s = vmx_vcpu_create(&v->vmx, &how);
+    if (s != STATUS_OK) {
+        pool_free(&vcpus, v);
+        return s;
+    }
+    v->domain = d;
+    v->id = id;
+    v->info = &((struct shared_info *)d->shared_info)->vcpu_info[id];
+    v->info_hfn = HFN_INVALID;
+    v->runstate_gpa = v->time_gpa = gpa(~0UL);
+    v->singleshot.fire = singleshot_due;
+    v->poll_timer.fire = poll_due;
+    sched_unit_init(&v->sched, cpu_id(), SCHED_WEIGHT_DEFAULT, d->privileges & CBL_PRIV_DEVICE);
+    pvclock_write_vcpu(v);
+    *out = v;
+    return STATUS_OK;
+}
+
+/* V may still be the one whose state is loaded here, though it does not run. */
+static void unload(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+    if (cpu->current != v)
+        return;
+    vmx_unload(&v->vmx);
+    cpu->current = NULL;
+    window_flush();
+}
+
+void vcpu_destroy(struct domain_locked l, struct vcpu *v)
+{
+    deadline_cancel(&v->singleshot);
+    deadline_cancel(&v->poll_timer);
+    unload(v);
+    if (hfn_valid(v->info_hfn))
+        physmap_put_frame(l, &l.d->ept, v->info_hfn);
+    vmx_vcpu_destroy(&v->vmx);
+    l.d->vcpus[v->id] = NULL;
+    pool_free(&vcpus, v);
+}
+
+struct vcpu_info *vcpu_info(struct vcpu *v)
+{
+    if (v->info)
+        return v->info;
+    return (void *)((char *)window_open(v->info_hfn) + v->info_offset);
+}
+
+bool vcpu_upcall_pending(struct vcpu *v)
+{
+    return __atomic_load_n(&vcpu_info(v)->evtchn_upcall_pending, __ATOMIC_ACQUIRE);
+}
+
+bool vcpu_event_pending(struct vcpu *v)
+{
+    if (v->vmx.nmi_pending || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))
+        return true;
+    return v->vmx.callback_vector && vcpu_upcall_pending(v);
+}
+
+/* A poller runs with interrupts off as a rule: an upcall that cannot be taken does not end its wait. */
+static bool wait_is_over(struct vcpu *v)
+{
+    return vcpu_event_pending(v) && (!__atomic_load_n(&v->polling, __ATOMIC_ACQUIRE) || vmx_interruptible(&v->vmx));
+}
+
+void vcpu_block(struct vcpu *v)
+{
+    if (wait_is_over(v)) {
+        event_poll_end(v);
+        return;
+    }
+    sched_block(&v->sched);
+    if (wait_is_over(v)) { /* came between the two looks: who set it may have seen us running */
+        event_poll_end(v);
+        sched_wake(&v->sched);
+    }
+}
+
+void vcpu_kick(struct vcpu *v) { sched_wake(&v->sched); }
+
+static bool all_down(const struct domain *d)
+{
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        if (d->vcpus[i] && d->vcpus[i]->sched.state != VCPU_DOWN)
+            return false;
+    }
+    return true;
+}
+
+void vcpu_up(struct vcpu *v) { sched_up(&v->sched); }
+
+void vcpu_down(struct vcpu *v)
+{
+    sched_down(&v->sched);
+    if (all_down(v->domain))
+        domain_shutdown(v->domain, CBL_SHUTDOWN_POWEROFF);
+}
+
+void vcpu_halt(struct vcpu *v)
+{
+    if (vmx_if_set(&v->vmx))
+        vcpu_block(v);
+    else if (!v->vmx.nmi_pending && !v->vmx.reinject_valid)
+        vcpu_down(v);
+}
+
+void vcpu_init_signal(struct vcpu *v)
+{
+    sched_down(&v->sched);
+    v->vmx.vlapic.waiting_sipi = true;
+}
+
+void vcpu_sipi(struct vcpu *v, uint8_t vector)
+{
+    if (!v->vmx.vlapic.waiting_sipi && v->initialised)
+        return; /* the second SIPI of the usual pair finds it started */
+    if (v->sched.state != VCPU_DOWN)
+        return;
+    v->vmx.vlapic.waiting_sipi = false;
+    v->initialised = true;
+    vmx_start_sipi(&v->vmx, vector);
+    vcpu_up(v);
+}
+
+enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, uint32_t offset)
+{
+    if (!v->info || offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % 8)
+        return STATUS_INVALID;
+    struct ept_leaf leaf;
+    if (!ept_lookup(&l.d->ept, g, &leaf) || !(leaf.rights & EPT_W) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+        return STATUS_INVALID;
+    struct vcpu_info *to = (void *)((char *)window_open(leaf.hfn) + offset);
+    *to = *(struct vcpu_info *)v->info;
+    v->info_hfn = leaf.hfn;
+    v->info_offset = offset;
+    v->info = NULL;
+    pvclock_write_vcpu(v);
+    event_mark_all(v);
+    return STATUS_OK;
+}
+
+void vcpu_set_singleshot(struct vcpu *v, uint64_t ns)
+{
+    if (ns <= clock_now_ns()) {
+        deadline_cancel(&v->singleshot);
+        event_raise_virq(v, VIRQ_TIMER);
+        return;
+    }
+    deadline_set(&v->singleshot, clock_tsc_of_ns(ns));
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Control operations on domains and their memory. */
+#include "ept/flush.h"
+#include "kernel/domain/physmap.h"
+#include "kernel/domain/pvclock.h"
+#include "kernel/hypercall/hc_control_priv.h"
+#include "kernel/hypercall/policy.h"
+
+#define MAX_UNITS 512U /* pages, leaves or frames in one call: the bound of its work */
+
+enum status hc_control_DOMAIN_CREATE(struct control *c, struct cbl_domain_create *a)
+{
+    struct domain *d;
+    if (!policy_delegate(c->caller, a->privileges))
+        return STATUS_DENIED;
+    enum status s = domain_create(a, &d);
+    if (s == STATUS_OK)
+        a->domid = d->id;
+    return s;
+}
+
+enum status hc_control_DOMAIN_DESTROY(struct control *c, struct cbl_domain_ref *a)
+{
+    return policy_life(c->caller, a->domid) ? domain_destroy(a->domid) : STATUS_DENIED;
+}
+
+enum status hc_control_DOMAIN_PAUSE(struct control *c, struct cbl_domain_ref *a)
+{
+    (void)a;
+    if (!policy_life(c->caller, c->pair.other.d->id))
+        return STATUS_DENIED;
+    domain_pause(c->pair.other);
+    return STATUS_OK;
+}
+
+enum status hc_control_DOMAIN_UNPAUSE(struct control *c, struct cbl_domain_ref *a)
+{
+    (void)a;
+    return policy_life(c->caller, c->pair.other.d->id) ? domain_unpause(c->pair.other) : STATUS_DENIED;
+}
+
+enum status hc_control_DOMAIN_INFO(struct control *c, struct cbl_domain_info *a)
+{
+    (void)c;
+    struct domain_locked l = a->exact ? domain_lock_any(a->domid) : domain_next(a->domid);
+    if (!l.d)
+        return STATUS_NO_DOMAIN;
+    domain_info(l, a);
+    domain_unlock(l);
+    return STATUS_OK;
+}
+
+/* Memory may be given to and taken from oneself (Dom0 borrows) or another domain whose vCPUs stand still. */
+static bool memory_changeable(const struct control *c, const struct domain *d)
+{
+    return d == c->caller || d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN;
+}
+
+enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_populate *a)
+{
+    enum status s = a->nr <= MAX_UNITS && a->order <= 18 && a->gfn < 1UL << 52 ? STATUS_OK : STATUS_INVALID;
+    a->done = 0;
+    while (s == STATUS_OK && a->done < a->nr) {
+        s = physmap_populate(c->pair.other, gfn(a->gfn + ((uint64_t)a->done << a->order)), a->order);
+        a->done += s == STATUS_OK;
+    }
+    return s;
+}
+
+enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_release *a)
+{
+    a->done = 0;
+    if (a->nr > MAX_UNITS || a->order > 18 || a->gfn >= 1UL << 52)
+        return STATUS_INVALID;
+    if (!memory_changeable(c, c->pair.other.d))
+        return STATUS_BAD_STATE;
+    enum status s = STATUS_OK;
+    while (s == STATUS_OK && a->done < a->nr) {
+        s = physmap_release(c->pair.other, gfn(a->gfn + ((uint64_t)a->done << a->order)), a->order);
+        a->done += s == STATUS_OK;
+    }
+    flush_sync(&c->pair.other.d->ept);
+    return s;
+}
+
+enum status hc_control_MAP_FOREIGN(struct control *c, struct cbl_map_foreign *a)
+{
+    a->done = 0;
+    if (a->nr > MAX_UNITS || !policy_map_at(c->caller, a->at_gfn, a->nr))
+        return STATUS_INVALID;
+    return physmap_map_foreign(c->pair.self, c->pair.other, gfn(a->at_gfn), gfn(a->gfn), a->nr, a->writable, &a->done);
+}
+
+enum status hc_control_UNMAP_FOREIGN(struct control *c, struct cbl_unmap_foreign *a)
+{
+    if (a->nr > MAX_UNITS || !policy_map_at(c->caller, a->at_gfn, a->nr))
+        return STATUS_INVALID;
+    enum status s = physmap_unmap_foreign(c->caller, gfn(a->at_gfn), a->nr);
+    flush_sync(&c->caller->ept);
+    return s;
+}
+
+enum status hc_control_MAP_MMIO(struct control *c, struct cbl_map_mmio *a)
+{
+    if (a->nr > (1U << 18) || !policy_mmio(c->caller, a->gfn, a->nr))
+        return STATUS_DENIED;
+    struct domain_locked l = domain_lock(c->caller);
+    enum status s = physmap_map_identity(l, gfn(a->gfn), a->nr, EPT_R | EPT_W);
+    domain_unlock(l);
+    return s;
+}
+
+/* The vCPU whose registers may be looked at: its domain stands still. */
+static enum status context_vcpu(struct control *c, uint32_t id, struct vcpu **out)
+{
+    struct domain *d = c->pair.other.d;
+    if (!policy_life(c->caller, d->id))
+        return STATUS_DENIED;
+    if (id >= d->nr_vcpus)
+        return STATUS_NOT_FOUND;
+    *out = d->vcpus[id];
+    return d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN ? STATUS_OK : STATUS_BAD_STATE;
+}
+
+enum status hc_control_CONTEXT_GET(struct control *c, struct cbl_vcpu_context_op *a)
+{
+    struct vcpu *v;
+    enum status s = context_vcpu(c, a->vcpu, &v);
+    return s == STATUS_OK ? vmx_context_get(&v->vmx, &a->ctx) : s;
+}
+
+enum status hc_control_CONTEXT_SET(struct control *c, struct cbl_vcpu_context_op *a)
+{
+    struct vcpu *v;
+    enum status s = context_vcpu(c, a->vcpu, &v);
+    if (s == STATUS_OK)
+        s = vmx_context_set(&v->vmx, &a->ctx);
+    if (s != STATUS_OK)
+        return s;
+    v->initialised = true;
+    pvclock_write_vcpu(v); /* the TSC offset may have changed */
+    return STATUS_OK;
+}

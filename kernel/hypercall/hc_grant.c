@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Hypercall 20, grant_table_op: version 1 tables. Each operation's result is in its status field. */
+#include "kernel/domain/grant.h"
+#include "kernel/hypercall/hc_priv.h"
+#include "kernel/hypercall/policy.h"
+
+_Static_assert(sizeof(struct gnttab_map_grant_ref) == 32 && sizeof(struct gnttab_unmap_grant_ref) == 24, "Xen ABI");
+_Static_assert(sizeof(struct gnttab_copy) == 40 && sizeof(struct gnttab_query_size) == 16, "Xen ABI");
+
+union grant_args {
+    struct gnttab_map_grant_ref map;
+    struct gnttab_unmap_grant_ref unmap;
+    struct gnttab_copy copy;
+    struct gnttab_query_size query_size;
+    struct gnttab_set_version set_version;
+    struct gnttab_get_version get_version;
+};
+
+static void query_size(struct hc *c, struct gnttab_query_size *q)
+{
+    struct domain_locked l;
+    int64_t r = hc_lock_managed(c, q->dom, &l);
+    q->status = r == HC_EPERM ? GNTST_permission_denied : GNTST_bad_domain;
+    if (!l.d)
+        return;
+    q->nr_frames = l.d->grants->nr_frames ? l.d->grants->nr_frames : 1;
+    q->max_nr_frames = GRANT_MAX_FRAMES;
+    q->status = GNTST_okay;
+    domain_unlock(l);
+}
+
+static size_t arg_size(uint64_t cmd)
+{
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:
+        return sizeof(struct gnttab_map_grant_ref);
+    case GNTTABOP_unmap_grant_ref:
+        return sizeof(struct gnttab_unmap_grant_ref);
+    case GNTTABOP_copy:
+        return sizeof(struct gnttab_copy);
+    case GNTTABOP_query_size:
+        return sizeof(struct gnttab_query_size);
+    case GNTTABOP_set_version:
+        return sizeof(struct gnttab_set_version);
+    case GNTTABOP_get_version:
+        return sizeof(struct gnttab_get_version);
+    default:
+        return 0;
+    }
+}
+
+static int64_t invoke(struct hc *c, union grant_args *a)
+{
+    struct domain *d = c->v->domain;
+    switch (c->a1) {
+    case GNTTABOP_map_grant_ref:
+        grant_map(d, &a->map, policy_dma(d));
+        return 0;
+    case GNTTABOP_unmap_grant_ref:
+        grant_unmap(d, &a->unmap);
+        return 0;
+    case GNTTABOP_copy:
+        grant_copy(d, &a->copy);
+        return 0;
+    case GNTTABOP_query_size:
+        query_size(c, &a->query_size);
+        return 0;
+    case GNTTABOP_set_version: /* there is only one */
+        return a->set_version.version == 1 ? 0 : HC_EINVAL;
+    default: /* GNTTABOP_get_version */
+        a->get_version.version = 1;
+        return hc_domid(c, a->get_version.dom) == d->id ? 0 : HC_EPERM;
+    }
+}
+
+int64_t hc_grant_table_op(struct hc *c)
+{
+    size_t size = arg_size(c->a1);
+    if (size == 0)
+        return HC_ENOSYS;
+    if (c->a3 > HC_MAX_BATCH)
+        return HC_EINVAL;
+    int64_t r = 0;
+    for (uint64_t i = 0; r == 0 && i < c->a3; i++) {
+        union grant_args a;
+        if (hc_get(c, &a, c->a2 + i * size, size) != 0)
+            return HC_EFAULT;
+        r = invoke(c, &a);
+        if (hc_put(c, c->a2 + i * size, &a, size) != 0)
+            return HC_EFAULT;
+    }
+    return r;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Hypercall 12, memory_op: shared frames into the guest's address space, and the balloon. */
+#include "ept/flush.h"
+#include "kernel/domain/grant.h"
+#include "kernel/domain/physmap.h"
+#include "kernel/hypercall/hc_priv.h"
+#include "kernel/mm/frame.h"
+
+#include <xen/xen.h>
+#include <xen/memory.h>
+
+#define CMD_BITS 6U /* the bits above say at which extent an interrupted call goes on */
+#define EXTENTS_AT_ONCE 32U
+
+_Static_assert(sizeof(struct xen_memory_reservation) == 32 && sizeof(struct xen_add_to_physmap) == 24, "Xen ABI");
+_Static_assert(offsetof(struct xen_memory_reservation, nr_extents) == 8 && offsetof(struct xen_memory_reservation, domid) == 24, "Xen ABI");
+
+static int64_t add_to_physmap(struct hc *c)
+{
+    struct xen_add_to_physmap a;
+    struct domain_locked l;
+    if (hc_get(c, &a, c->a2, sizeof(a)) != 0)
+        return HC_EFAULT;
+    if (a.space != XENMAPSPACE_shared_info && a.space != XENMAPSPACE_grant_table)
+        return HC_ENOSYS;
+    int64_t r = hc_lock_managed(c, a.domid, &l);
+    if (!l.d)
+        return r;
+    enum status s;
+    if (a.space == XENMAPSPACE_shared_info)
+        s = a.idx == 0 ? physmap_map_shared(l, gfn(a.gpfn), l.d->shared_info_hfn, &l.d->shared_info_gfn) : STATUS_INVALID;
+    else
+        s = a.idx < GRANT_MAX_FRAMES ? grant_map_frame(l, (uint32_t)a.idx, gfn(a.gpfn)) : STATUS_INVALID;
+    flush_sync(&l.d->ept);
+    domain_unlock(l);
+    return hc_status(s);
+}
+
+static int64_t remove_from_physmap(struct hc *c)
+{
+    struct xen_remove_from_physmap a;
+    struct domain_locked l;
+    if (hc_get(c, &a, c->a2, sizeof(a)) != 0)
+        return HC_EFAULT;
+    int64_t r = hc_lock_managed(c, a.domid, &l);
+    if (!l.d)
+        return r;
+    enum status s = physmap_remove(l, gfn(a.gpfn));
+    flush_sync(&l.d->ept);
+    domain_unlock(l);
+    return hc_status(s);
+}
+
+/* One extent; the list is the guest's gfns. */
+static enum status extent(struct domain_locked l, bool populate, uint64_t g, unsigned order)
+{
+    return populate ? physmap_populate(l, gfn(g), order) : physmap_release(l, gfn(g), order);
+}
+
+/* How many of [from, to) were done, from the guest's list at LIST. */
+static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_memory_reservation *r, uint64_t list, uint64_t from, uint64_t to, bool populate)
+{
+    uint64_t done = from;
+    while (done < to) {
+        xen_pfn_t gfns[EXTENTS_AT_ONCE];
+        uint64_t n = MIN(to - done, (uint64_t)EXTENTS_AT_ONCE);
+        if (hc_get(c, gfns, list + done * sizeof(gfns[0]), n * sizeof(gfns[0])) != 0)
+            return done;
+        for (uint64_t i = 0; i < n; i++, done++) {
+            if (extent(l, populate, gfns[i], r->extent_order) != STATUS_OK)
+                return done;
+        }
+    }
+    return done;
+}
+
+/* Returns how many extents are done. More than HC_MAX_BATCH are not done in one call: the caller sees a short count and goes on. */
+static int64_t reservation(struct hc *c, bool populate)
+{
+    struct xen_memory_reservation r;
+    struct domain_locked l;
+    uint64_t list, start = c->a1 >> CMD_BITS;
+    if (hc_get(c, &r, c->a2, sizeof(r)) != 0)
+        return HC_EFAULT;
+    __builtin_memcpy(&list, &r.extent_start, sizeof(list));
+    if (start > r.nr_extents || r.nr_extents > 1UL << 32 || r.extent_order > FRAME_ORDER_1G)
+        return HC_EINVAL;
+    int64_t e = hc_lock_managed(c, r.domid, &l);
+    if (!l.d)
+        return e;
+    uint64_t done = extents(c, l, &r, list, start, MIN(r.nr_extents, start + HC_MAX_BATCH), populate);
+    if (!populate)
+        flush_sync(&l.d->ept);
+    domain_unlock(l);
+    return (int64_t)done;
+}
+
+static int64_t pages(struct hc *c, bool now)
+{
+    domid_t domid;
+    struct domain_locked l;
+    if (hc_get(c, &domid, c->a2, sizeof(domid)) != 0)
+        return HC_EFAULT;
+    int64_t r = hc_lock_managed(c, domid, &l);
+    if (!l.d)
+        return r;
+    r = (int64_t)(now ? l.d->pages : l.d->max_pages);
+    domain_unlock(l);
+    return r;
+}
+
+int64_t hc_memory_op(struct hc *c)
+{
+    switch (c->a1 & ((1UL << CMD_BITS) - 1)) {
+    case XENMEM_add_to_physmap:
+        return add_to_physmap(c);
+    case XENMEM_remove_from_physmap:
+        return remove_from_physmap(c);
+    case XENMEM_populate_physmap:
+        return reservation(c, true);
+    case XENMEM_decrease_reservation:
+        return reservation(c, false);
+    case XENMEM_current_reservation:
+        return pages(c, true);
+    case XENMEM_maximum_reservation:
+        return pages(c, false);
+    default:
+        return HC_ENOSYS;
+    }
+}

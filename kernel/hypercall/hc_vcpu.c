@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Hypercalls 24 (vcpu_op), 29 (sched_op) and 15 (set_timer_op): vCPUs, their areas and timers, waiting, ending. */
+#include "kernel/domain/event.h"
+#include "kernel/domain/pvclock.h"
+#include "kernel/hypercall/copy.h"
+#include "kernel/hypercall/hc_priv.h"
+#include "kernel/time/clock.h"
+
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+
+_Static_assert(sizeof(struct sched_poll) == 24 && offsetof(struct sched_poll, timeout) == 16, "Xen ABI");
+_Static_assert(sizeof(struct vcpu_register_vcpu_info) == 16 && sizeof(struct vcpu_set_singleshot_timer) == 16, "Xen ABI");
+
+/* The gpa of an area of LEN bytes at guest-virtual VA, which may lie in two pages if those are neighbours. 0 unregisters: ~0. */
+static enum status area_gpa(struct hc *c, uint64_t va, size_t len, gpa_t *out)
+{
+    gpa_t first, last;
+    *out = gpa(~0UL);
+    if (va == 0)
+        return STATUS_OK;
+    if (va % 8 || va + len < va)
+        return STATUS_INVALID;
+    if (translate_gva(c->v, gva(va), true, &first) != STATUS_OK || translate_gva(c->v, gva(va + len - 1), true, &last) != STATUS_OK)
+        return STATUS_FAULT;
+    if (last.v - first.v != len - 1)
+        return STATUS_INVALID;
+    *out = first;
+    return STATUS_OK;
+}
+
+static int64_t register_runstate(struct hc *c, struct vcpu *v)
+{
+    struct vcpu_register_runstate_memory_area a;
+    gpa_t g;
+    if (hc_get(c, &a, c->a3, sizeof(a)) != 0)
+        return HC_EFAULT;
+    enum status s = area_gpa(c, a.addr.p, sizeof(struct vcpu_runstate_info), &g);
+    if (s != STATUS_OK)
+        return hc_status(s);
+    v->runstate_gpa = g;
+    pvclock_write_runstate(v);
+    return 0;
+}
+
+static int64_t register_time(struct hc *c, struct vcpu *v)
+{
+    struct vcpu_register_time_memory_area a = {0};
+    gpa_t g;
+    if (c->a3 != 0 && hc_get(c, &a, c->a3, sizeof(a)) != 0)
+        return HC_EFAULT;
+    enum status s = area_gpa(c, a.addr.p, sizeof(struct vcpu_time_info), &g);
+    if (s != STATUS_OK)
+        return hc_status(s);
+    v->time_gpa = g;
+    return g.v == ~0UL ? 0 : hc_status(pvclock_write_area(v));
+}
+
+static int64_t register_info(struct hc *c, struct vcpu *v)
+{
+    struct vcpu_register_vcpu_info a;
+    if (hc_get(c, &a, c->a3, sizeof(a)) != 0)
+        return HC_EFAULT;
+    if (v != c->v && v->sched.state != VCPU_DOWN)
+        return HC_EINVAL;
+    struct domain_locked l = domain_lock(v->domain);
+    enum status s = vcpu_register_info(l, v, gfn(a.mfn), a.offset);
+    domain_unlock(l);
+    return hc_status(s);
+}
+
+static int64_t set_singleshot(struct hc *c, struct vcpu *v)
+{
+    struct vcpu_set_singleshot_timer a;
+    if (v != c->v)
+        return HC_EINVAL;
+    if (hc_get(c, &a, c->a3, sizeof(a)) != 0)
+        return HC_EFAULT;
+    if ((a.flags & VCPU_SSHOTTMR_future) && a.timeout_abs_ns < clock_now_ns())
+        return HC_ETIME;
+    vcpu_set_singleshot(v, a.timeout_abs_ns);
+    return 0;
+}
+
+static int64_t get_runstate(struct hc *c, struct vcpu *v)
+{
+    struct vcpu_runstate_info r = {0};
+    pvclock_runstate(v, &r);
+    return hc_put(c, c->a3, &r, sizeof(r));
+}
+
+static int64_t down(struct hc *c, struct vcpu *v)
+{
+    if (v == c->v)
+        c->then = HC_STOP;
+    vcpu_down(v);
+    return 0;
+}
+
+static int64_t send_nmi(struct vcpu *v)
+{
+    v->vmx.nmi_pending = true;
+    vcpu_kick(v);
+    return 0;
+}
+
+static int64_t up(struct vcpu *v)
+{
+    if (!v->initialised)
+        return HC_EINVAL;
+    vcpu_up(v);
+    return 0;
+}
+
+int64_t hc_vcpu_op(struct hc *c)
+{
+    struct vcpu *v = c->a2 < c->v->domain->nr_vcpus ? c->v->domain->vcpus[c->a2] : NULL;
+    if (!v)
+        return HC_ENOENT;
+    switch (c->a1) {
+    case VCPUOP_up:
+        return up(v);
+    case VCPUOP_down:
+        return down(c, v);
+    case VCPUOP_is_up:
+        return v->sched.state != VCPU_DOWN;
+    case VCPUOP_get_runstate_info:
+        return get_runstate(c, v);
+    case VCPUOP_register_runstate_memory_area:
+        return register_runstate(c, v);
+    case VCPUOP_stop_periodic_timer: /* there is none: always stopped */
+        return 0;
+    case VCPUOP_set_singleshot_timer:
+        return set_singleshot(c, v);
+    case VCPUOP_stop_singleshot_timer:
+        deadline_cancel(&v->singleshot);
+        return 0;
+    case VCPUOP_register_vcpu_info:
+        return register_info(c, v);
+    case VCPUOP_send_nmi:
+        return send_nmi(v);
+    case VCPUOP_register_vcpu_time_memory_area:
+        return register_time(c, v);
+    default:
+        return HC_ENOSYS;
+    }
+}
+
+int64_t hc_set_timer_op(struct hc *c)
+{
+    if (c->a1 == 0)
+        deadline_cancel(&c->v->singleshot);
+    else
+        vcpu_set_singleshot(c->v, c->a1);
+    return 0;
+}
+
+static int64_t poll(struct hc *c)
+{
+    struct sched_poll p;
+    uint32_t ports[EVENT_MAX_POLL];
+    uint64_t list;
+    if (hc_get(c, &p, c->a2, sizeof(p)) != 0)
+        return HC_EFAULT;
+    __builtin_memcpy(&list, &p.ports, sizeof(list));
+    if (p.nr_ports > EVENT_MAX_POLL)
+        return HC_EINVAL;
+    if (hc_get(c, ports, list, p.nr_ports * sizeof(ports[0])) != 0)
+        return HC_EFAULT;
+    for (uint32_t i = 0; i < p.nr_ports; i++) {
+        if (ports[i] >= EVENT_PORTS)
+            return HC_EINVAL;
+    }
+    if ((p.timeout && p.timeout <= clock_now_ns()) || event_poll_begin(c->v, ports, p.nr_ports))
+        return 0;
+    if (p.timeout)
+        deadline_set(&c->v->poll_timer, clock_tsc_of_ns(p.timeout));
+    c->then = HC_BLOCK;
+    return 0;
+}
+
+static int64_t shutdown(struct hc *c)
+{
+    struct sched_shutdown s;
+    if (hc_get(c, &s, c->a2, sizeof(s)) != 0)
+        return HC_EFAULT;
+    if (s.reason > SHUTDOWN_soft_reset)
+        return HC_EINVAL;
+    c->then = HC_STOP; /* a suspended guest goes on behind the VMCALL with RAX = 0 */
+    domain_shutdown(c->v->domain, s.reason);
+    return 0;
+}
+
+static int64_t remote_shutdown(struct hc *c)
+{
+    struct sched_remote_shutdown s;
+    struct domain_locked l;
+    if (hc_get(c, &s, c->a2, sizeof(s)) != 0)
+        return HC_EFAULT;
+    int64_t r = hc_domid(c, s.domain_id) == c->v->domain->id || s.reason > SHUTDOWN_soft_reset ? HC_EINVAL : hc_lock_managed(c, s.domain_id, &l);
+    if (r != 0)
+        return r;
+    struct domain *d = l.d;
+    d->refs++; /* it stays while its lock is open */
+    domain_unlock(l);
+    domain_shutdown(d, s.reason);
+    l = domain_lock(d);
+    d->refs--;
+    domain_unlock(l);
+    return 0;
+}
+
+int64_t hc_sched_op(struct hc *c)
+{
+    switch (c->a1) {
+    case SCHEDOP_yield:
+        sched_yield(&c->v->sched);
+        return 0;
+    case SCHEDOP_block:
+        c->then = HC_BLOCK;
+        return 0;
+    case SCHEDOP_shutdown:
+        return shutdown(c);
+    case SCHEDOP_poll:
+        return poll(c);
+    case SCHEDOP_remote_shutdown:
+        return remote_shutdown(c);
+    default:
+        return HC_ENOSYS;
+    }
+}

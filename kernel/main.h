@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Where boot/entry.asm goes. */
+#ifndef KERNEL_MAIN_H
+#define KERNEL_MAIN_H
+
+/* On the boot stack, interrupts off, boot_info copied. */
+void root_main(void) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Pools of fixed-size objects (at most a page each), carved from root frames, which a pool keeps for good.
+ * Each pool's lock guards its list. */
+#ifndef KERNEL_MM_POOL_H
+#define KERNEL_MM_POOL_H
+
+#include "kernel/core/spinlock.h"
+#include "kernel/core/types.h"
+
+struct pool {
+    size_t size;           /* of an object; at least 8, a multiple of 8 */
+    struct spinlock lock;
+    void *free;            /* singly linked through the first word */
+    uint32_t used, pages;
+};
+
+#define POOL_INIT(type) {.size = (sizeof(type) + 7) & ~7UL}
+
+/* A zeroed object; NULL: no memory. */
+void *pool_alloc(struct pool *p);
+/* NULL is fine. */
+void pool_free(struct pool *p, void *object);
+
+#endif

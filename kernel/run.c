@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The life of a CPU, from top to bottom: pick a vCPU, prepare, enter, handle the exit, again. Everything that could change who runs sets
+ * need_resched, so the way round tests one flag. */
+#include "kernel/run.h"
+
+#include "ept/flush.h"
+#include "kernel/core/trace.h"
+#include "kernel/cpu/idle.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/domain/event.h"
+#include "kernel/domain/pvclock.h"
+#include "kernel/mm/frame.h"
+#include "kernel/mm/window.h"
+#include "kernel/platform/uart.h"
+#include "vmx/exit/dispatch.h"
+
+#define IDLE_SCRUB_PAGES 4U /* about two thousand stores between two looks for interrupts */
+
+/* NEXT's state on this CPU. That of the one before stays loaded while nobody else comes. */
+static void load(struct cpu *cpu, struct vcpu *next)
+{
+    struct vcpu *prev = cpu->current;
+    if (prev == next)
+        return;
+    if (prev)
+        vmx_unload(&prev->vmx);
+    window_flush();
+    vmx_load(&next->vmx);
+    cpu->current = next;
+    trace(TRACE_SWITCH, (uint64_t)next->domain->id << 32 | next->id, prev ? (uint64_t)prev->domain->id << 32 | prev->id : ~0UL);
+}
+
+/* Who runs now, loaded; NULL: nobody wants to. */
+static struct vcpu *pick(struct cpu *cpu)
+{
+    struct vcpu *prev = cpu->current;
+    struct sched_unit *u = sched_pick(cpu->id, prev ? &prev->sched : NULL);
+    struct vcpu *next = u ? vcpu_of_sched(u) : NULL;
+    if (prev && prev != next)
+        pvclock_write_runstate(prev);
+    if (!next)
+        return NULL;
+    load(cpu, next);
+    if (next->polling || next->poll_timer.slot) { /* whatever woke it, its SCHEDOP_poll is over */
+        event_poll_end(next);
+        deadline_cancel(&next->poll_timer);
+    }
+    pvclock_write_runstate(next);
+    if (next->domain->first_entry_tsc == 0)
+        next->domain->first_entry_tsc = rdtsc();
+    return next;
+}
+
+/* Nothing to run: clean a little free memory, or sleep until an interrupt. */
+static void idle(struct cpu *cpu)
+{
+    uart_poll();
+    if (frame_scrub_step(IDLE_SCRUB_PAGES))
+        cpu_idle_poll();
+    else
+        cpu_idle_wait();
+    cpu->need_resched = true;
+}
+
+static void enter(struct vcpu *v)
+{
+    flush_before_entry(&v->domain->ept);
+    vmx_inject_pending(&v->vmx, vcpu_upcall_pending(v));
+    if (vmx_enter(&v->vmx) == STATUS_OK)
+        exit_dispatch(v);
+    else
+        domain_kill(v->domain, "the CPU refused to enter the guest");
+}
+
+void run_cpu(void)
+{
+    struct cpu *cpu = this_cpu();
+    cpu->need_resched = true;
+    for (;;) {
+        if (__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE) && !pick(cpu)) { /* pairs with smp_kick */
+            idle(cpu);
+            continue;
+        }
+        enter(cpu->current);
+    }
+}
