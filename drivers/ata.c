@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] IDE: which channels exist and which drives are on them. An absent channel or drive costs a few register reads and no
- * waiting: it shows by a floating bus or by registers that do not keep what is written. */
+ * [DOM0] IDE: which channels exist and which drives are on them. An absent channel or drive costs a few register
+ * reads and no waiting: it shows by a floating bus or by registers that do not keep what is written. */
 #include "drivers/ata.h"
 
 #include "dom0/kernel/console.h"
@@ -13,7 +13,8 @@
 #include "drivers/pci.h"
 #include "drivers/pci_irq.h"
 
-#define ATA_CHANNELS_MAX 8U
+#define ATA_CONTROLLERS_MAX 8U
+#define ATA_CHANNELS_MAX    8U
 #define ATA_IDENTIFY_NS  2000000000UL
 #define ATA_POWER_UP_NS  10000000000UL
 #define PCI_CLASS_STORAGE 0x01U
@@ -29,7 +30,8 @@ static const struct {
     uint8_t gsi;
 } ata_legacy[2] = {{0x1f0, 0x3f6, 14}, {0x170, 0x376, 15}};
 
-static uint32_t disks_found, channels_found;
+static struct ata_controller controllers[ATA_CONTROLLERS_MAX];
+static uint32_t controllers_found, disks_found, channels_found;
 
 /* ---- interrupts ---- */
 
@@ -132,8 +134,8 @@ static uint8_t ata_flush_command(const uint16_t *id, bool lba48)
     return (id[ATA_ID_COMMANDS_82] & ATA_ID_WRITE_CACHE) != 0 ? ATA_CMD_FLUSH : 0;
 }
 
-/* A drive for which the firmware chose no DMA mode gets its best multiword mode: there the controller drives every strobe,
- * so its timing, whatever the firmware left, is slow enough for the drive. */
+/* A drive for which the firmware chose no DMA mode gets its best multiword mode: there the controller drives every
+ * strobe, so its timing, whatever the firmware left, is slow enough for the drive. */
 static bool ata_choose_dma(struct ata_drive *d, const uint16_t *id)
 {
     if (d->ch->bm == 0 || (id[ATA_ID_CAPABILITIES] & ATA_ID_CAP_DMA) == 0)
@@ -294,11 +296,11 @@ static bool ata_native_ports(const struct pci_device *d, uint32_t index, struct 
 
 static void ata_probe_controller(struct pci_device *d)
 {
-    struct ata_controller *c = heap_alloc(sizeof(*c));
+    struct ata_controller *c = &controllers[controllers_found];
 
-    if (c == NULL)
+    if (controllers_found == ATA_CONTROLLERS_MAX)
         return;
-    c->pci = d;
+    *c = (struct ata_controller){.pci = d};
     uint8_t prog_if = d != NULL ? d->prog_if : 0;
     const struct pci_bar *bm = d != NULL ? &d->bars[4] : NULL;
     bool master = bm != NULL && (prog_if & IDE_BUS_MASTER) != 0 && bm->io && bm->size >= 16 && bm->base != 0 &&
@@ -313,8 +315,8 @@ static void ata_probe_controller(struct pci_device *d)
         ports.bm = master ? (uint16_t)(bm->base + 8U * i) : 0;
         ata_probe_channel(c, &ports, native, i);
     }
-    if (c->channels[0] == NULL && c->channels[1] == NULL)
-        heap_free(c);
+    if (c->channels[0] != NULL || c->channels[1] != NULL)
+        controllers_found++;
 }
 
 void ata_init(void)

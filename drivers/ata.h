@@ -3,7 +3,8 @@
 #ifndef DRIVERS_ATA_H
 #define DRIVERS_ATA_H
 
-/* After pci_init. Finds the disks and registers each as "hd0", "hd1", … One log line per disk, one per device left aside. */
+/* After pci_init. Finds the disks and registers each as "hd0", "hd1", … One log line per disk, one per device left
+ * aside. */
 void ata_init(void);
 
 #endif

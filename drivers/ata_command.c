@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] One IDE command: taskfile, waiting, data. The hardware's own state decides that a command is done; an interrupt only
- * ends the wait early, so that a lost or a late one does no harm. ATA/ATAPI-6, chapter 9 "Protocol". */
+ * [DOM0] One IDE command: taskfile, waiting, data. The hardware's own state decides that a command is done; an
+ * interrupt only ends the wait early, so that a lost or a late one does no harm. ATA/ATAPI-6, chapter 9 "Protocol". */
 #include "drivers/ata_priv.h"
 
 #include "dom0/kernel/time.h"

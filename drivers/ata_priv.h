@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] What the files of the IDE driver share. A channel carries one command at a time: `lock` guards it and its registers. */
+ * [DOM0] What the files of the IDE driver share. A channel carries one command at a time: `lock` guards it and its
+ * registers. */
 #ifndef DRIVERS_ATA_PRIV_H
 #define DRIVERS_ATA_PRIV_H
 

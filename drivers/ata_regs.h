@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Registers and commands of IDE: ATA/ATAPI-6 (INCITS 361-2002), chapters 7 "Interface register definitions" and 8
- * "Command descriptions"; bus-master part: Programming Interface for Bus Master IDE Controller, revision 1.0. */
+ * [DOM0] Registers and commands of IDE: ATA/ATAPI-6 (INCITS 361-2002), chapters 7 "Interface register definitions"
+ * and 8 "Command descriptions"; bus-master part: Programming Interface for Bus Master IDE Controller, revision 1.0. */
 #ifndef DRIVERS_ATA_REGS_H
 #define DRIVERS_ATA_REGS_H
 

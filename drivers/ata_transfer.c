@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Reading and writing sectors: cut into commands, repeated after faults with a reset in between, without DMA when
- * that is what fails. */
+ * [DOM0] Reading and writing sectors: cut into commands, repeated after faults with a reset in between, without DMA
+ * when that is what fails. */
 #include "drivers/ata_priv.h"
 
 #include "dom0/kernel/console.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The block interface: what every disk driver offers and every file system uses. Calls block the calling thread, not Dom0. */
+ * [DOM0] The block interface: what every disk driver offers and every file system uses. Calls block the calling
+ * thread, not Dom0. */
 #ifndef DRIVERS_BLOCK_H
 #define DRIVERS_BLOCK_H
 
@@ -9,7 +10,14 @@
 
 struct block_device;
 
-enum block_status { BLOCK_OK = 0, BLOCK_IO_ERROR = 1, BLOCK_TIMEOUT = 2, BLOCK_RANGE = 3, BLOCK_READ_ONLY = 4, BLOCK_GONE = 5 };
+enum block_status {
+    BLOCK_OK = 0,
+    BLOCK_IO_ERROR = 1,
+    BLOCK_TIMEOUT = 2,
+    BLOCK_RANGE = 3,
+    BLOCK_READ_ONLY = 4,
+    BLOCK_GONE = 5
+};
 
 struct block_ops {
     /* COUNT sectors at LBA; BUF any address, any alignment. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] PCI enumeration and configuration space through mechanism #1 (PCI Local Bus Specification 3.0, section 3.2.2.3.2
- * "Software Generation of Configuration Transactions"). Devices live as long as Dom0. */
+ * [DOM0] PCI enumeration and configuration space through mechanism #1 (PCI Local Bus Specification 3.0, section
+ * 3.2.2.3.2 "Software Generation of Configuration Transactions"). Devices live as long as Dom0. */
 #include "drivers/pci.h"
 
 #include "dom0/kernel/console.h"
@@ -134,8 +134,8 @@ static uint32_t pci_bar_memory(const struct pci_device *d, struct pci_bar *bar, 
     return wide ? 2 : 1;
 }
 
-/* Decoding is off meanwhile, so that no address in passing claims a cycle. Bridges keep theirs: no driver of ours needs a
- * bridge's registers, and the way to memory runs through the host bridge. */
+/* Decoding is off meanwhile, so that no address in passing claims a cycle. Bridges keep theirs: no driver of ours
+ * needs a bridge's registers, and the way to memory runs through the host bridge. */
 static void pci_size_bars(struct pci_device *d)
 {
     if ((d->header_type & 0x7fU) != 0 || d->class_code == PCI_CLASS_BRIDGE)
@@ -183,7 +183,8 @@ static void pci_add(struct pci_scan *scan, const struct pci_device *probe, uint3
     struct pci_device *d = heap_alloc(sizeof(*d));
 
     if (d == NULL) {
-        console_notice("pci: no memory for device %02x:%02x.%x: it stays unused", probe->bus, probe->slot, probe->function);
+        console_notice("pci: no memory for device %02x:%02x.%x: it stays unused", probe->bus, probe->slot,
+                       probe->function);
         return;
     }
     *d = *probe;

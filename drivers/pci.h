@@ -26,9 +26,10 @@ uint16_t pci_read16(const struct pci_device *d, uint8_t reg);
 uint8_t pci_read8(const struct pci_device *d, uint8_t reg);
 void pci_write32(const struct pci_device *d, uint8_t reg, uint32_t v);
 void pci_write16(const struct pci_device *d, uint8_t reg, uint16_t v);
-void pci_enable(const struct pci_device *d, bool bus_master); /* IO, memory, and bus mastering only for devices in use */
-/* The device's interrupt to FN (upcall context): MSI where it has it, else its Interrupt Line as GSI (level: call pci_irq_done when served),
- * else none: returns false after one log line, and the driver polls. */
+/* IO, memory, and bus mastering only for devices in use. */
+void pci_enable(const struct pci_device *d, bool bus_master);
+/* The device's interrupt to FN (upcall context): MSI where it has it, else its Interrupt Line as GSI (level: call
+ * pci_irq_done when served), else none: returns false after one log line, and the driver polls. */
 bool pci_irq_attach(struct pci_device *d, void (*fn)(uint32_t port, void *arg), void *arg);
 void pci_irq_done(struct pci_device *d);
 

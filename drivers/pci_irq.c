@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Interrupts of devices. A line may have several users: it is bound once, every user is called, and the line opens
- * again when each of its level users has said that it is done. MSI: PCI Local Bus Specification 3.0, section 6.8.1. */
+ * [DOM0] Interrupts of devices. A line may have several users: it is bound once, every user is called, and the line
+ * opens again when each of its level users has said that it is done. MSI: PCI Local Bus Specification 3.0, section
+ * 6.8.1. */
 #include "drivers/pci_irq.h"
 
 #include "dom0/kernel/boot.h"

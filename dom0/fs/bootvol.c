@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The volume `boot:`. A module's name is its path, so a folder exists where a module's name passes through it. */
+ * [DOM0] The volume `boot:`. A module's name is its path, so a folder exists where a module's name passes through
+ * it. */
 #include "dom0/fs/bootvol.h"
 
 #include "dom0/kernel/boot.h"

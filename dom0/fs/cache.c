@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The block cache: least recently used of at most CACHE_BLOCKS blocks, found by a small hash. `lock` guards the table
- * also while a block is read, so that two threads that want the same block read it once. Memory comes as it is needed. */
+ * [DOM0] The block cache: least recently used of at most CACHE_BLOCKS blocks, found by a small hash. `lock` guards
+ * the table also while a block is read, so that two threads that want the same block read it once. Memory comes as
+ * it is needed. */
 #include "dom0/fs/cache.h"
 
 #include <stdbool.h>
@@ -121,8 +122,8 @@ static enum block_status cache_read_block(struct block_device *dev, uint64_t off
 
 static bool cache_device_sane(const struct block_device *dev)
 {
-    return dev->sector_size >= 512 && dev->sector_size <= CACHE_BLOCK_BYTES && CACHE_BLOCK_BYTES % dev->sector_size == 0 &&
-           dev->sectors <= UINT64_MAX / dev->sector_size;
+    return dev->sector_size >= 512 && dev->sector_size <= CACHE_BLOCK_BYTES &&
+           CACHE_BLOCK_BYTES % dev->sector_size == 0 && dev->sectors <= UINT64_MAX / dev->sector_size;
 }
 
 enum block_status cache_read(struct block_device *dev, uint64_t off, void *buf, size_t len)
@@ -130,7 +131,8 @@ enum block_status cache_read(struct block_device *dev, uint64_t off, void *buf, 
     uint8_t *out = buf;
     uint64_t end = 0;
 
-    if (!cache_device_sane(dev) || __builtin_add_overflow(off, (uint64_t)len, &end) || end > dev->sectors * dev->sector_size)
+    if (!cache_device_sane(dev) || __builtin_add_overflow(off, (uint64_t)len, &end) ||
+        end > dev->sectors * dev->sector_size)
         return BLOCK_RANGE;
     while (len != 0) {
         enum block_status s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Reading disks by byte: small reads through a bounded cache of 4 KiB blocks, large ones straight into the caller's
- * memory. What a driver's owner writes to a device elsewhere he makes known by cache_invalidate. */
+ * [DOM0] Reading disks by byte: small reads through a bounded cache of 4 KiB blocks, large ones straight into the
+ * caller's memory. What a driver's owner writes to a device elsewhere he makes known by cache_invalidate. */
 #ifndef DOM0_FS_CACHE_H
 #define DOM0_FS_CACHE_H
 

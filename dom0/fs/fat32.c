@@ -17,7 +17,11 @@
 #define FAT_YIELD_STEPS   4096U
 #define FAT_UNKNOWN       0xffffffffU
 
-struct fat32_run { uint32_t index; uint32_t cluster; uint32_t count; }; /* index: of its first cluster within the file */
+struct fat32_run {
+    uint32_t index; /* of its first cluster within the file */
+    uint32_t cluster;
+    uint32_t count;
+};
 
 struct fat32_file {
     const struct fat32 *fs;
@@ -215,8 +219,8 @@ static bool fat32_add_run(struct fat32_file *f, uint32_t index, uint32_t cluster
         uint32_t capacity = f->capacity != 0 ? f->capacity * 2U : 4U;
         struct fat32_run *runs = heap_realloc(f->runs, capacity * sizeof(*runs));
         if (runs == NULL)
-            return error_set(e, EXIT_NO_RESOURCE, "%s: too little memory for a file in %u pieces: defragment the volume",
-                             f->fs->name, f->count);
+            return error_set(e, EXIT_NO_RESOURCE, 
+                             "%s: too little memory for a file in %u pieces: defragment the volume", f->fs->name, f->count);
         f->runs = runs;
         f->capacity = capacity;
     }
@@ -224,8 +228,8 @@ static bool fat32_add_run(struct fat32_file *f, uint32_t index, uint32_t cluster
     return true;
 }
 
-/* Walks the whole chain, also what lies behind the file's end: only so does a loop show, as a chain longer than the file
- * system has clusters. */
+/* Walks the whole chain, also what lies behind the file's end: only so does a loop show, as a chain longer than the
+ * file system has clusters. */
 static bool fat32_map(struct fat32_file *f, uint32_t cluster, struct error *e)
 {
     const struct fat32 *fs = f->fs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] FAT32, reading (Microsoft "FAT: General Overview of On-Disk Format", version 1.03; ECMA-107). A mounted file system
- * is constant: any number of threads may read it. Nothing on the disk is believed: every number is checked before it is
- * used, every chain of clusters is bounded by the size of the file system. */
+ * [DOM0] FAT32, reading (Microsoft "FAT: General Overview of On-Disk Format", version 1.03; ECMA-107). A mounted
+ * file system is constant: any number of threads may read it. Nothing on the disk is believed: every number is
+ * checked before it is used, every chain of clusters is bounded by the size of the file system. */
 #ifndef DOM0_FS_FAT32_H
 #define DOM0_FS_FAT32_H
 
@@ -40,8 +40,8 @@ bool fat32_mount(struct fat32 *fs, const char *name, struct block_device *dev, u
 /* PATH is absolute and normalized: "/", "/a/b". */
 bool fat32_lookup(const struct fat32 *fs, const char *path, struct fat32_entry *out, struct error *e);
 /* Calls FN for each entry of the folder DIR until it returns false. */
-bool fat32_list(const struct fat32 *fs, const struct fat32_entry *dir, bool (*fn)(const struct fat32_entry *d, void *ctx),
-                void *ctx, struct error *e);
+bool fat32_list(const struct fat32 *fs, const struct fat32_entry *dir,
+                bool (*fn)(const struct fat32_entry *d, void *ctx), void *ctx, struct error *e);
 bool fat32_open(const struct fat32 *fs, const struct fat32_entry *entry, struct fat32_file **out, struct error *e);
 uint64_t fat32_size(const struct fat32_file *f);
 /* LEN bytes at OFF, fewer only at the end: *GOT. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] FAT32: folders and paths. A folder has at most 65,536 entries (FAT overview, chapter "FAT Directory Structure"): that bounds the
- * walk even where its chain is a loop. A path is walked downwards once, so folders that contain each other do no harm. */
+ * [DOM0] FAT32: folders and paths. A folder has at most 65,536 entries (FAT overview, chapter "FAT Directory
+ * Structure"): that bounds the walk even where its chain is a loop. A path is walked downwards once, so folders that
+ * contain each other do no harm. */
 #include "dom0/fs/bytes.h"
 #include "dom0/fs/fat32_name.h"
 #include "dom0/fs/fat32_priv.h"
@@ -115,8 +116,8 @@ static struct fat32_walk *walk_new(const struct fat32 *fs, struct error *e)
     return w;
 }
 
-bool fat32_list(const struct fat32 *fs, const struct fat32_entry *dir, bool (*fn)(const struct fat32_entry *d, void *ctx),
-                void *ctx, struct error *e)
+bool fat32_list(const struct fat32 *fs, const struct fat32_entry *dir,
+                bool (*fn)(const struct fat32_entry *d, void *ctx), void *ctx, struct error *e)
 {
     struct fat32_walk *w = walk_new(fs, e);
     bool end = false;
@@ -167,7 +168,8 @@ static bool lookup_step(struct fat32_walk *w, const struct fat32 *fs, const char
     bool found = false;
 
     if (!at->view.is_dir)
-        return error_set(e, EXIT_FAILED, "%s:%s: a part of it is a file, not a folder: check it with `ls`", fs->name, path);
+        return error_set(e, EXIT_FAILED, "%s:%s: a part of it is a file, not a folder: check it with `ls`", fs->name,
+                         path);
     if (!walk_find(w, fs, at->cluster, part, len, &found, e))
         return false;
     if (!found)

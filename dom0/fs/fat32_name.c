@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Names in FAT folders (FAT overview, chapter "Long Directory Entries"). A long name that is not sound is left out and
- * the short one shown, as every other system does. */
+ * [DOM0] Names in FAT folders (FAT overview, chapter "Long Directory Entries"). A long name that is not sound is
+ * left out and the short one shown, as every other system does. */
 #include "dom0/fs/fat32_name.h"
 
 #include "dom0/fs/bytes.h"
@@ -87,7 +87,8 @@ bool fat32_long_take(const struct fat32_long_name *l, const uint8_t *entry, char
     return len != 0;
 }
 
-/* LEN bytes padded with spaces. Bytes beyond ASCII belong to a code page that nobody wrote down: they are shown as '_'. */
+/* LEN bytes padded with spaces. Bytes beyond ASCII belong to a code page that nobody wrote down: they are shown as
+ * '_'. */
 static bool short_part(const uint8_t *p, uint32_t len, bool lower, char *out, size_t *at)
 {
     while (len != 0 && p[len - 1] == ' ')

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Partition tables. Everything read is untrusted: each entry is checked against the device's size, chains are bounded. */
+ * [DOM0] Partition tables. Everything read is untrusted: each entry is checked against the device's size, chains are
+ * bounded. */
 #include "dom0/fs/partition.h"
 
 #include "dom0/fs/bytes.h"
@@ -86,8 +87,8 @@ static uint8_t *gpt_entries(struct scan *s, const uint8_t *h, uint32_t count, ui
     uint64_t first = bytes_le64(h + 72);
     struct error ignored;
 
-    if (size < GPT_ENTRY_BYTES || size > 4096 || (size & (size - 1U)) != 0 || count == 0 || count > GPT_TABLE_MAX / size ||
-        first == 0 || first >= s->dev->sectors)
+    if (size < GPT_ENTRY_BYTES || size > 4096 || (size & (size - 1U)) != 0 || count == 0 ||
+        count > GPT_TABLE_MAX / size || first == 0 || first >= s->dev->sectors)
         return NULL;
     uint8_t *table = heap_alloc((size_t)count * size);
     if (table == NULL)
@@ -125,7 +126,8 @@ static bool gpt_try(struct scan *s, uint64_t lba)
 static bool gpt_scan(struct scan *s, struct error *e)
 {
     if (s->dev->sectors < 3)
-        return error_set(e, EXIT_FAILED, "%s: the disk is too small for its GPT: write a new partition table", s->dev->name);
+        return error_set(e, EXIT_FAILED, "%s: the disk is too small for its GPT: write a new partition table",
+                         s->dev->name);
     if (gpt_try(s, 1) || gpt_try(s, s->dev->sectors - 1U)) /* the second copy is in the last sector */
         return true;
     return error_set(e, EXIT_FAILED, "%s: both copies of the GPT are damaged: repair it with gdisk on another system",
@@ -186,7 +188,8 @@ static bool mbr_scan(struct scan *s, const uint8_t *sector, struct error *e)
     return true;
 }
 
-/* Without partitions the first sector may itself begin a FAT file system: a jump, then sane numbers where the table has none. */
+/* Without partitions the first sector may itself begin a FAT file system: a jump, then sane numbers where the table
+ * has none. */
 static bool mbr_is_boot_sector(const uint8_t *sector)
 {
     uint16_t bytes = bytes_le16(sector + 11);

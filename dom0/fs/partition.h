@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Partition tables: MBR with logical partitions, GPT (UEFI Specification 2.10, chapter 5 "GUID Partition Table"). */
+ * [DOM0] Partition tables: MBR with logical partitions, GPT (UEFI Specification 2.10, chapter 5 "GUID Partition
+ * Table"). */
 #ifndef DOM0_FS_PARTITION_H
 #define DOM0_FS_PARTITION_H
 
@@ -18,8 +19,9 @@ struct partition {
     uint64_t sectors;
 };
 
-/* The partitions of DEV that lie inside it, at most MAX; *COUNT says how many. false: the table cannot be used, E says why
- * (*COUNT is 0). A disk without a table is true with none. *LEFT_OUT: entries that were not believable or too many. */
+/* The partitions of DEV that lie inside it, at most MAX; *COUNT says how many. false: the table cannot be used, E
+ * says why (*COUNT is 0). A disk without a table is true with none. *LEFT_OUT: entries that were not believable or
+ * too many. */
 bool partition_scan(struct block_device *dev, struct partition *out, size_t max, size_t *count, uint32_t *left_out,
                     struct error *e);
 /* CRC-32 of ISO 3309, as the GPT uses it. */

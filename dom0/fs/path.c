@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Paths as text. ".." is resolved here and never by the disk's own entries, so no file system can lead a path astray. */
+ * [DOM0] Paths as text. ".." is resolved here and never by the disk's own entries, so no file system can lead a path
+ * astray. */
 #include "dom0/fs/path.h"
 
 #include "dom0/fs/volume.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Volumes: mounts what the disks hold and joins it with `boot:` under one kind of path. Mounting happens once, before
- * other threads look; afterwards the table is constant. */
+ * [DOM0] Volumes: mounts what the disks hold and joins it with `boot:` under one kind of path. Mounting happens
+ * once, before other threads look; afterwards the table is constant. */
 #include "dom0/fs/volume.h"
 
 #include "dom0/fs/bootvol.h"
@@ -32,7 +32,8 @@ struct file {
 
 static struct volume *volumes[VOLUMES_MAX];
 static size_t volumes_found;
-static char base[sizeof(volumes[0]->info.name) + sizeof(GUEST_FOLDER) + 2] = "boot:/"; /* where paths without volume begin */
+/* Where paths without volume begin. */
+static char base[sizeof(volumes[0]->info.name) + sizeof(GUEST_FOLDER) + 2] = "boot:/";
 
 /* ---- mounting ---- */
 
@@ -64,7 +65,7 @@ static void volume_describe(struct volume *v)
 
 static void volume_mount(struct block_device *dev, const struct partition *p)
 {
-    char name[sizeof(volumes[0]->info.name)];
+    char name[32];
     struct fat32_entry entry;
     struct fat32 fat;
     struct error e = {0};
@@ -143,8 +144,8 @@ static void volume_add_boot(bool is_default)
     (void)strlcpy(v->info.what, "what the loader read", sizeof(v->info.what));
     v->info.total_bytes = bootvol_bytes();
     v->info.is_default = is_default;
-    console_notice("boot: %lu files, %lu KiB in memory%s", (unsigned long)boot_module_count(), v->info.total_bytes >> 10,
-                   is_default ? ": the volume of the guests" : "");
+    console_notice("boot: %lu files, %lu KiB in memory%s", (unsigned long)boot_module_count(),
+                   v->info.total_bytes >> 10, is_default ? ": the volume of the guests" : "");
 }
 
 void volume_init(void)
@@ -196,7 +197,7 @@ static const struct volume *volume_resolve(const char *path, char *out, size_t s
     size_t len = (size_t)(path_in_volume(out) - out) - 1;
     const struct volume *v = volume_find(out, len);
     if (v == NULL) {
-        (void)error_set(e, EXIT_FAILED, "%.*s: no such volume: a bare `ls` shows the guests' one, `ls boot:/` the loader's",
+        (void)error_set(e, EXIT_FAILED, "%.*s: no such volume: a bare `ls` shows the guests' own",
                         (int)len, out);
         return NULL;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Volumes and files by path. `boot:` is the read-only folder of guests that the loader read into memory; `hd0p1:` is the first partition of the
- * first disk (FAT32). A path is VOLUME:/DIR/FILE; without a volume it is relative to the guest folder: `boot:/` or `hd0p1:/corbel/vm` of the default volume.
- * Names compare case-insensitively on FAT32. */
+ * [DOM0] Volumes and files by path. `boot:` is the read-only folder of guests that the loader read into memory;
+ * `hd0p1:` is the first partition of the first disk (FAT32). A path is VOLUME:/DIR/FILE; without a volume it is
+ * relative to the guest folder: `boot:/` or `hd0p1:/corbel/vm` of the default volume. Names compare
+ * case-insensitively on FAT32. */
 #ifndef DOM0_FS_VOLUME_H
 #define DOM0_FS_VOLUME_H
 
@@ -17,9 +18,17 @@ struct file;
 
 struct dir_entry { char name[256]; uint64_t size; bool is_dir; uint16_t date, time; /* FAT */ };
 
-struct volume_info { char name[16]; char fs[8]; char what[64]; bool read_only; bool is_default; uint64_t total_bytes, free_bytes; };
+struct volume_info {
+    char name[16];
+    char fs[8];
+    char what[64];
+    bool read_only;
+    bool is_default;
+    uint64_t total_bytes, free_bytes; /* free 0: none or unknown */
+};
 
-/* Mounts what can be mounted; chooses the default: the first disk volume with /corbel/vm, else boot:. Logs one line each. */
+/* Mounts what can be mounted; chooses the default: the first disk volume with /corbel/vm, else boot:. Logs one line
+ * each. */
 void volume_init(void);
 size_t volume_count(void);
 bool volume_get(size_t i, struct volume_info *out);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [HOST] What Dom0's drivers and file systems stand on, for tests and fuzzers: heap, threads, messages, a disk in
+ * memory. Included once, by the test's own file. */
+#ifndef TESTS_UNIT_FS_FAKES_H
+#define TESTS_UNIT_FS_FAKES_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dom0/kernel/console.h"
+#include "dom0/kernel/heap.h"
+#include "dom0/kernel/thread.h"
+#include "dom0/lib/error.h"
+#include "drivers/block.h"
+
+size_t strlcpy(char *dst, const char *src, size_t size);
+
+static long fake_heap_limit = -1; /* so many more allocations succeed; -1: all */
+static char fake_notices[8192];   /* everything said */
+
+static bool fake_heap_empty(void) { return fake_heap_limit >= 0 && fake_heap_limit-- == 0; }
+
+void *heap_alloc(size_t size)
+{
+    if (fake_heap_empty()) {
+        fake_heap_limit = 0;
+        return NULL;
+    }
+    return calloc(1, size);
+}
+void *heap_realloc(void *p, size_t size)
+{
+    if (fake_heap_empty()) {
+        fake_heap_limit = 0;
+        return NULL;
+    }
+    return realloc(p, size);
+}
+void heap_free(void *p) { free(p); }
+
+void thread_yield(void) {}
+void mutex_lock(struct mutex *m)
+{
+    if (m->owner != NULL)
+        abort(); /* nobody else runs here: locked twice */
+    m->owner = (struct thread *)m;
+}
+void mutex_unlock(struct mutex *m)
+{
+    if (m->owner == NULL)
+        abort();
+    m->owner = NULL;
+}
+
+void console_notice(const char *fmt, ...)
+{
+    size_t len = strlen(fake_notices);
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(fake_notices + len, sizeof(fake_notices) - len, fmt, ap);
+    va_end(ap);
+    len = strlen(fake_notices);
+    if (len + 1 < sizeof(fake_notices))
+        strcpy(fake_notices + len, "\n");
+}
+
+bool error_set(struct error *e, enum exit_code code, const char *fmt, ...)
+{
+    va_list ap;
+
+    e->code = code;
+    va_start(ap, fmt);
+    vsnprintf(e->text, sizeof(e->text), fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+size_t strlcpy(char *dst, const char *src, size_t size)
+{
+    size_t len = strlen(src);
+
+    if (size != 0) {
+        size_t n = len < size - 1 ? len : size - 1;
+        memcpy(dst, src, n);
+        dst[n] = '\0';
+    }
+    return len;
+}
+
+/* ---- a disk in memory ---- */
+
+struct fake_disk {
+    struct block_device dev;
+    uint8_t *data;
+    unsigned reads;
+    uint64_t sectors_read;
+    uint64_t bad_lba; /* reading it fails; ~0: none */
+};
+
+static enum block_status fake_disk_read(struct block_device *dev, uint64_t lba, uint32_t count, void *buf)
+{
+    struct fake_disk *d = dev->driver;
+
+    d->reads++;
+    d->sectors_read += count;
+    if (lba > dev->sectors || count > dev->sectors - lba)
+        return BLOCK_RANGE;
+    if (d->bad_lba >= lba && d->bad_lba < lba + count)
+        return BLOCK_IO_ERROR;
+    memcpy(buf, d->data + lba * dev->sector_size, (size_t)count * dev->sector_size);
+    return BLOCK_OK;
+}
+
+static const struct block_ops fake_disk_ops = {.read = fake_disk_read};
+
+/* DATA stays the caller's. */
+static inline void fake_disk_init(struct fake_disk *d, const char *name, uint8_t *data, uint64_t sectors,
+                                  uint32_t sector_size)
+{
+    *d = (struct fake_disk){.data = data, .bad_lba = ~0UL};
+    strcpy(d->dev.name, name);
+    d->dev.sectors = sectors;
+    d->dev.sector_size = sector_size;
+    d->dev.ops = &fake_disk_ops;
+    d->dev.driver = d;
+}
+
+static inline void fake_put16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+static inline void fake_put32(uint8_t *p, uint32_t v)
+{
+    fake_put16(p, v);
+    fake_put16(p + 2, v >> 16);
+}
+static inline void fake_put64(uint8_t *p, uint64_t v)
+{
+    fake_put32(p, (uint32_t)v);
+    fake_put32(p + 4, (uint32_t)(v >> 32));
+}
+
+#endif
