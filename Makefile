@@ -26,7 +26,7 @@ FREESTANDING := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -prin
 ROOT_CFLAGS := $(FREESTANDING) -fno-jump-tables $(WARN)
 DOM0_CFLAGS := $(FREESTANDING) $(WARN)
 GUEST_CFLAGS := $(FREESTANDING) $(WARN)
-NASMFLAGS := -f elf64 -g -F dwarf -I$(B)/gen/ -w+all -w-reloc-rel-dword -w-reloc-abs-dword -w-reloc-abs-qword -Werror
+NASMFLAGS := -f elf64 -g -F dwarf -I$(B)/gen/ -w+all -Werror
 XEN_VERSION_DEF := -D__XEN_INTERFACE_VERSION__=0x00040e00
 
 # ---- sources ---------------------------------------------------------------
