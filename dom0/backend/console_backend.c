@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Serves all guests' PV consoles from one thread: drains each ring into its scroll-back, at most one ring's worth per turn. */
+ * [DOM0] Serves all guests' PV consoles from one thread: drains each ring into its scroll-back, at most one ring's
+ * worth per turn. */
 #include "dom0/backend/console_backend.h"
 
 #include "dom0/backend/guest_ring.h"
@@ -9,7 +10,7 @@
 #include "dom0/kernel/thread.h"
 #include "dom0/kernel/time.h"
 
-#define TURN_BYTES 1024U
+#define TURN_BYTES       1024U
 #define FALLBACK_LOOK_NS 1000000000UL /* against a lost wake-up only */
 
 struct guest_console {
@@ -17,7 +18,7 @@ struct guest_console {
     struct xencons_interface *ring; /* NULL: not served any more */
     uint32_t port;
     uint16_t domid;
-    volatile bool event;  /* set in upcall context, cleared before the ring is looked at */
+    volatile bool event; /* set in upcall context, cleared before the ring is looked at */
     struct waitq readers;
     struct scrollback scroll;
 };
@@ -79,9 +80,14 @@ static void serve_all(void)
             continue;
         c->event = false;
         switch (drain(c)) {
-        case DRAIN_EMPTY: break;
-        case DRAIN_MORE: c->event = any_event = true; break;
-        case DRAIN_STOPPED: any_event = true; return; /* the notice may have let other threads run, and the list may have changed */
+        case DRAIN_EMPTY:
+            break;
+        case DRAIN_MORE:
+            c->event = any_event = true;
+            break;
+        case DRAIN_STOPPED:
+            any_event = true;
+            return; /* the notice may have let other threads run, and the list may have changed */
         }
     }
 }
@@ -151,10 +157,7 @@ void guest_console_forget(uint16_t domid)
     }
 }
 
-bool guest_console_present(uint16_t domid)
-{
-    return find(domid) != NULL;
-}
+bool guest_console_present(uint16_t domid) { return find(domid) != NULL; }
 
 bool guest_console_live(uint16_t domid)
 {
