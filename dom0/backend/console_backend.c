@@ -8,10 +8,8 @@
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
-#include "dom0/kernel/time.h"
 
 #define TURN_BYTES       1024U
-#define FALLBACK_LOOK_NS 1000000000UL /* against a lost wake-up only */
 
 struct guest_console {
     struct guest_console *next;
@@ -97,7 +95,7 @@ static void server(void *arg)
     (void)arg;
     for (;;) {
         if (!any_event)
-            waitq_wait(&server_wait, consoles != NULL ? time_now_ns() + FALLBACK_LOOK_NS : WAIT_FOREVER);
+            waitq_wait(&server_wait, WAIT_FOREVER);
         any_event = false;
         serve_all();
         thread_yield();

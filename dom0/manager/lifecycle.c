@@ -13,15 +13,15 @@
 #include "dom0/manager/manager_priv.h"
 #include "dom0/store/store.h"
 
-#define SECOND_NS     1000000000UL
-#define WAIT_SLICE_NS 100000000UL
-#define REAPER_LOOK_NS                                                                                                 \
-    (5 * SECOND_NS) /* also without an event: a domain that was killed while the event was being bound */
+#define SECOND_NS         1000000000UL
+#define WAIT_SLICE_NS     100000000UL
+#define REAPER_LOOK_NS    (5 * SECOND_NS) /* where no event could be bound */
 #define REAPER_STACK      65536U
 #define FAST_RESTART_NS   (2 * SECOND_NS)
 #define FAST_RESTARTS_MAX 10U
 
 static struct waitq reaper_wait;
+static bool have_event;            /* VIRQ_DOM_EXC is bound */
 static volatile bool reaper_event; /* set in upcall context, cleared by the reaper before it looks: an event in between
                                       makes it look again */
 
@@ -73,7 +73,7 @@ static bool has_ended(uint16_t domid)
     struct cbl_domain_info info = {.domid = domid, .exact = 1};
     if (e != NULL)
         return e->state == ENTRY_PRESERVED;
-    return control(CTL_DOMAIN_INFO, &info) != 0 || info.state == CBL_DOM_SHUTDOWN;
+    return control(CTL_DOMAIN_INFO, &info) != 0 || info.state == CBL_DOM_SHUTDOWN || info.state == CBL_DOM_DYING;
 }
 
 bool manager_wait_end(uint16_t domid, uint64_t wait_ns, bool (*interrupted)(void))
@@ -194,7 +194,7 @@ static void reaper(void *arg)
     (void)arg;
     for (;;) {
         if (!reaper_event)
-            waitq_wait(&reaper_wait, time_now_ns() + REAPER_LOOK_NS);
+            waitq_wait(&reaper_wait, have_event ? WAIT_FOREVER : time_now_ns() + REAPER_LOOK_NS);
         reaper_event = false;
         reap();
     }
@@ -211,7 +211,8 @@ static void on_exception(uint32_t port, void *arg)
 void reaper_init(void)
 {
     int port = event_bind_virq(VIRQ_DOM_EXC, on_exception, NULL);
-    if (port < 0)
+    have_event = port >= 0;
+    if (!have_event)
         console_notice("manager: no event for domains that end: %s: they are noticed within 5 seconds",
                        errno_text(port));
     if (thread_create("reaper", reaper, NULL, REAPER_STACK) == NULL)

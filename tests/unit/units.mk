@@ -36,3 +36,6 @@ FUZZ_store := $(STORE_PURE)
 FUZZ_image := dom0/builder/image.c dom0/builder/elf_plan.c dom0/builder/lz4_legacy.c dom0/builder/start_info.c
 DOMAIN_REAL := $(addprefix kernel/domain/,domain.c vcpu.c event.c grant.c physmap.c pvclock.c state.c audit.c) kernel/sched/sched.c kernel/mm/pool.c
 UNIT_domain := $(DOMAIN_REAL)
+UNIT_manager := dom0/manager/manager.c dom0/manager/create.c dom0/manager/lifecycle.c dom0/manager/nodes.c dom0/manager/registry.c $(UNIT_vmx)
+UNIT_CFLAGS_manager := -include tests/unit/fake_hypercall.h
+UNIT_DEPS_manager := tests/unit/fake_hypercall.h
