@@ -7,7 +7,6 @@
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
-#include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "dom0/store/local.h"
 #include "dom0/store/ops.h"
@@ -16,8 +15,6 @@
 #include "dom0/store/watch.h"
 
 #define SERVER_STACK (32U << 10)
-/* An event that comes between the last look and the wait is seen after this at the latest. */
-#define LOOK_AGAIN_NS 100000000ULL
 
 struct connection {
     struct connection *next;
@@ -28,11 +25,9 @@ struct connection {
 static struct store *arena;
 static struct connection *connections;
 static struct waitq server_q;
-static volatile bool kicked;
 
 void store_server_wake(void)
 {
-    kicked = true;
     waitq_wake(&server_q);
 }
 
@@ -78,13 +73,10 @@ static void server_main(void *arg)
 {
     (void)arg;
     while (true) {
-        kicked = false;
         while (serve_all()) {
             thread_yield();
         }
-        if (!kicked) {
-            waitq_wait(&server_q, connections == NULL ? WAIT_FOREVER : time_now_ns() + LOOK_AGAIN_NS);
-        }
+        waitq_wait(&server_q, WAIT_FOREVER); /* a wake-up since the last look is remembered: returns at once */
     }
 }
 
