@@ -337,6 +337,7 @@ static void cli_thread(void *arg)
     (void)arg;
     lineedit_reset(&line);
     console_set_redraw(before_notice, after_notice);
+    out_text("`help` lists the verbs, `ls` the guests.\n");
     show_prompt();
     run_configured();
     editing = true;
