@@ -6,11 +6,12 @@ DOM0_OBJ := $(patsubst %.c,$(B)/dom0/%.o,$(DOM0_C)) $(patsubst %.asm,$(B)/dom0/%
 
 $(B)/dom0/%.o: %.c | $(B)/include/xen
 	@mkdir -p $(@D)
-	$(CC) $(DOM0_CFLAGS) $(XEN_VERSION_DEF) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(DOM0_CFLAGS) $(XEN_VERSION_DEF) -MMD -MP -c -o $@ $<
 $(B)/dom0/%.asm.o: %.asm
 	@mkdir -p $(@D)
-	nasm $(NASMFLAGS) -o $@ $<
+	$(Q)nasm $(NASMFLAGS) -o $@ $<
 $(B)/dom0.sym.elf: $(DOM0_OBJ) $(DOM0_LIBS) dom0/dom0.ld
-	$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none -T dom0/dom0.ld -o $@ $(DOM0_OBJ) $(DOM0_LIBS)
+	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none -T dom0/dom0.ld \
+		-o $@ $(DOM0_OBJ) $(DOM0_LIBS)
 $(B)/dom0.elf: $(B)/dom0.sym.elf
-	$(OBJCOPY) --strip-all $< $@
+	$(Q)$(OBJCOPY) --strip-all $< $@

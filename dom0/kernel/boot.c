@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] What Dom0 was started with: found on the boot page tables, copied, so that nothing later depends on where it lay. */
+ * [DOM0] What Dom0 was started with: found on the boot page tables, copied, so that nothing later depends on where
+ * it lay. */
 #include "dom0/kernel/boot.h"
 
 #include <xen/arch-x86/hvm/start_info.h>
 
 #include "dom0/kernel/boot_priv.h"
+#include "dom0/kernel/fatal.h"
 #include "dom0/kernel/foreign.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/page.h"
@@ -15,11 +17,14 @@ _Static_assert(sizeof(struct hvm_start_info) == 56 && sizeof(struct hvm_modlist_
 _Static_assert(sizeof(struct hvm_memmap_table_entry) == 24, "PVH layout");
 
 #define MODULES_MAX 64U
-#define NAME_MAX 112U
-#define REACH (4UL << 30) /* the boot tables' direct map */
-#define XEN_LEAF 0x40000000U
+#define NAME_MAX    112U
+#define REACH       (4UL << 30) /* the boot tables' direct map */
+#define XEN_LEAF    0x40000000U
 
-struct module { uint64_t phys, size; char name[NAME_MAX]; };
+struct module {
+    uint64_t phys, size;
+    char name[NAME_MAX];
+};
 
 static struct {
     bool on_corbel;
@@ -45,7 +50,10 @@ struct boot_module_view boot_module_get(size_t i)
     return (struct boot_module_view){m->name, (const void *)(MODULE_BASE + m->phys), m->size};
 }
 
-static uint64_t module_pages(const struct module *m) { return (m->phys % PAGE_SIZE + m->size + PAGE_SIZE - 1) / PAGE_SIZE; }
+static uint64_t module_pages(const struct module *m)
+{
+    return (m->phys % PAGE_SIZE + m->size + PAGE_SIZE - 1) / PAGE_SIZE;
+}
 static uint64_t module_first(const struct module *m) { return m->phys & ~(PAGE_SIZE - 1); }
 
 /* BYTES of physical memory as the boot tables show them; NULL: out of their reach. */
@@ -111,7 +119,10 @@ static bool find_ram(const struct hvm_start_info *info, uint64_t base, struct bo
 bool boot_init(uint64_t start, uint64_t base, struct boot_ram *ram)
 {
     const struct hvm_start_info *info = early_view(start, sizeof(*info));
-    boot.on_corbel = hypervisor_present() && control(CTL_HOST_INFO, &boot.host) == 0;
+    boot.on_corbel = hypervisor_present();
+    if (boot.on_corbel && (control(CTL_HOST_INFO, &boot.host) != 0 || boot.host.abi_version != CBL_ABI_VERSION)) {
+        fatal("this hypervisor does not offer version %u of Corbel's control interface", CBL_ABI_VERSION);
+    }
     if (info == NULL || info->magic != XEN_HVM_START_MAGIC_VALUE || info->version < 1) {
         return false;
     }

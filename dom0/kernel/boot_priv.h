@@ -8,10 +8,12 @@
 
 #include "kernel/abi/control.h"
 
-struct boot_ram { uint64_t base, end; };
+struct boot_ram {
+    uint64_t base, end;
+};
 
-/* Looks for the hypervisor and copies the start info at physical START; first code of all, on the boot tables. BASE: where
- * the image is. false: the start info is unusable. *RAM: the stretch of RAM that the image lies in. */
+/* Looks for the hypervisor and copies the start info at physical START; first code of all, on the boot tables.
+ * BASE: where the image is. false: the start info is unusable. *RAM: the stretch of RAM that the image lies in. */
 bool boot_init(uint64_t start, uint64_t base, struct boot_ram *ram);
 /* Maps the modules; after paging_init. */
 bool boot_map_modules(void);

@@ -17,11 +17,11 @@
 #include "dom0/lib/string.h"
 #include "drivers/io.h"
 
-#define CHUNK 512U
-#define COM1 0x3f8U
-#define LSR_RECEIVED 0x01U
+#define CHUNK             512U
+#define COM1              0x3f8U
+#define LSR_RECEIVED      0x01U
 #define LSR_HOLDING_EMPTY 0x20U
-#define POLL_NS 10000000UL
+#define POLL_NS           10000000UL
 
 static struct waitq input_arrived;
 static unsigned char input[64];

@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] GDT, TSS and IDT. Exceptions run on a stack of their own: a thread that ran into its guard page must still be able to say so.
- * Intel SDM volume 3A, "Interrupt and Exception Handling", "Task State Segment Format in 64-bit mode". */
+ * [DOM0] GDT, TSS and IDT. Exceptions run on a stack of their own: a thread that ran into its guard page must still
+ * be able to say so. Intel SDM volume 3A, "Interrupt and Exception Handling", "Task State Segment Format in 64-bit
+ * mode". */
 #include "dom0/kernel/cpu.h"
 
 #include "dom0/kernel/traps.h"
 
-#define SEL_CODE 0x08U
-#define SEL_TSS 0x18U
+#define SEL_CODE       0x08U
+#define SEL_TSS        0x18U
 #define GATE_INTERRUPT 0x8eU /* present, DPL 0, 64-bit interrupt gate */
-#define EXCEPTIONS 32U
+#define EXCEPTIONS     32U
 
-struct table_register { uint16_t limit; uint64_t base; } __attribute__((packed));
+struct table_register {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
 
-struct gate { uint16_t offset_low, selector; uint8_t ist, type; uint16_t offset_mid; uint32_t offset_high, zero; };
+struct gate {
+    uint16_t offset_low, selector;
+    uint8_t ist, type;
+    uint16_t offset_mid;
+    uint32_t offset_high, zero;
+};
 _Static_assert(sizeof(struct gate) == 16, "IDT layout");
 
-struct tss { uint32_t zero; uint64_t rsp[3], zero2, ist[7], zero3; uint16_t zero4, io_map; } __attribute__((packed));
+struct tss {
+    uint32_t zero;
+    uint64_t rsp[3], zero2, ist[7], zero3;
+    uint16_t zero4, io_map;
+} __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "TSS layout");
 
 static uint64_t gdt[5];
@@ -45,8 +58,13 @@ static void gdt_load(void)
     struct table_register r = {sizeof(gdt) - 1, (uint64_t)gdt};
     __asm__ volatile("lgdt %0" : : "m"(r));
     uint64_t scratch;
-    __asm__ volatile("push %1; lea 1f(%%rip), %0; push %0; lretq; 1:" : "=&r"(scratch) : "i"((long)SEL_CODE) : "memory");
-    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %1, %%fs; mov %1, %%gs" : : "r"(SEL_CODE + 8), "r"(0));
+    __asm__ volatile("push %1; lea 1f(%%rip), %0; push %0; lretq; 1:"
+                     : "=&r"(scratch)
+                     : "i"((long)SEL_CODE)
+                     : "memory");
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %1, %%fs; mov %1, %%gs"
+                     :
+                     : "r"(SEL_CODE + 8), "r"(0));
     __asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
 }
 

@@ -18,7 +18,8 @@ void cpu_init(void);
 /* Interrupts off; returns what cpu_irq_restore needs. */
 uint64_t cpu_irq_save(void);
 void cpu_irq_restore(uint64_t flags);
-/* With interrupts off: waits for one, lets it be handled, returns with interrupts off. An interrupt that is pending already ends it (STI covers HLT). */
+/* With interrupts off: waits for one, lets it be handled, returns with interrupts off. An interrupt that is pending
+ * already ends it (STI covers HLT). */
 void cpu_wait(void);
 _Noreturn void cpu_halt(void);
 

@@ -12,11 +12,15 @@
 #include "drivers/block.h"
 #include "drivers/pci.h"
 
-#define PASS 0x10U
-#define FAIL 0x11U
+#define PASS   0x10U
+#define FAIL   0x11U
 #define BUFFER 65536U
 
-struct walk { char *buffer; const char *folder; bool ok; };
+struct walk {
+    char *buffer;
+    const char *folder;
+    bool ok;
+};
 
 static bool fail(struct walk *w, const char *what, const struct error *e)
 {
@@ -90,8 +94,8 @@ static bool report_volumes(struct walk *w)
 void driver_test_report(void)
 {
     for (struct pci_device *d = pci_first(); d != NULL; d = d->next) {
-        console_printf("test: pci %02x:%02x.%x %04x:%04x class %02x%02x\n", d->bus, d->slot, d->function, d->vendor, d->device,
-                       d->class_code, d->subclass);
+        console_printf("test: pci %02x:%02x.%x %04x:%04x class %02x%02x\n", d->bus, d->slot, d->function, d->vendor,
+                       d->device, d->class_code, d->subclass);
     }
     for (struct block_device *b = block_first(); b != NULL; b = b->next) {
         console_printf("test: disk %s %lu sectors of %u, %s\n", b->name, b->sectors, b->sector_size, b->model);

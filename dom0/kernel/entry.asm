@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: Apache-2.0
-; [DOM0] PVH entry: 32-bit, paging off, at any 2 MiB-aligned base below 4 GiB. Finds that base, builds first page tables (the image at its linked address,
-; the first 4 GiB 1:1 and again as direct map), switches to long mode and calls dom0_main(start info, base). paging.c replaces the tables.
+; [DOM0] PVH entry: 32-bit, paging off, at any 2 MiB-aligned base below 4 GiB. Finds that base, builds first page tables
+; (the image at its linked address, the first 4 GiB 1:1 and again as direct map), switches to long mode and calls
+; dom0_main(start info, base). paging.c replaces the tables.
 %define IMAGE_BASE 0xffffffff80000000
 %define LINK_PHYS  0x1000000        ; p_paddr of IMAGE_BASE, see dom0.ld
 %define TABLES_PML4     0x0000
@@ -24,7 +25,8 @@ bits 32
 dom0_entry:
     cli
     cld
-    ; PVH gives no stack. The first dword of the start info (its magic) serves as one for a single call, and is put back.
+    ; PVH gives no stack. The first dword of the start info (its magic) serves as one for a single call; then it is
+    ; put back.
     mov eax, [ebx]
     lea esp, [ebx + 4]
     call .here

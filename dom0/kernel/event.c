@@ -22,11 +22,14 @@
 _Static_assert(sizeof(struct shared_info) == 3136 && sizeof(struct vcpu_info) == 64, "Xen layout");
 _Static_assert(__builtin_offsetof(struct shared_info, evtchn_mask) == 2560, "Xen layout");
 
-#define PORTS 4096U
-#define CHUNK 256U /* handlers are kept in chunks, made on demand */
+#define PORTS               4096U
+#define CHUNK               256U /* handlers are kept in chunks, made on demand */
 #define CALLBACK_VECTOR_VIA (2UL << 56)
 
-struct slot { event_handler fn; void *arg; };
+struct slot {
+    event_handler fn;
+    void *arg;
+};
 
 /* This page is replaced by the hypervisor's; vcpu_info is registered in place. */
 static union {
@@ -42,7 +45,10 @@ static bool bit_get(const xen_ulong_t *words, uint32_t i)
     return (__atomic_load_n(&words[i / 64], __ATOMIC_SEQ_CST) >> (i % 64) & 1) != 0;
 }
 /* SEQ_CST: pairs with the hypervisor's test-and-set of pending and its read of mask. */
-static void bit_set(xen_ulong_t *words, uint32_t i) { __atomic_fetch_or(&words[i / 64], 1UL << (i % 64), __ATOMIC_SEQ_CST); }
+static void bit_set(xen_ulong_t *words, uint32_t i)
+{
+    __atomic_fetch_or(&words[i / 64], 1UL << (i % 64), __ATOMIC_SEQ_CST);
+}
 static void bit_clear(xen_ulong_t *words, uint32_t i)
 {
     __atomic_fetch_and(&words[i / 64], ~(1UL << (i % 64)), __ATOMIC_SEQ_CST);
@@ -194,8 +200,8 @@ void event_mask(uint32_t port)
     }
 }
 
-/* A port that became pending while masked raised no upcall: only the hypervisor can make up for that, and it does so for a
- * port that it finds masked. */
+/* A port that became pending while masked raised no upcall: only the hypervisor can make up for that, and it does
+ * so for a port that it finds masked. */
 void event_unmask(uint32_t port)
 {
     if (!running || port >= PORTS) {

@@ -64,7 +64,8 @@ static void backtrace(uint64_t rbp)
     for (unsigned i = 0; i < TRACE_MAX; i++) {
         uint64_t unused;
         const uint64_t *frame = (const uint64_t *)rbp;
-        if (rbp % 8 != 0 || !paging_lookup(frame, &unused) || !paging_lookup(frame + 1, &unused) || !is_code(frame[1])) {
+        if (rbp % 8 != 0 || !paging_lookup(frame, &unused) || !paging_lookup(frame + 1, &unused) ||
+            !is_code(frame[1])) {
             return;
         }
         say("  from %016lx\n", frame[1]);

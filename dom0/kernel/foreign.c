@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Memory that is not Dom0's RAM: other domains' pages, grants, borrowed memory, device registers. The scratch range
- * of guest-physical addresses and the addresses at SCRATCH_BASE belong together one to one, so one allocator serves both. */
+ * [DOM0] Memory that is not Dom0's RAM: other domains' pages, grants, borrowed memory, device registers. The
+ * scratch range of guest-physical addresses and the addresses at SCRATCH_BASE belong together one to one, so one
+ * allocator serves both. */
 #include "dom0/kernel/foreign.h"
 
 #include <xen/grant_table.h>
@@ -58,7 +59,8 @@ static void unmap_at(uint64_t at_gfn, uint64_t pages)
     }
 }
 
-/* In pieces that end at 2 MiB boundaries of AT_GFN, so that large pages stay whole. Returns how many pages are mapped. */
+/* In pieces that end at 2 MiB boundaries of AT_GFN, so that large pages stay whole. Returns how many pages are
+ * mapped. */
 static uint64_t map_at(uint16_t domid, uint64_t gfn, uint64_t at_gfn, uint64_t pages, bool writable)
 {
     uint64_t done = 0;
@@ -84,7 +86,8 @@ void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
     }
     uint64_t at_gfn = scratch_gfn + slot;
     uint64_t done = map_at(domid, gfn, at_gfn, pages, writable);
-    if (done == pages && paging_map(slot_va(slot), at_gfn * PAGE_SIZE, pages * PAGE_SIZE, writable ? PAGING_WRITE : PAGING_READ)) {
+    if (done == pages &&
+        paging_map(slot_va(slot), at_gfn * PAGE_SIZE, pages * PAGE_SIZE, writable ? PAGING_WRITE : PAGING_READ)) {
         return (void *)slot_va(slot);
     }
     unmap_at(at_gfn, done);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The heap: arenas of pages cut into blocks with boundary tags, free blocks in lists by size. Every header carries a mark, so
- * that an overrun or a second free stops Dom0 at once instead of later. A request larger than an arena gets an arena of
- * its own; an empty arena goes back to the pages. */
+ * [DOM0] The heap: arenas of pages cut into blocks with boundary tags, free blocks in lists by size. Every header
+ * carries a mark, so that an overrun or a second free stops Dom0 at once instead of later. A request larger than an
+ * arena gets an arena of its own; an empty arena goes back to the pages. */
 #include "dom0/kernel/heap.h"
 
 #include "dom0/kernel/fatal.h"
@@ -9,20 +9,20 @@
 #include "dom0/kernel/page.h"
 #include "dom0/lib/string.h"
 
-#define UNIT 16UL
+#define UNIT        16UL
 #define ARENA_PAGES 32UL
-#define MARK_USED 0x48454150U
-#define MARK_FREE 0x46524545U
-#define MARK_EDGE 0x45444745U
-#define POISON 0xdb
-#define LISTS 24U
+#define MARK_USED   0x48454150U
+#define MARK_FREE   0x46524545U
+#define MARK_EDGE   0x45444745U
+#define POISON      0xdb
+#define LISTS       24U
 #define REQUEST_MAX (1UL << 31)
 
 struct block { /* header; sizes in units, header included */
-    uint32_t units;
+    uint32_t mark;   /* first: an overrun of the block before hits it first */
     uint32_t before; /* size of the block before it; 0: the first */
+    uint32_t units;
     uint32_t requested;
-    uint32_t mark;
 };
 _Static_assert(sizeof(struct block) == UNIT, "the payload stays aligned");
 
@@ -215,7 +215,7 @@ void heap_free(void *p)
     b->mark = 0;
     b = merge(b);
     bool whole = b->before == 0 && after(b)->mark == MARK_EDGE;
-    if (whole && heap.arenas > 1) {
+    if (whole && (heap.arenas > 1 || b->units >= ARENA_PAGES * PAGE_SIZE / UNIT)) { /* one small arena stays */
         heap.arenas--;
         page_give(b, ((size_t)b->units + 1) * UNIT / PAGE_SIZE);
         return;

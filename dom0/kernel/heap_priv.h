@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* Debug mode: freed memory is filled with a pattern that is verified when it is handed out again. Before the first allocation only. */
+/* Debug mode: freed memory is filled with a pattern that is verified when it is handed out again. Before the first
+ * allocation only. */
 void heap_set_check(bool on);
 
 #endif

@@ -9,7 +9,10 @@
 
 const char *errno_text(long err)
 {
-    static const struct { short number; const char *text; } words[] = {
+    static const struct {
+        short number;
+        const char *text;
+    } words[] = {
         {0, "no error"},
         {XEN_EPERM, "not permitted"},
         {XEN_ENOENT, "no such entry"},

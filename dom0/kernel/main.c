@@ -23,9 +23,9 @@
 #include "drivers/ata.h"
 #include "drivers/pci.h"
 
-#define INIT_STACK 32768U
+#define INIT_STACK  32768U
 #define STORE_ARENA (256U * 1024U)
-#define RFLAGS_IF 0x200U
+#define RFLAGS_IF   0x200U
 
 /* Everything that may wait runs in this thread. */
 static void init_thread(void *arg)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Pages of Dom0's RAM for the kernel's own use (heap arenas, page tables, stacks). page_alloc/page_free of heap.h are for everybody else. */
+ * [DOM0] Pages of Dom0's RAM for the kernel's own use (heap arenas, page tables, stacks). page_alloc/page_free of
+ * heap.h are for everybody else. */
 #ifndef DOM0_KERNEL_PAGE_H
 #define DOM0_KERNEL_PAGE_H
 
@@ -9,7 +10,8 @@
 
 #define PAGE_SIZE 4096UL
 
-/* Takes over RAM [BASE, END) (page-aligned, mapped at VIEW) of which [BASE, USED) is in use; its own bitmap comes next. false: too small. */
+/* Takes over RAM [BASE, END) (page-aligned, mapped at VIEW) of which [BASE, USED) is in use; its own bitmap comes
+ * next. false: too small. */
 bool page_init(uint64_t base, uint64_t used, uint64_t end, void *view);
 /* Marks physical [BASE, BASE + SIZE) as in use, where it is RAM of ours. */
 void page_reserve(uint64_t base, uint64_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Four-level page tables with 4 KiB and 2 MiB leaves. Tables are pages of Dom0's RAM, reached through the direct map.
- * Intel SDM volume 3A, "4-Level Paging". */
+ * [DOM0] Four-level page tables with 4 KiB and 2 MiB leaves. Tables are pages of Dom0's RAM, reached through the
+ * direct map. Intel SDM volume 3A, "4-Level Paging". */
 #include "dom0/kernel/paging.h"
 
 #include <stddef.h>
@@ -8,15 +8,15 @@
 #include "dom0/kernel/page.h"
 #include "dom0/lib/string.h"
 
-#define PTE_PRESENT 1UL
-#define PTE_WRITE 2UL
+#define PTE_PRESENT       1UL
+#define PTE_WRITE         2UL
 #define PTE_WRITE_THROUGH 8UL
-#define PTE_NO_CACHE 0x10UL
-#define PTE_LARGE 0x80UL
-#define PTE_NX (1UL << 63)
-#define PTE_ADDRESS 0x000ffffffffff000UL
-#define LARGE_SIZE 0x200000UL
-#define ENTRIES 512U
+#define PTE_NO_CACHE      0x10UL
+#define PTE_LARGE         0x80UL
+#define PTE_NX            (1UL << 63)
+#define PTE_ADDRESS       0x000ffffffffff000UL
+#define LARGE_SIZE        0x200000UL
+#define ENTRIES           512U
 
 extern unsigned char boot_tables[]; /* entry.asm: 8 pages */
 #define BOOT_TABLE_PAGES 8U
@@ -78,7 +78,8 @@ static bool map_large(uint64_t va, uint64_t phys, uint64_t bits)
     uint64_t *old = (*e & PTE_PRESENT) != 0 && (*e & PTE_LARGE) == 0 ? table_at(*e) : NULL;
     *e = phys | bits | PTE_LARGE;
     if (old != NULL) {
-        flush(va); /* also drops the cached table entry, SDM volume 3A, "Invalidation of TLBs and Paging-Structure Caches" */
+        /* also drops the cached table entry, SDM volume 3A, "Invalidation of TLBs and Paging-Structure Caches" */
+        flush(va);
         page_give(old, 1);
     }
     return true;
@@ -132,7 +133,7 @@ void paging_unmap(uint64_t va, uint64_t bytes)
 bool paging_lookup(const void *va, uint64_t *phys)
 {
     uint64_t address = (uint64_t)va;
-    uint64_t *e = entry_at(address, 1, false);
+    uint64_t *e = root != NULL ? entry_at(address, 1, false) : NULL;
     if (e == NULL || (*e & PTE_PRESENT) == 0) {
         return false;
     }

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DIRECT_BASE 0xffff800000000000UL  /* Dom0's RAM, at its physical address */
-#define MODULE_BASE 0xffff900000000000UL  /* files of the guest folder, likewise; read-only */
-#define STACK_BASE 0xffffa00000000000UL   /* thread stacks */
-#define DEVICE_BASE 0xffffb00000000000UL  /* device registers, uncached */
+#define DIRECT_BASE  0xffff800000000000UL /* Dom0's RAM, at its physical address */
+#define MODULE_BASE  0xffff900000000000UL /* files of the guest folder, likewise; read-only */
+#define STACK_BASE   0xffffa00000000000UL /* thread stacks */
+#define DEVICE_BASE  0xffffb00000000000UL /* device registers, uncached */
 #define SCRATCH_BASE 0xffffc00000000000UL /* foreign and borrowed memory */
-#define IMAGE_BASE 0xffffffff80000000UL
+#define IMAGE_BASE   0xffffffff80000000UL
 
 enum paging_flags { PAGING_READ = 0, PAGING_WRITE = 1, PAGING_EXECUTE = 2, PAGING_UNCACHED = 4 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Who owns which slot of a range: one bit per slot. Serves RAM pages, scratch frames and stack slots. Pure; no lock (cooperative threads). */
+ * [DOM0] Who owns which slot of a range: one bit per slot. Serves RAM pages, scratch frames and stack slots. Pure;
+ * no lock (cooperative threads). */
 #ifndef DOM0_KERNEL_RANGE_H
 #define DOM0_KERNEL_RANGE_H
 
@@ -20,7 +21,8 @@ static inline size_t range_words(size_t count) { return (count + 63) / 64; }
 
 /* All COUNT slots free; BITS: range_words(COUNT) words, need not be zero. */
 void range_init(struct range *r, uint64_t *bits, size_t count);
-/* N slots in a row whose first is congruent to OFFSET modulo ALIGN (a power of two, OFFSET < ALIGN). RANGE_NONE: no such place. */
+/* N slots in a row whose first is congruent to OFFSET modulo ALIGN (a power of two, OFFSET < ALIGN). RANGE_NONE: no
+ * such place. */
 size_t range_take(struct range *r, size_t n, size_t align, size_t offset);
 /* Marks [FIRST, FIRST + N) taken, whatever it was; parts outside the range are ignored. */
 void range_reserve(struct range *r, size_t first, size_t n);

@@ -5,7 +5,7 @@
 #include "dom0/kernel/range.h"
 #include "dom0/kernel/thread_priv.h"
 
-#define SLOTS 256U
+#define SLOTS      256U
 #define SLOT_PAGES 32U /* guard page included */
 
 static uint64_t slot_bits[SLOTS / 64];

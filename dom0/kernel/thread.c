@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Threads: a ready queue served round-robin, wait queues, deadlines in a list sorted by time. Everything here runs
- * with interrupts off, which is the lock against event handlers. There is no idle thread: the thread that has to wait
- * idles on its own stack until somebody is ready. */
+ * [DOM0] Threads: a ready queue served round-robin, wait queues, deadlines in a list sorted by time. Everything
+ * here runs with interrupts off, which is the lock against event handlers. There is no idle thread: the thread that
+ * has to wait idles on its own stack until somebody is ready. */
 #include "dom0/kernel/thread.h"
 
 #include "dom0/kernel/console.h"
@@ -13,21 +13,21 @@
 #include "dom0/lib/string.h"
 
 #define STACK_DEFAULT 16384U
-#define SLICE_NS 1000000UL
-#define PAGE_BYTES 4096U
+#define SLICE_NS      1000000UL
+#define PAGE_BYTES    4096U
 
 struct thread {
     char name[24];
     uint64_t sp;
-    struct thread *next;     /* in the ready queue or in a wait queue */
-    struct waitq *waiting;   /* the wait queue it is in */
+    struct thread *next;           /* in the ready queue or in a wait queue */
+    struct waitq *waiting;         /* the wait queue it is in */
     struct thread *later, *sooner; /* deadline list */
     uint64_t deadline_ns;
-    bool timed;              /* in the deadline list */
+    bool timed; /* in the deadline list */
     bool woken;
     bool preemptible;
-    bool overran, named;     /* debug: ran too long; was said once */
-    uint64_t run_start_ns;   /* CPU time (debug), see cpu_time */
+    bool overran, named;   /* debug: ran too long; was said once */
+    uint64_t run_start_ns; /* CPU time (debug), see cpu_time */
     uint64_t slice_end_ns;
     void (*fn)(void *arg);
     void *arg;
@@ -35,7 +35,8 @@ struct thread {
     size_t stack_pages; /* 0: the boot stack */
 };
 
-/* A wake-up that found nobody is remembered in the empty queue (head NULL), so that one between a check and the wait is not lost. */
+/* A wake-up that found nobody is remembered in the empty queue (head NULL), so that one between a check and the
+ * wait is not lost. */
 #define WAKE_PENDING ((struct thread *)1)
 
 static struct thread boot_thread = {.name = "boot"};
@@ -226,7 +227,8 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg,
         heap_free(t);
         return NULL;
     }
-    uint64_t *frame = (uint64_t *)t->stack_top - 7; /* as cpu_switch leaves it: six registers, then the return address */
+    /* as cpu_switch leaves it: six registers, then the return address */
+    uint64_t *frame = (uint64_t *)t->stack_top - 7;
     memset(frame, 0, 6 * sizeof(*frame));
     frame[6] = (uint64_t)cpu_thread_start;
     t->sp = (uint64_t)frame;

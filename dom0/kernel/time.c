@@ -19,12 +19,12 @@
 
 _Static_assert(sizeof(struct vcpu_time_info) == 32 && sizeof(struct vcpu_runstate_info) == 48, "Xen layout");
 
-#define PIT_HZ 1193182UL
+#define PIT_HZ       1193182UL
 #define CALIBRATE_MS 10UL
 
 static const volatile struct vcpu_time_info *clock;
 static volatile struct vcpu_runstate_info runstate __attribute__((aligned(64)));
-static uint64_t armed_ns; /* 0: not armed */
+static uint64_t armed_ns;      /* 0: not armed */
 static uint64_t plain_khz = 1; /* without a hypervisor */
 static uint64_t plain_start;
 

@@ -69,7 +69,8 @@ exception_common:
     xor ebp, ebp
     call traps_exception            ; does not return
 
-; The upcall runs on the stack of whatever thread it met. traps_upcall may switch to another thread; this one then goes on here later.
+; The upcall runs on the stack of whatever thread it met. traps_upcall may switch to another thread; this one then goes
+; on here later.
 traps_upcall_stub:
     push 0
     push 0xf3

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Memory blocks. REP MOVSQ/STOSQ carry the bulk: one instruction for the program, eight bytes per step for the machine. */
+ * [DOM0] Memory blocks. REP MOVSQ/STOSQ carry the bulk: one instruction for the program, eight bytes per step for
+ * the machine. */
 #include "dom0/lib/string.h"
 
 /* A word at any address, of any type underneath. */
