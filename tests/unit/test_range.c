@@ -105,6 +105,10 @@ static void test_edges(void **state)
     assert_int_equal(r.free, 2);
     assert_int_equal(range_take(&r, 3, 1, 0), RANGE_NONE);
     assert_int_equal(range_take(&r, 2, 1, 0), 10);
+    range_init(&r, bits, 100); /* the place begins right behind the slot that was in the way */
+    range_reserve(&r, 1, 1);
+    range_reserve(&r, 4, 96);
+    assert_int_equal(range_take(&r, 2, 1, 0), 2);
 }
 
 int main(void)

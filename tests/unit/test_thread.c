@@ -208,6 +208,15 @@ static void test_wait_and_wake(void **state)
     thread_yield();
     assert_string_equal(trail, "tww");
     assert_null(queue.head);
+    soon = now + 5 * MS;
+    thread_create("4", waiter, (void *)WAIT_FOREVER, 0);
+    thread_create("5", waiter, (void *)soon, 0);
+    thread_sleep_ns(10 * MS); /* the last one times out; the next comes behind the one that is left */
+    thread_create("6", waiter, (void *)WAIT_FOREVER, 0);
+    thread_yield();
+    waitq_wake_all(&queue);
+    thread_yield();
+    assert_string_equal(trail, "twwtww");
 }
 
 /* A wake-up between a check and the wait must not be lost, and counts once. */
