@@ -26,7 +26,10 @@ enum control_op {
 #include "kernel/abi/control.def"
 #undef CBL_OP
 };
-static inline long control(enum control_op op, void *arg) { return hypercall2(CBL_HYPERCALL, (uint64_t)op, (uint64_t)arg); }
+static inline long control(enum control_op op, void *arg)
+{
+    return hypercall2(CBL_HYPERCALL, (uint64_t)op, (uint64_t)arg);
+}
 /* The words for a negative errno: "no memory", … */
 const char *errno_text(long err);
 
