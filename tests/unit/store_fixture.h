@@ -43,7 +43,10 @@ static inline void arena_delete(struct store *s)
     free(s);
 }
 
-static inline struct store_caller as(struct store *s, uint16_t domid) { return (struct store_caller){ .s = s, .domid = domid }; }
+static inline struct store_caller as(struct store *s, uint16_t domid)
+{
+    return (struct store_caller){.s = s, .domid = domid};
+}
 
 static inline int wr(struct store *s, uint16_t domid, const char *path, const char *value)
 {
@@ -127,7 +130,7 @@ static inline void guest_put(struct guest *g, const void *data, size_t len)
 
 static inline uint32_t guest_send(struct guest *g, uint32_t type, uint32_t tx, const void *body, size_t len)
 {
-    struct xsd_sockmsg h = { .type = type, .req_id = g->next_id++, .tx_id = tx, .len = (uint32_t)len };
+    struct xsd_sockmsg h = {.type = type, .req_id = g->next_id++, .tx_id = tx, .len = (uint32_t)len};
     guest_put(g, &h, sizeof(h));
     guest_put(g, body, len);
     return h.req_id;
@@ -149,7 +152,10 @@ static inline bool guest_get(struct guest *g, void *to, size_t len)
     return true;
 }
 
-struct answer { struct xsd_sockmsg h; char body[4097]; };
+struct answer {
+    struct xsd_sockmsg h;
+    char body[4097];
+};
 
 static inline bool guest_receive(struct guest *g, struct answer *a)
 {
@@ -177,35 +183,35 @@ static inline struct answer ask(struct guest *g, uint32_t type, uint32_t tx, con
 }
 
 #define ASK(g, type, tx, text) ask(g, type, tx, text, sizeof(text) - 1)
-#define assert_answer(a, want, wanted_len)                 \
-    do {                                                   \
-        struct answer a_ = (a);                            \
-        assert_int_equal(a_.h.len, (wanted_len));          \
-        assert_memory_equal(a_.body, (want), (wanted_len)); \
+#define assert_answer(a, want, wanted_len)                                                                             \
+    do {                                                                                                               \
+        struct answer a_ = (a);                                                                                        \
+        assert_int_equal(a_.h.len, (wanted_len));                                                                      \
+        assert_memory_equal(a_.body, (want), (wanted_len));                                                            \
     } while (0)
 #define assert_ok(a) assert_answer(a, "OK", 3)
-#define assert_err(a, name)                       \
-    do {                                          \
-        struct answer a_ = (a);                   \
-        assert_int_equal(a_.h.type, XS_ERROR);    \
-        assert_string_equal(a_.body, (name));     \
-        assert_int_equal(a_.h.len, sizeof(name)); \
+#define assert_err(a, name)                                                                                            \
+    do {                                                                                                               \
+        struct answer a_ = (a);                                                                                        \
+        assert_int_equal(a_.h.type, XS_ERROR);                                                                         \
+        assert_string_equal(a_.body, (name));                                                                          \
+        assert_int_equal(a_.h.len, sizeof(name));                                                                      \
     } while (0)
 /* The next message is this event. */
-#define assert_event(g, path, token)                                        \
-    do {                                                                    \
-        struct answer a_;                                                   \
-        assert_true(guest_receive(g, &a_));                                 \
-        assert_int_equal(a_.h.type, XS_WATCH_EVENT);                        \
-        assert_int_equal(a_.h.req_id, 0);                                   \
-        assert_int_equal(a_.h.tx_id, 0);                                    \
-        assert_int_equal(a_.h.len, sizeof(path) + sizeof(token));           \
-        assert_memory_equal(a_.body, path "\0" token, sizeof(path) + sizeof(token)); \
+#define assert_event(g, path, token)                                                                                   \
+    do {                                                                                                               \
+        struct answer a_;                                                                                              \
+        assert_true(guest_receive(g, &a_));                                                                            \
+        assert_int_equal(a_.h.type, XS_WATCH_EVENT);                                                                   \
+        assert_int_equal(a_.h.req_id, 0);                                                                              \
+        assert_int_equal(a_.h.tx_id, 0);                                                                               \
+        assert_int_equal(a_.h.len, sizeof(path) + sizeof(token));                                                      \
+        assert_memory_equal(a_.body, path "\0" token, sizeof(path) + sizeof(token));                                   \
     } while (0)
-#define assert_silence(g)                     \
-    do {                                      \
-        struct answer a_;                     \
-        assert_false(guest_receive(g, &a_));  \
+#define assert_silence(g)                                                                                              \
+    do {                                                                                                               \
+        struct answer a_;                                                                                              \
+        assert_false(guest_receive(g, &a_));                                                                           \
     } while (0)
 
 #endif

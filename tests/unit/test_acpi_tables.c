@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] The guests' ACPI tables: walked as a guest walks them, by pointers and checksums; offsets from the ACPI specification. */
+ * [HOST] The guests' ACPI tables: walked as a guest walks them, by pointers and checksums; offsets from the ACPI
+ * specification. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +15,18 @@
 static uint8_t *tables;
 static size_t used;
 
-static uint32_t u32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return v; }
-static uint64_t u64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+static uint32_t u32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+static uint64_t u64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
 
 static void assert_sum(const uint8_t *p, size_t len)
 {
@@ -89,6 +100,6 @@ static void refuses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tables_are_right), cmocka_unit_test(refuses) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables_are_right), cmocka_unit_test(refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

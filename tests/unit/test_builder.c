@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] The whole domain builder on a fake domain: memory in large and small blocks, ELF and bzImage kernels, ramdisk, start info, registers, and every refusal in words. */
+ * [HOST] The whole domain builder on a fake domain: memory in large and small blocks, ELF and bzImage kernels, ramdisk,
+ * start info, registers, and every refusal in words. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/thread.h"
 
-#define MIB (1UL << 20)
+#define MIB  (1UL << 20)
 #define PAGE 4096UL
 
 /* ---- the fake machine ---------------------------------------------------------------------------- */
@@ -29,7 +30,7 @@ static struct {
     uint8_t extra[16][PAGE]; /* pages outside */
     uint64_t extra_gfn[16];
     unsigned extras;
-    bool *populated; /* per page of RAM */
+    bool *populated;     /* per page of RAM */
     unsigned large_left; /* 2 MiB blocks that the host has */
     uint64_t small_left;
     unsigned populate_calls, maps, open_maps;
@@ -42,15 +43,39 @@ static struct {
     bool in_memory; /* do files lie in memory? */
 } m;
 
-void *heap_alloc(size_t size) { m.heap_blocks++; return calloc(1, size ? size : 1); }
-void heap_free(void *p) { m.heap_blocks -= p != NULL; free(p); }
-void *memory_borrow(size_t bytes) { m.borrowed++; return malloc(bytes); }
-void memory_return(void *p, size_t bytes) { (void)bytes; m.borrowed--; free(p); }
+void *heap_alloc(size_t size)
+{
+    m.heap_blocks++;
+    return calloc(1, size ? size : 1);
+}
+void heap_free(void *p)
+{
+    m.heap_blocks -= p != NULL;
+    free(p);
+}
+void *memory_borrow(size_t bytes)
+{
+    m.borrowed++;
+    return malloc(bytes);
+}
+void memory_return(void *p, size_t bytes)
+{
+    (void)bytes;
+    m.borrowed--;
+    free(p);
+}
 void thread_yield(void) {}
 void thread_preemptible(bool on) { (void)on; }
-const char *errno_text(long err) { (void)err; return "refused"; }
+const char *errno_text(long err)
+{
+    (void)err;
+    return "refused";
+}
 
-struct file { const uint8_t *data; size_t size; };
+struct file {
+    const uint8_t *data;
+    size_t size;
+};
 uint64_t file_size(const struct file *f) { return f->size; }
 const void *file_memory(const struct file *f) { return m.in_memory ? f->data : NULL; }
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
@@ -140,7 +165,12 @@ void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
     return m.ram + gfn * PAGE;
 }
 
-void foreign_unmap(void *va, uint64_t pages) { (void)va; (void)pages; m.open_maps--; }
+void foreign_unmap(void *va, uint64_t pages)
+{
+    (void)va;
+    (void)pages;
+    m.open_maps--;
+}
 
 static bool on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
@@ -183,9 +213,10 @@ static uint8_t *elf_new(uint64_t gpa, size_t code, size_t bss, size_t *len)
     e->e_phentsize = sizeof(Elf64_Phdr);
     e->e_phnum = 2;
     Elf64_Phdr *p = (Elf64_Phdr *)(f + sizeof(*e));
-    p[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = CODE_AT, .p_paddr = gpa, .p_filesz = code, .p_memsz = code + bss };
-    p[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = NOTE_AT, .p_filesz = 24 };
-    uint32_t note[6] = { 4, 8, 18, 0, (uint32_t)gpa + 16, 0 };
+    p[0] =
+        (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = CODE_AT, .p_paddr = gpa, .p_filesz = code, .p_memsz = code + bss};
+    p[1] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = NOTE_AT, .p_filesz = 24};
+    uint32_t note[6] = {4, 8, 18, 0, (uint32_t)gpa + 16, 0};
     memcpy(&note[3], "Xen", 4);
     memcpy(f + NOTE_AT, note, sizeof(note));
     for (size_t i = 0; i < code; i++) {
@@ -220,12 +251,21 @@ static uint8_t *bzimage_new(const uint8_t *elf, size_t elf_len, size_t block, ui
 }
 
 static struct error err;
-static bool build(uint64_t mem, const void *kernel, size_t kernel_len, const void *ramdisk, size_t ramdisk_len, const char *cmdline)
+static bool build(uint64_t mem, const void *kernel, size_t kernel_len, const void *ramdisk, size_t ramdisk_len,
+                  const char *cmdline)
 {
-    struct file k = { kernel, kernel_len }, r = { ramdisk, ramdisk_len };
-    struct build_request req = { .domid = 7, .vcpus = 2, .mem_bytes = mem, .kernel = &k, .ramdisk = ramdisk == NULL ? NULL : &r, .cmdline = cmdline,
-                                 .kernel_path = "vmlinuz", .ramdisk_path = "initrd", .progress = on_progress, .ctx = &m };
-    err = (struct error){ 0 };
+    struct file k = {kernel, kernel_len}, r = {ramdisk, ramdisk_len};
+    struct build_request req = {.domid = 7,
+                                .vcpus = 2,
+                                .mem_bytes = mem,
+                                .kernel = &k,
+                                .ramdisk = ramdisk == NULL ? NULL : &r,
+                                .cmdline = cmdline,
+                                .kernel_path = "vmlinuz",
+                                .ramdisk_path = "initrd",
+                                .progress = on_progress,
+                                .ctx = &m};
+    err = (struct error){0};
     bool ok = builder_build(&req, &err);
     assert_int_equal(m.open_maps, 0);
     assert_int_equal(m.heap_blocks, 0);
@@ -378,8 +418,11 @@ static void few_large_blocks(void **state)
 static void low_kernel(void **state)
 {
     (void)state;
-    static const struct { uint64_t gpa; size_t code, bss; } at[] = {
-        { 0x1000, 100, 0 }, { 0x0, 0x9e000 + 1, 0 }, { 0x2fff, 1, 0 }, { 0x0, 100, 0x100000 }, { 0x0, 100, 0x200000 - 100 },
+    static const struct {
+        uint64_t gpa;
+        size_t code, bss;
+    } at[] = {
+        {0x1000, 100, 0}, {0x0, 0x9e000 + 1, 0}, {0x2fff, 1, 0}, {0x0, 100, 0x100000}, {0x0, 100, 0x200000 - 100},
     };
     for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         size_t len;
@@ -398,13 +441,13 @@ static void low_kernel(void **state)
     }
 }
 
-#define REFUSED(words, ...)                              \
-    do {                                                 \
-        assert_false(build(__VA_ARGS__));                \
-        if (strstr(err.text, words) == NULL) {           \
-            fail_msg("\"%s\" in: %s", words, err.text);  \
-        }                                                \
-        assert_false(m.context_set);                     \
+#define REFUSED(words, ...)                                                                                            \
+    do {                                                                                                               \
+        assert_false(build(__VA_ARGS__));                                                                              \
+        if (strstr(err.text, words) == NULL) {                                                                         \
+            fail_msg("\"%s\" in: %s", words, err.text);                                                                \
+        }                                                                                                              \
+        assert_false(m.context_set);                                                                                   \
     } while (0)
 
 static void refusals(void **state)
@@ -434,7 +477,10 @@ static void refusals(void **state)
     machine(8 * MIB);
     REFUSED("CONFIG_PVH", 8 * MIB, elf, len, NULL, 0, NULL);
     elf[NOTE_AT + 8] = 18;
-    static const struct { uint32_t magic; const char *name; } packed[] = { { 0x8b1f, "gzip" }, { 0x587a37fd, "unknown" }, { 0xfd2fb528, "zstd" } };
+    static const struct {
+        uint32_t magic;
+        const char *name;
+    } packed[] = {{0x8b1f, "gzip"}, {0x587a37fd, "unknown"}, {0xfd2fb528, "zstd"}};
     for (size_t i = 0; i < 3; i++) {
         uint8_t *bz = bzimage_new(elf, len, 8 * MIB, packed[i].magic, &bz_len);
         machine(8 * MIB);
@@ -462,7 +508,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiny_elf), cmocka_unit_test(ramdisk_and_small_files), cmocka_unit_test(bzimage), cmocka_unit_test(few_large_blocks),
+        cmocka_unit_test(tiny_elf),   cmocka_unit_test(ramdisk_and_small_files),
+        cmocka_unit_test(bzimage),    cmocka_unit_test(few_large_blocks),
         cmocka_unit_test(low_kernel), cmocka_unit_test(refusals),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,10 @@ static void detection(void **state)
     assert_null(image_detect(h, sizeof(h), 5000, &im));
     assert_int_equal(im.payload_off, 5 * 512);
     /* Payload behind the end, in each way; offsets that would wrap. */
-    static const struct { uint32_t off, len; } wrong[] = { { 5000, 100 }, { 2440, 100 }, { 0, 2441 }, { 0xffffffff, 1 }, { 0, 0xffffffff }, { 0xffffffff, 0xffffffff }, { 0, 15 } };
+    static const struct {
+        uint32_t off, len;
+    } wrong[] = {{5000, 100}, {2440, 100}, {0, 2441}, {0xffffffff, 1}, {0, 0xffffffff}, {0xffffffff, 0xffffffff},
+                 {0, 15}};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         bzimage_header(h, 4, 0x20f, wrong[i].off, wrong[i].len);
         assert_non_null(image_detect(h, sizeof(h), 5000, &im));
@@ -59,9 +62,18 @@ static void detection(void **state)
 static void compressions(void **state)
 {
     (void)state;
-    static const struct { const char *bytes, *name; } known[] = {
-        { "\x02\x21\x4c\x18..", "LZ4" }, { "\x1f\x8b....", "gzip" }, { "BZh...", "bzip2" }, { "\x5d\0\0...", "LZMA" }, { "\xfd" "7zXZ\0", "XZ" }, { "\x89LZO..", "LZO" },
-        { "\x28\xb5\x2f\xfd..", "zstd" },
+    static const struct {
+        const char *bytes, *name;
+    } known[] = {
+        {"\x02\x21\x4c\x18..", "LZ4"},
+        {"\x1f\x8b....", "gzip"},
+        {"BZh...", "bzip2"},
+        {"\x5d\0\0...", "LZMA"},
+        {"\xfd"
+         "7zXZ\0",
+         "XZ"},
+        {"\x89LZO..", "LZO"},
+        {"\x28\xb5\x2f\xfd..", "zstd"},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         assert_string_equal(image_compression((const uint8_t *)known[i].bytes), known[i].name);
@@ -84,10 +96,16 @@ static void make_elf(uint32_t desc_len)
     e->e_phoff = sizeof(*e);
     e->e_phentsize = sizeof(Elf64_Phdr);
     e->e_phnum = 4;
-    *phdr(0) = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = 0x200, .p_paddr = 0x100000, .p_vaddr = 0xffffffff81000000, .p_filesz = 0x200, .p_memsz = 0x200 };
-    *phdr(1) = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = 0x400, .p_paddr = 0x102000, .p_filesz = 0x100, .p_memsz = 0x3000 };
-    *phdr(2) = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = 0x500, .p_filesz = 0x80 };
-    *phdr(3) = (Elf64_Phdr){ .p_type = PT_GNU_STACK };
+    *phdr(0) = (Elf64_Phdr){.p_type = PT_LOAD,
+                            .p_offset = 0x200,
+                            .p_paddr = 0x100000,
+                            .p_vaddr = 0xffffffff81000000,
+                            .p_filesz = 0x200,
+                            .p_memsz = 0x200};
+    *phdr(1) =
+        (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = 0x400, .p_paddr = 0x102000, .p_filesz = 0x100, .p_memsz = 0x3000};
+    *phdr(2) = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = 0x500, .p_filesz = 0x80};
+    *phdr(3) = (Elf64_Phdr){.p_type = PT_GNU_STACK};
     for (unsigned i = 0x200; i < 0x500; i++) {
         file[i] = (uint8_t)(i * 7);
     }
@@ -104,7 +122,9 @@ static void make_elf(uint32_t desc_len)
     put32(n + 16, 0x100080);
 }
 
-struct seen { uint8_t memory[0x3000]; };
+struct seen {
+    uint8_t memory[0x3000];
+};
 static bool keep(void *ctx, uint64_t gpa, const void *data, size_t len)
 {
     struct seen *s = ctx;
@@ -120,7 +140,7 @@ static void elf_loads_in_any_pieces(void **state)
         make_elf(desc);
         for (size_t piece = 1; piece <= FILE_BYTES; piece = piece * 3 + 1) {
             struct elf_plan p;
-            struct seen s = { 0 };
+            struct seen s = {0};
             assert_null(elf_plan_make(file, FILE_BYTES, FILE_BYTES, &p));
             assert_int_equal(p.segments, 2);
             assert_int_equal(p.low, 0x100000);
@@ -147,11 +167,11 @@ static void elf_refusals(void **state)
 {
     (void)state;
     struct elf_plan p;
-#define REFUSED(change)                                                        \
-    do {                                                                       \
-        make_elf(4);                                                           \
-        change;                                                                \
-        assert_non_null(elf_plan_make(file, FILE_BYTES, FILE_BYTES, &p));      \
+#define REFUSED(change)                                                                                                \
+    do {                                                                                                               \
+        make_elf(4);                                                                                                   \
+        change;                                                                                                        \
+        assert_non_null(elf_plan_make(file, FILE_BYTES, FILE_BYTES, &p));                                              \
     } while (0)
     Elf64_Ehdr *e = (Elf64_Ehdr *)file;
     REFUSED(file[0] = 0);
@@ -185,14 +205,14 @@ static void entry_refusals(void **state)
     (void)state;
     struct elf_plan p;
     uint32_t entry;
-#define NO_ENTRY(change, words)                                                       \
-    do {                                                                              \
-        make_elf(4);                                                                  \
-        change;                                                                       \
-        assert_null(elf_plan_make(file, FILE_BYTES, FILE_BYTES, &p));                 \
-        const char *why = elf_plan_entry(&p, file + 0x500, &entry);                   \
-        assert_non_null(why);                                                         \
-        assert_non_null(strstr(why, words));                                          \
+#define NO_ENTRY(change, words)                                                                                        \
+    do {                                                                                                               \
+        make_elf(4);                                                                                                   \
+        change;                                                                                                        \
+        assert_null(elf_plan_make(file, FILE_BYTES, FILE_BYTES, &p));                                                  \
+        const char *why = elf_plan_entry(&p, file + 0x500, &entry);                                                    \
+        assert_non_null(why);                                                                                          \
+        assert_non_null(strstr(why, words));                                                                           \
     } while (0)
     uint8_t *n = file + 0x500 + 24;
     NO_ENTRY(put32(n + 8, 17), "no PVH entry");
@@ -211,8 +231,8 @@ static void entry_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(detection), cmocka_unit_test(compressions), cmocka_unit_test(elf_loads_in_any_pieces), cmocka_unit_test(elf_refusals),
-        cmocka_unit_test(entry_refusals),
+        cmocka_unit_test(detection),    cmocka_unit_test(compressions),   cmocka_unit_test(elf_loads_in_any_pieces),
+        cmocka_unit_test(elf_refusals), cmocka_unit_test(entry_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

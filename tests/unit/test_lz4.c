@@ -10,7 +10,13 @@
 
 #include "dom0/builder/lz4_legacy.h"
 
-struct run { uint8_t data[256]; size_t len; uint8_t out[256]; size_t out_len; bool read_fails, sink_fails; };
+struct run {
+    uint8_t data[256];
+    size_t len;
+    uint8_t out[256];
+    size_t out_len;
+    bool read_fails, sink_fails;
+};
 
 static const uint8_t *run_read(void *ctx, uint64_t off, uint32_t len)
 {
@@ -41,7 +47,7 @@ static bool run_sink(void *ctx, const uint8_t *data, uint32_t len)
 static enum lz4_legacy_result go(struct run *r)
 {
     static uint8_t block[LZ4_LEGACY_BLOCK];
-    struct lz4_legacy_io io = { .ctx = r, .read = run_read, .decode = run_decode, .sink = run_sink, .block = block };
+    struct lz4_legacy_io io = {.ctx = r, .read = run_read, .decode = run_decode, .sink = run_sink, .block = block};
     uint64_t done;
     enum lz4_legacy_result result = lz4_legacy_unpack(&io, r->len, &done);
     if (result == LZ4_LEGACY_OK) {
@@ -50,13 +56,22 @@ static enum lz4_legacy_result go(struct run *r)
     return result;
 }
 
-static void word(struct run *r, uint32_t v) { memcpy(r->data + r->len, &v, 4); r->len += 4; }
-static void block_of(struct run *r, uint8_t count, uint8_t byte) { word(r, 2); r->data[r->len++] = count; r->data[r->len++] = byte; }
+static void word(struct run *r, uint32_t v)
+{
+    memcpy(r->data + r->len, &v, 4);
+    r->len += 4;
+}
+static void block_of(struct run *r, uint8_t count, uint8_t byte)
+{
+    word(r, 2);
+    r->data[r->len++] = count;
+    r->data[r->len++] = byte;
+}
 
 static void unpacks(void **state)
 {
     (void)state;
-    struct run r = { 0 };
+    struct run r = {0};
     word(&r, LZ4_LEGACY_MAGIC);
     block_of(&r, 3, 'a');
     block_of(&r, 2, 'b');
@@ -73,30 +88,30 @@ static void unpacks(void **state)
 static void refuses(void **state)
 {
     (void)state;
-    struct run r = { 0 };
+    struct run r = {0};
     assert_int_equal(go(&r), LZ4_LEGACY_DAMAGED); /* empty */
     block_of(&r, 3, 'a');
     assert_int_equal(go(&r), LZ4_LEGACY_DAMAGED); /* no magic */
-    static const uint32_t lengths[] = { 0, 1, 3, 100, LZ4_LEGACY_PACKED_MAX, LZ4_LEGACY_PACKED_MAX + 1, 0xffffffff };
+    static const uint32_t lengths[] = {0, 1, 3, 100, LZ4_LEGACY_PACKED_MAX, LZ4_LEGACY_PACKED_MAX + 1, 0xffffffff};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        r = (struct run){ 0 };
+        r = (struct run){0};
         word(&r, LZ4_LEGACY_MAGIC);
         word(&r, lengths[i]);
         r.len += 2;
         assert_int_equal(go(&r), LZ4_LEGACY_DAMAGED);
     }
     for (size_t cut = 1; cut < 10; cut++) { /* cut anywhere but after the magic */
-        r = (struct run){ 0 };
+        r = (struct run){0};
         word(&r, LZ4_LEGACY_MAGIC);
         block_of(&r, 3, 'a');
         r.len = cut;
         assert_int_equal(go(&r), cut == 4 ? LZ4_LEGACY_OK : LZ4_LEGACY_DAMAGED);
     }
-    r = (struct run){ 0 };
+    r = (struct run){0};
     word(&r, LZ4_LEGACY_MAGIC);
     block_of(&r, 0xff, 'a'); /* the decoder says no */
     assert_int_equal(go(&r), LZ4_LEGACY_DAMAGED);
-    r = (struct run){ 0 };
+    r = (struct run){0};
     word(&r, LZ4_LEGACY_MAGIC);
     block_of(&r, 1, 'a');
     r.sink_fails = true;
@@ -107,6 +122,6 @@ static void refuses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(unpacks), cmocka_unit_test(refuses) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(unpacks), cmocka_unit_test(refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] The xenstore's arena, tree and permissions: every state that an operation leaves passes the checker, and the checker finds damage. */
+ * [HOST] The xenstore's arena, tree and permissions: every state that an operation leaves passes the checker, and the
+ * checker finds damage. */
 #include <stdio.h>
 
 #include "store_fixture.h"
@@ -7,8 +8,8 @@
 static void paths(void **state)
 {
     (void)state;
-    static const char *const good[] = { "/", "/a", "/a/b", "/local/domain/0/backend/vif/1/0", "/A-b_c@9" };
-    static const char *const wrong[] = { "", "a", "//", "/a/", "/a//b", "/a b", "/a.b", "/\x80", "a/b" };
+    static const char *const good[] = {"/", "/a", "/a/b", "/local/domain/0/backend/vif/1/0", "/A-b_c@9"};
+    static const char *const wrong[] = {"", "a", "//", "/a/", "/a//b", "/a b", "/a.b", "/\x80", "a/b"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_true(store_path_valid(good[i]));
     }
@@ -116,7 +117,7 @@ static void random_operations(void **state)
     struct store *s = arena_new(32U << 10);
     struct store_caller c = as(s, 0);
     char model[8][8][48]; /* value of /i/j, first byte 0: absent */
-    bool has[8][8] = { 0 }, top[8] = { 0 };
+    bool has[8][8] = {0}, top[8] = {0};
     srand(1);
     for (int step = 0; step < 20000; step++) {
         int i = rand() % 8, j = rand() % 8;
@@ -201,7 +202,7 @@ static void permissions_text(void **state)
     assert_int_equal(store_perms_parse("n0,r5", 5, ',', &p), 0);
     assert_int_equal(store_perms_parse("", 0, ',', &p), XEN_EINVAL);
     assert_int_equal(store_perms_parse("n0", 2, '\0', &p), XEN_EINVAL); /* no NUL */
-    static const char *const wrong[] = { "x0", "n", "0", "n-1", "n32752", "n1x", "n999999", "n0,", "n0,,r1" };
+    static const char *const wrong[] = {"x0", "n", "0", "n-1", "n32752", "n1x", "n999999", "n0,", "n0,,r1"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         int err = store_perms_parse(wrong[i], strlen(wrong[i]), ',', &p);
         assert_int_equal(err, i == 7 ? 0 : XEN_EINVAL); /* one comma at the end is fine */
@@ -319,7 +320,8 @@ static void checker_finds_damage(void **state)
     assert_int_equal(store_op_rm(&zero, "/other"), 0); /* something in the free lists */
     arena_assert_good(s);
     const char *why;
-    /* Every single byte of the header, and of the first blocks, one after another: never a crash, and what matters is found. */
+    /* Every single byte of the header, and of the first blocks, one after another: never a crash, and what matters is
+     * found. */
     unsigned found = 0;
     for (uint32_t at = 0; at < s->brk; at++) {
         uint8_t *p = (uint8_t *)s + at;
@@ -354,9 +356,16 @@ static void checker_finds_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths), cmocka_unit_test(write_read_remove), cmocka_unit_test(directory), cmocka_unit_test(random_operations),
-        cmocka_unit_test(exhaustion), cmocka_unit_test(permissions_text), cmocka_unit_test(permissions_rules), cmocka_unit_test(quota_nodes),
-        cmocka_unit_test(quota_bytes), cmocka_unit_test(checker_finds_damage),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(write_read_remove),
+        cmocka_unit_test(directory),
+        cmocka_unit_test(random_operations),
+        cmocka_unit_test(exhaustion),
+        cmocka_unit_test(permissions_text),
+        cmocka_unit_test(permissions_rules),
+        cmocka_unit_test(quota_nodes),
+        cmocka_unit_test(quota_bytes),
+        cmocka_unit_test(checker_finds_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

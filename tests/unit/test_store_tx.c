@@ -4,7 +4,10 @@
 
 #include "store_fixture.h"
 
-struct fixture { struct store *s; struct guest *g; };
+struct fixture {
+    struct store *s;
+    struct guest *g;
+};
 
 static int setup(void **state)
 {
@@ -34,7 +37,11 @@ static uint32_t start(struct guest *g)
     return (uint32_t)strtoul(a.body, NULL, 10);
 }
 
-#define SETUP struct guest *g = ((struct fixture *)*state)->g; struct store *s = ((struct fixture *)*state)->s; (void)s; (void)g
+#define SETUP                                                                                                          \
+    struct guest *g = ((struct fixture *)*state)->g;                                                                   \
+    struct store *s = ((struct fixture *)*state)->s;                                                                   \
+    (void)s;                                                                                                           \
+    (void)g
 
 static void commit(void **state)
 {
@@ -199,7 +206,7 @@ static void quotas(void **state)
     assert_int_equal(s->used, used);
     /* Nodes that one transaction may touch. */
     uint32_t t = start(g);
-    struct answer a = { 0 };
+    struct answer a = {0};
     unsigned n = 0;
     for (; a.h.type != XS_ERROR && n < 2 * STORE_QUOTA_RECORDS; n++) {
         char body[32];
@@ -286,7 +293,9 @@ static void random_equivalence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(commit), TEST(abort_leaves_nothing), TEST(conflict), TEST(removal), TEST(events_after_commit), TEST(rights_hold_inside), TEST(quotas), TEST(random_equivalence),
+        TEST(commit),  TEST(abort_leaves_nothing), TEST(conflict),
+        TEST(removal), TEST(events_after_commit),  TEST(rights_hold_inside),
+        TEST(quotas),  TEST(random_equivalence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,10 @@
 
 #include "store_fixture.h"
 
-struct fixture { struct store *s; struct guest *g; };
+struct fixture {
+    struct store *s;
+    struct guest *g;
+};
 
 static int setup(void **state)
 {
@@ -271,7 +274,7 @@ static void fragments(void **state)
     g->page.req_prod = g->page.req_cons = 0xfffffff0U;
     g->page.rsp_prod = g->page.rsp_cons = 0xfffffff8U;
     for (int i = 0; i < 300; i++) {
-        struct xsd_sockmsg h = { .type = XS_WRITE, .req_id = 1, .len = 12 };
+        struct xsd_sockmsg h = {.type = XS_WRITE, .req_id = 1, .len = 12};
         char msg[28];
         memcpy(msg, &h, 16);
         memcpy(msg + 16, "data/f\0value", 12);
@@ -285,7 +288,7 @@ static void fragments(void **state)
     }
     /* The reply ring is full: nothing is lost, nothing more is taken in. */
     for (int i = 0; i < 100; i++) {
-        struct xsd_sockmsg h = { .type = XS_READ, .req_id = 5, .len = 7 };
+        struct xsd_sockmsg h = {.type = XS_READ, .req_id = 5, .len = 7};
         if (XENSTORE_RING_SIZE - (g->page.req_prod - g->page.req_cons) < 23) {
             guest_serve(g);
         }
@@ -328,7 +331,7 @@ static void hostile_reply_indices(void **state)
 static void hostile_length(void **state)
 {
     struct guest *g = guest_of(state);
-    struct xsd_sockmsg h = { .type = XS_WRITE, .len = 4097 };
+    struct xsd_sockmsg h = {.type = XS_WRITE, .len = 4097};
     guest_put(g, &h, sizeof(h));
     guest_serve(g);
     assert_true(g->bad);
@@ -361,8 +364,12 @@ static void hostile_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(basic_requests), TEST(errors), TEST(directory_part), TEST(watches), TEST(watch_flood), TEST(watch_quota), TEST(fairness), TEST(fragments),
-        TEST(hostile_indices), TEST(hostile_reply_indices), TEST(hostile_length), TEST(hostile_random),
+        TEST(basic_requests),  TEST(errors),
+        TEST(directory_part),  TEST(watches),
+        TEST(watch_flood),     TEST(watch_quota),
+        TEST(fairness),        TEST(fragments),
+        TEST(hostile_indices), TEST(hostile_reply_indices),
+        TEST(hostile_length),  TEST(hostile_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
