@@ -246,6 +246,8 @@ void uart_poll(void)
 }
 
 uint64_t uart_dropped(void) { return dropped; }
+
+size_t uart_room(void) { return uart.present ? RING_BYTES - (size_t)(ring_head - ring_tail) : RING_BYTES; }
 void uart_set_input(void (*fn)(uint8_t byte)) { input_fn = fn; }
 
 static void send_sync(char c)

@@ -14,6 +14,8 @@ void uart_poll(void);
 int uart_poll_byte(void);
 /* Bytes dropped because the output ring was full. */
 uint64_t uart_dropped(void);
+/* Bytes that the output ring takes now without dropping any (a \n takes two). */
+size_t uart_room(void);
 /* After irq setup: interrupt-driven from here on. */
 void uart_enable_irq(void);
 /* Queues TEXT (\n becomes \r\n); drops the oldest when the ring is full and counts it. */

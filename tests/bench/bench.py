@@ -16,6 +16,7 @@ from emulator import Machine  # noqa: E402
 
 # The sleep lets idle time clean memory: `create` is measured with clean memory. Files come from memory: no disk waits.
 CFG = """loglvl = info
+volume = \\guests
 mitigations = off
 exec = sleep 20; create boot:/bench/bench.vmx; bench; wait bench; host-poweroff -f
 """
@@ -26,7 +27,8 @@ LIMIT_S = 400
 def one_run(number):
     path = os.path.join(ROOT, "build", "images", f"bench{number}.img")
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    make_image(path, {**guest_files("bench", bench='corbel.cmdline = "con=xen n=500"\n'), "\\corbel\\corbel.cfg": CFG.encode()}, 96)
+    files = {k.replace("\\corbel\\vm", "\\guests"): v for k, v in guest_files("bench", bench='corbel.cmdline = "con=xen n=500"\n').items()}
+    make_image(path, {**files, "\\corbel\\corbel.cfg": CFG.encode()}, 96)
     out = os.path.join(ROOT, "build", "logs", f"bench{number}.log")
     os.makedirs(os.path.dirname(out), exist_ok=True)
     if os.path.exists(out):
