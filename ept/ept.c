@@ -29,13 +29,11 @@ static struct slot find_slot(const struct ept *e, gfn_t g, unsigned level)
 static enum status reserve_one(struct ept *e)
 {
     hfn_t f;
-    if (e->tables_used >= e->tables_max) {
+    if (e->tables_used >= e->tables_max)
         return STATUS_NO_MEMORY;
-    }
     enum status status = frame_alloc(FRAME_ORDER_4K, e->owner, FRAME_EPT, &f);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     ept_table(hpa_of_hfn(f))[0] = e->reserve_head;
     e->reserve_head = hpa_of_hfn(f).v;
     e->reserve++;
@@ -76,9 +74,8 @@ static void free_subtree(struct ept *e, uint64_t entry, unsigned level)
     if (level == 2) {
         const uint64_t *pd = ept_table(top);
         for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-            if (walk_present(pd[i]) && !walk_is_leaf(pd[i], 1)) {
+            if (walk_present(pd[i]) && !walk_is_leaf(pd[i], 1))
                 free_table(e, walk_addr(pd[i]));
-            }
         }
     }
     free_table(e, top);
@@ -87,13 +84,11 @@ static void free_subtree(struct ept *e, uint64_t entry, unsigned level)
 enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max)
 {
     hfn_t f;
-    if (tables_max == 0) {
+    if (tables_max == 0)
         return STATUS_INVALID;
-    }
     enum status status = frame_alloc(FRAME_ORDER_4K, owner, FRAME_EPT, &f);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     *e = (struct ept){.root = hpa_of_hfn(f), .owner = owner, .tables_used = 1, .tables_max = tables_max};
     e->eptp = e->root.v | (EPT_LEVELS - 1) << 3 | EPT_MEMTYPE_WB;
     flush_mark(e); /* an earlier domain may have had this root: its translations carry the same tag */
@@ -102,20 +97,17 @@ enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max)
 
 void ept_destroy(struct ept *e)
 {
-    if (e->root.v == 0) {
+    if (e->root.v == 0)
         return;
-    }
     release_reserved(e, 0);
     const uint64_t *pml4 = ept_table(e->root);
     for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-        if (!walk_present(pml4[i])) {
+        if (!walk_present(pml4[i]))
             continue;
-        }
         const uint64_t *pdpt = ept_table(walk_addr(pml4[i]));
         for (unsigned k = 0; k < EPT_ENTRIES; k++) {
-            if (walk_present(pdpt[k]) && !walk_is_leaf(pdpt[k], 2)) {
+            if (walk_present(pdpt[k]) && !walk_is_leaf(pdpt[k], 2))
                 free_subtree(e, pdpt[k], 2);
-            }
         }
         free_table(e, walk_addr(pml4[i]));
     }
@@ -126,9 +118,8 @@ void ept_destroy(struct ept *e)
 
 enum status ept_prepare(struct ept *e, gfn_t g, unsigned order)
 {
-    if (!walk_range_ok(g, order) || order > ept_max_order()) {
+    if (!walk_range_ok(g, order) || order > ept_max_order())
         return STATUS_INVALID;
-    }
     unsigned level = walk_level(order);
     uint32_t before = e->reserve;
     for (unsigned missing = find_slot(e, g, level).level - level; missing > 0; missing--) {
@@ -153,9 +144,8 @@ static void grow(struct ept *e, struct slot s)
     hpa_t a = take_reserved(e);
     uint64_t *table = ept_table(a);
     if (walk_present(old)) {
-        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+        for (unsigned i = 0; i < EPT_ENTRIES; i++)
             table[i] = walk_split_entry(old, s.level, i);
-        }
         flush_mark(e);
     }
     ept_store(s.entry, walk_table_entry(a));
@@ -176,13 +166,11 @@ static void replace(struct ept *e, uint64_t *slot, unsigned level, uint64_t entr
 {
     uint64_t old = *slot;
     ept_store(slot, entry);
-    if (!walk_present(old)) {
+    if (!walk_present(old))
         return;
-    }
     flush_mark(e);
-    if (!walk_is_leaf(old, level)) {
+    if (!walk_is_leaf(old, level))
         free_subtree(e, old, level);
-    }
 }
 
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
@@ -198,35 +186,30 @@ void ept_unmap(struct ept *e, gfn_t g, unsigned order)
     unsigned level = walk_level(order);
     ASSERT(walk_range_ok(g, order));
     struct slot s = find_slot(e, g, level);
-    if (!walk_present(*s.entry)) {
+    if (!walk_present(*s.entry))
         return; /* nothing mapped there: nothing to split */
-    }
     replace(e, reach(e, g, level), level, 0);
 }
 
 enum status ept_split_exec(struct ept *e, gfn_t g)
 {
     struct ept_leaf leaf;
-    if (!ept_lookup(e, g, &leaf) || leaf.order == 0 || (leaf.rights & EPT_X) == 0) {
+    if (!ept_lookup(e, g, &leaf) || leaf.order == 0 || (leaf.rights & EPT_X) == 0)
         return STATUS_NOT_FOUND;
-    }
     enum status status = ept_prepare(e, g, FRAME_ORDER_4K);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         (void)reach(e, g, 0);
-    }
     return status;
 }
 
 bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out)
 {
-    if ((g.v >> EPT_GFN_BITS) != 0 || e->root.v == 0) {
+    if ((g.v >> EPT_GFN_BITS) != 0 || e->root.v == 0)
         return false;
-    }
     struct slot s = find_slot(e, g, 0);
     uint64_t entry = *s.entry;
-    if (!walk_present(entry)) {
+    if (!walk_present(entry))
         return false;
-    }
     *out = walk_decode(entry, s.level, g);
     return true;
 }
@@ -240,9 +223,8 @@ void ept_walk(const struct ept *e, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, 
         gfn_t start = gfn(g.v & ~(span - 1));
         if (walk_present(*s.entry)) {
             struct ept_leaf leaf = walk_decode(*s.entry, s.level, start);
-            if (!fn(start, &leaf, ctx)) {
+            if (!fn(start, &leaf, ctx))
                 return;
-            }
         }
         g = gfn_add(start, span);
     }

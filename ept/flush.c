@@ -37,9 +37,8 @@ void flush_before_entry(struct ept *e)
 {
     uint32_t cpu = cpu_id();
     uint64_t now = __atomic_load_n(&epoch, __ATOMIC_ACQUIRE); /* pairs with the increment in pass_epoch */
-    if (seen[cpu] != now) {
+    if (seen[cpu] != now)
         __atomic_store_n(&seen[cpu], now, __ATOMIC_RELEASE);
-    }
     if ((__atomic_load_n(&e->cpus_dirty[0], __ATOMIC_ACQUIRE) & 1U << cpu) != 0) {
         /* The bit first: a mark that comes after it is seen at the next entry. */
         __atomic_fetch_and(&e->cpus_dirty[0], ~(1U << cpu), __ATOMIC_ACQ_REL);
@@ -52,15 +51,13 @@ static void pass_epoch(void)
 {
     uint64_t now = __atomic_add_fetch(&epoch, 1, __ATOMIC_ACQ_REL);
     for (uint32_t cpu = 0; cpu < cpu_count(); cpu++) {
-        if (cpu == cpu_id()) {
+        if (cpu == cpu_id())
             continue;
-        }
         smp_kick(cpu);
         uint64_t spins = 0;
         while (__atomic_load_n(&seen[cpu], __ATOMIC_ACQUIRE) < now && __atomic_load_n(&cpu_get(cpu)->need_resched, __ATOMIC_ACQUIRE)) {
-            if (++spins > SPIN_LIMIT) {
+            if (++spins > SPIN_LIMIT)
                 panic("CPU %u does not leave its guest", cpu);
-            }
             cpu_relax();
         }
     }
@@ -68,13 +65,11 @@ static void pass_epoch(void)
 
 static void drain(void)
 {
-    if (quarantined == 0) {
+    if (quarantined == 0)
         return;
-    }
     pass_epoch();
-    for (uint32_t i = 0; i < quarantined; i++) {
+    for (uint32_t i = 0; i < quarantined; i++)
         frame_free(hfn(quarantine[i] >> ORDER_BITS), (unsigned)(quarantine[i] & ORDER_MASK));
-    }
     quarantined = 0;
 }
 
@@ -82,9 +77,8 @@ void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
 {
     flush_mark(e);
     spin_lock(&lock);
-    if (quarantined == QUARANTINE_SLOTS) {
+    if (quarantined == QUARANTINE_SLOTS)
         drain();
-    }
     quarantine[quarantined++] = first.v << ORDER_BITS | order;
     spin_unlock(&lock);
 }
@@ -93,9 +87,8 @@ void flush_sync(struct ept *e)
 {
     (void)e; /* its marks make each CPU invalidate before it enters with it */
     spin_lock(&lock);
-    if (quarantined == 0 && cpu_count() > 1) {
+    if (quarantined == 0 && cpu_count() > 1)
         pass_epoch(); /* nothing to free, but no CPU may go on with a right that was taken away */
-    }
     drain();
     spin_unlock(&lock);
 }

@@ -31,9 +31,8 @@ static void read_mtrrs(struct mtrr_state *m)
     m->phys_bits = cpu_features.phys_bits;
     m->cap = rdmsr(MSR_MTRR_CAP);
     m->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
-    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msr) && (m->cap & 0x100) != 0; i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msr) && (m->cap & 0x100) != 0; i++)
         m->fixed[i] = rdmsr(fixed_msr[i]);
-    }
     for (uint32_t i = 0; i < MIN(m->cap & 0xff, MEMTYPE_MAX_VARIABLE); i++) {
         m->variable[i].base = rdmsr(0x200 + 2 * i);
         m->variable[i].mask = rdmsr(0x201 + 2 * i);
@@ -47,22 +46,19 @@ static bool multihit_affected(void)
     const struct cpu_features *f = &cpu_features;
     static const uint8_t models[] = {0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f, 0x2a, 0x2d, 0x3a, 0x3e, 0x3c, 0x3f, 0x45, 0x46, 0x3d,
                                      0x47, 0x4f, 0x56, 0x4e, 0x5e, 0x55, 0x8e, 0x9e, 0xa5, 0xa6};
-    if (f->family != 6 || (f->arch_cap_msr & ARCH_CAP_PSCHANGE_MC_NO) != 0) {
+    if (f->family != 6 || (f->arch_cap_msr & ARCH_CAP_PSCHANGE_MC_NO) != 0)
         return false;
-    }
     for (unsigned i = 0; i < ARRAY_SIZE(models); i++) {
-        if (f->model == models[i]) {
+        if (f->model == models[i])
             return true;
-        }
     }
     return false;
 }
 
 enum status ept_global_init(void)
 {
-    if (ept_cap != 0) {
+    if (ept_cap != 0)
         return STATUS_OK;
-    }
     uint64_t cap = rdmsr(MSR_EPT_VPID_CAP);
     const struct { uint64_t bits; const char *name; } required[] = {
         {EPT_CAP_4_LEVELS, "4-level EPT"},
@@ -80,9 +76,8 @@ enum status ept_global_init(void)
     read_mtrrs(&mtrr);
     bool affected = multihit_affected();
     nx_large = affected && boot_info.options.mitigations != 0;
-    if (affected) {
+    if (affected)
         log_info("ITLB multihit: executable large pages are %s", nx_large ? "split on first use" : "kept (mitigations off)");
-    }
     ept_cap = cap;
     return STATUS_OK;
 }
@@ -95,9 +90,8 @@ unsigned ept_max_order(void)
 unsigned hw_memtype(hfn_t h, unsigned order)
 {
     unsigned type;
-    if (!frame_is_ram(h) || !memtype_of_range(&mtrr, h, order, &type)) {
+    if (!frame_is_ram(h) || !memtype_of_range(&mtrr, h, order, &type))
         return EPT_MEMTYPE_UC;
-    }
     return type;
 }
 
@@ -112,7 +106,6 @@ void hw_invept(uint64_t eptp)
     uint64_t kind = (ept_cap & EPT_CAP_INVEPT_SINGLE) != 0 ? 1 : 2;
     bool failed;
     __asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(kind) : "memory");
-    if (failed) {
+    if (failed)
         panic("INVEPT of 0x%lx failed", eptp);
-    }
 }

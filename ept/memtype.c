@@ -25,12 +25,10 @@ static unsigned fixed_type(const struct mtrr_state *m, uint64_t a)
 /* SDM "MTRR Precedences": UC wins; WT with WB is WT; other overlaps are undefined, UC is then safe. */
 static unsigned combine(unsigned a, unsigned b)
 {
-    if (a == b) {
+    if (a == b)
         return a;
-    }
-    if ((a == EPT_MEMTYPE_WT && b == EPT_MEMTYPE_WB) || (a == EPT_MEMTYPE_WB && b == EPT_MEMTYPE_WT)) {
+    if ((a == EPT_MEMTYPE_WT && b == EPT_MEMTYPE_WB) || (a == EPT_MEMTYPE_WB && b == EPT_MEMTYPE_WT))
         return EPT_MEMTYPE_WT;
-    }
     return EPT_MEMTYPE_UC;
 }
 
@@ -47,19 +45,16 @@ static uint64_t variable_mask(const struct mtrr_state *m, unsigned i)
 unsigned memtype_of_frame(const struct mtrr_state *m, hfn_t f)
 {
     uint64_t a = hpa_of_hfn(f).v;
-    if ((m->def_type & DEF_ENABLE) == 0) {
+    if ((m->def_type & DEF_ENABLE) == 0)
         return EPT_MEMTYPE_UC;
-    }
-    if (a < 0x100000 && fixed_active(m)) {
+    if (a < 0x100000 && fixed_active(m))
         return fixed_type(m, a);
-    }
     bool found = false;
     unsigned type = 0;
     for (unsigned i = 0; i < variable_count(m); i++) {
         uint64_t mask = variable_mask(m, i);
-        if ((m->variable[i].mask & VARIABLE_VALID) == 0 || (a & mask) != (m->variable[i].base & mask)) {
+        if ((m->variable[i].mask & VARIABLE_VALID) == 0 || (a & mask) != (m->variable[i].base & mask))
             continue;
-        }
         unsigned here = (unsigned)(m->variable[i].base & 0xff);
         type = found ? combine(type, here) : here;
         found = true;
@@ -71,9 +66,8 @@ unsigned memtype_of_frame(const struct mtrr_state *m, hfn_t f)
 static bool variable_uniform(const struct mtrr_state *m, unsigned i, uint64_t a, uint64_t size)
 {
     uint64_t mask = variable_mask(m, i);
-    if ((m->variable[i].mask & VARIABLE_VALID) == 0 || (mask & (size - 1)) == 0) {
+    if ((m->variable[i].mask & VARIABLE_VALID) == 0 || (mask & (size - 1)) == 0)
         return true;
-    }
     uint64_t high = mask & ~(size - 1);
     return (a & high) != (m->variable[i].base & high); /* no frame of the range matches */
 }
@@ -83,21 +77,17 @@ bool memtype_of_range(const struct mtrr_state *m, hfn_t f, unsigned order, unsig
     uint64_t a = hpa_of_hfn(f).v;
     uint64_t size = PAGE_SIZE << order;
     *type = memtype_of_frame(m, f);
-    if ((m->def_type & DEF_ENABLE) == 0) {
+    if ((m->def_type & DEF_ENABLE) == 0)
         return true;
-    }
     for (unsigned i = 0; i < variable_count(m); i++) {
-        if (!variable_uniform(m, i, a, size)) {
+        if (!variable_uniform(m, i, a, size))
             return false;
-        }
     }
-    if (a >= 0x100000 || !fixed_active(m)) {
+    if (a >= 0x100000 || !fixed_active(m))
         return true;
-    }
     for (uint64_t at = a; at < a + size && at <= 0x100000; at += PAGE_SIZE) {
-        if (memtype_of_frame(m, hfn_of_hpa(hpa(at))) != *type) {
+        if (memtype_of_frame(m, hfn_of_hpa(hpa(at))) != *type)
             return false;
-        }
     }
     return true;
 }

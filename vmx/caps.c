@@ -98,9 +98,8 @@ static void choose_apic(struct vmx_caps *c)
 {
     const uint32_t all = PROC2_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS;
     c->virtual_interrupts = (c->proc2 & all) == all;
-    if (!c->virtual_interrupts) {
+    if (!c->virtual_interrupts)
         c->proc2 &= ~all;
-    }
 }
 
 static void choose_guest_features(struct vmx_caps *c)
@@ -143,9 +142,8 @@ enum status caps_init(void)
         log_error("this CPU's VT-x does not store EFER.LMA at exits");
         ok = false;
     }
-    if (!ok) {
+    if (!ok)
         return STATUS_UNSUPPORTED;
-    }
     *c = (struct vmx_caps){
         .revision = (uint32_t)basic & 0x7fffffffU,
         .pin = use[GROUP_PIN], .proc = use[GROUP_PROC], .proc2 = use[GROUP_PROC2], .exit = use[GROUP_EXIT], .entry = use[GROUP_ENTRY],

@@ -54,9 +54,8 @@ static uint64_t seen(uint64_t real, uint64_t mask, uint64_t shadow)
 
 static void vmcs_get(struct cbl_vcpu_context *c)
 {
-    for (unsigned i = 0; i < SEGMENTS; i++) {
+    for (unsigned i = 0; i < SEGMENTS; i++)
         segment_get(i, segment(c, i));
-    }
     c->rsp = vmreadn(VMCS_GUEST_RSP);
     c->rip = vmreadn(VMCS_GUEST_RIP);
     c->rflags = vmreadn(VMCS_GUEST_RFLAGS);
@@ -80,9 +79,8 @@ static void vmcs_get(struct cbl_vcpu_context *c)
 static void vmcs_set(const struct cbl_vcpu_context *c)
 {
     struct cbl_vcpu_context copy = *c;
-    for (unsigned i = 0; i < SEGMENTS; i++) {
+    for (unsigned i = 0; i < SEGMENTS; i++)
         segment_set(i, segment(&copy, i));
-    }
     vmwriten(VMCS_GUEST_RSP, c->rsp);
     vmwriten(VMCS_GUEST_RIP, c->rip);
     vmwriten(VMCS_GUEST_RFLAGS, c->rflags | 2);
@@ -108,9 +106,8 @@ static void vmcs_set(const struct cbl_vcpu_context *c)
 static void outside_get(const struct vmx_vcpu *v, struct cbl_vcpu_context *c)
 {
     c->cr2 = v->cr2;
-    for (unsigned i = 0; i < ARRAY_SIZE(c->dr); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dr); i++)
         c->dr[i] = v->dr[i];
-    }
     c->dr6 = v->dr6;
     c->star = v->star;
     c->lstar = v->lstar;
@@ -126,9 +123,8 @@ static void outside_get(const struct vmx_vcpu *v, struct cbl_vcpu_context *c)
 static void outside_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *c)
 {
     v->cr2 = c->cr2;
-    for (unsigned i = 0; i < ARRAY_SIZE(c->dr); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(c->dr); i++)
         v->dr[i] = c->dr[i];
-    }
     v->dr6 = (c->dr6 & 0xe00fU) | 0xffff0ff0U;
     v->star = c->star;
     v->lstar = c->lstar;
@@ -157,9 +153,8 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
 
 enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *in)
 {
-    if (!context_valid(in, &vmx_caps, cpu_features.phys_bits) || (in->apic_base != 0 && in->apic_base != v->vlapic.base_msr)) {
+    if (!context_valid(in, &vmx_caps, cpu_features.phys_bits) || (in->apic_base != 0 && in->apic_base != v->vlapic.base_msr))
         return STATUS_INVALID;
-    }
     vmcs_borrow(v);
     if (switch_loaded() == v) {
         switch_save(v);

@@ -25,9 +25,8 @@ bool context_pat_valid(uint64_t pat)
 {
     for (unsigned i = 0; i < 8; i++) {
         uint64_t type = pat >> 8 * i & 0xff;
-        if (type > 7 || type == 2 || type == 3) {
+        if (type > 7 || type == 2 || type == 3)
             return false;
-        }
     }
     return true;
 }
@@ -35,16 +34,13 @@ bool context_pat_valid(uint64_t pat)
 static bool control_valid(const struct cbl_vcpu_context *c, const struct vmx_caps *caps, unsigned phys_bits)
 {
     bool paging = (c->cr0 & CR0_PG) != 0;
-    if ((c->cr0 & ~CR0_DEFINED) != 0 || (paging && (c->cr0 & CR0_PE) == 0) || (c->cr0 & (CR0_CD | CR0_NW)) == CR0_NW) {
+    if ((c->cr0 & ~CR0_DEFINED) != 0 || (paging && (c->cr0 & CR0_PE) == 0) || (c->cr0 & (CR0_CD | CR0_NW)) == CR0_NW)
         return false;
-    }
-    if ((c->cr4 & ~caps->guest_cr4) != 0 || (c->efer & ~EFER_DEFINED) != 0 || (c->cr3 & ~(1UL << 63)) >> phys_bits != 0) {
+    if ((c->cr4 & ~caps->guest_cr4) != 0 || (c->efer & ~EFER_DEFINED) != 0 || (c->cr3 & ~(1UL << 63)) >> phys_bits != 0)
         return false;
-    }
     bool long_mode = paging && (c->efer & EFER_LME) != 0;
-    if (long_mode != ((c->efer & EFER_LMA) != 0) || (long_mode && (c->cr4 & CR4_PAE) == 0)) {
+    if (long_mode != ((c->efer & EFER_LMA) != 0) || (long_mode && (c->cr4 & CR4_PAE) == 0))
         return false;
-    }
     /* PAE paging outside long mode would need its four page-directory pointers in the context. */
     return !(paging && !long_mode && (c->cr4 & CR4_PAE) != 0);
 }
@@ -54,9 +50,8 @@ static bool addresses_valid(const struct cbl_vcpu_context *c)
     const uint64_t must[] = {c->fs.base, c->gs.base, c->tr.base, c->ldtr.base, c->gdt_base, c->idt_base, c->lstar, c->cstar,
                              c->kernel_gs_base, c->sysenter_esp, c->sysenter_eip};
     for (unsigned i = 0; i < ARRAY_SIZE(must); i++) {
-        if (!context_canonical(must[i])) {
+        if (!context_canonical(must[i]))
             return false;
-        }
     }
     bool long_mode = (c->efer & EFER_LMA) != 0;
     return long_mode ? context_canonical(c->rip) && context_canonical(c->rsp) : c->rip >> 32 == 0;

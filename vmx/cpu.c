@@ -19,12 +19,10 @@ static bool vmx_on[MAX_CPUS];
 enum status vmx_global_init(void)
 {
     enum status status = caps_init();
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         status = ept_global_init();
-    }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     cpuid_policy_init(cpuid, &vmx_caps);
     return bitmaps_init();
 }
@@ -48,13 +46,11 @@ enum status vmx_cpu_init(void)
     hfn_t f;
     bool failed;
     enum status status = unlock_feature();
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     status = frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     hpa_t region = hpa_of_hfn(f);
     *(uint32_t *)root_va(region) = vmx_caps.revision;
     write_cr0(read_cr0() | vmx_caps.cr0_fixed0);
@@ -71,9 +67,8 @@ enum status vmx_cpu_init(void)
 
 void vmx_cpu_off(void)
 {
-    if (!vmx_on[cpu_id()]) {
+    if (!vmx_on[cpu_id()])
         return;
-    }
     vmx_on[cpu_id()] = false;
     (void)vmxoff_safe();
 }

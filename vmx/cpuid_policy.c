@@ -78,12 +78,10 @@ static void init_leaf_7(struct cpuid_regs r, const struct vmx_caps *caps)
     if ((caps->proc2 & BIT(12)) == 0) { /* "enable INVPCID" */
         r.ebx &= ~L7_EBX_INVPCID;
     }
-    if (!caps->rdtscp) {
+    if (!caps->rdtscp)
         r.ecx &= ~L7_ECX_RDPID;
-    }
-    if (caps->arch_caps == 0) {
+    if (caps->arch_caps == 0)
         r.edx &= ~L7_EDX_ARCH_CAPS;
-    }
     policy.basic[7] = r;
 }
 
@@ -137,9 +135,8 @@ void cpuid_policy_init(struct cpuid_regs (*host)(uint32_t leaf, uint32_t subleaf
         policy.cache[i].eax &= 0x00003fffU; /* one logical CPU shares it, one core in the package */
     }
     policy.basic[6].eax = BIT(2); /* ARAT: our APIC timer never stops */
-    if (max >= 7) {
+    if (max >= 7)
         init_leaf_7(host(7, 0), caps);
-    }
     init_xsave(host, max >= 0xd ? caps->xcr0_offer : 0);
     init_extended(host, caps);
 }
@@ -152,9 +149,8 @@ static struct cpuid_regs leaf_1(const struct cpuid_vcpu *v)
         r.edx |= L1_EDX_HTT;
         r.ebx |= (2 * v->nr_vcpus & 0xffU) << 16;
     }
-    if (v->osxsave) {
+    if (v->osxsave)
         r.ecx |= L1_ECX_OSXSAVE;
-    }
     return r;
 }
 
@@ -179,9 +175,8 @@ static uint32_t xsave_bytes(uint64_t xcr0, bool compact)
     uint32_t end = XSAVE_LEGACY_BYTES;
     for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
         const struct cpuid_regs *part = &policy.xsave[i];
-        if ((xcr0 >> i & 1) == 0) {
+        if ((xcr0 >> i & 1) == 0)
             continue;
-        }
         if (compact) {
             end = ((part->ecx & 2) != 0 ? (end + 63) & ~63U : end) + part->eax;
         } else {
@@ -193,9 +188,8 @@ static uint32_t xsave_bytes(uint64_t xcr0, bool compact)
 
 static struct cpuid_regs leaf_d(uint32_t subleaf, const struct cpuid_vcpu *v)
 {
-    if (policy.xcr0_offer == 0 || subleaf >= XSAVE_COMPONENTS) {
+    if (policy.xcr0_offer == 0 || subleaf >= XSAVE_COMPONENTS)
         return (struct cpuid_regs){0};
-    }
     struct cpuid_regs r = policy.xsave[subleaf];
     if (subleaf == 0) {
         r.eax = (uint32_t)policy.xcr0_offer;
@@ -218,12 +212,10 @@ static struct cpuid_regs leaf_xen(uint32_t leaf, uint32_t subleaf, const struct 
     case 2:
         return (struct cpuid_regs){.eax = 1, .ebx = 0x40000000U};
     case 3:
-        if (subleaf == 0) {
+        if (subleaf == 0)
             return (struct cpuid_regs){.eax = BIT(1), .ebx = 2, .ecx = (uint32_t)v->tsc_khz}; /* host TSC is safe; mode "never emulate" */
-        }
-        if (subleaf == 1) {
+        if (subleaf == 1)
             return (struct cpuid_regs){.ecx = v->tsc_mul, .edx = (uint32_t)v->tsc_shift};
-        }
         return (struct cpuid_regs){.eax = subleaf == 2 ? (uint32_t)v->tsc_khz : 0};
     case 4: /* vCPU id and domid valid; no per-vCPU upcall vector, so guests use the callback vector */
         return (struct cpuid_regs){BIT(3) | BIT(4) | (v->virtual_interrupts ? BIT(0) | BIT(1) : 0), v->vcpu_id, v->domid, 0};
@@ -234,9 +226,8 @@ static struct cpuid_regs leaf_xen(uint32_t leaf, uint32_t subleaf, const struct 
 
 bool cpuid_policy_constant(uint32_t leaf, struct cpuid_regs *out)
 {
-    if (leaf > CPUID_BASIC_MAX || (BIT(leaf) & (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd))) != 0) {
+    if (leaf > CPUID_BASIC_MAX || (BIT(leaf) & (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd))) != 0)
         return false;
-    }
     *out = policy.basic[leaf];
     return true;
 }
@@ -244,15 +235,12 @@ bool cpuid_policy_constant(uint32_t leaf, struct cpuid_regs *out)
 struct cpuid_regs cpuid_policy_get(uint32_t leaf, uint32_t subleaf, const struct cpuid_vcpu *v)
 {
     struct cpuid_regs r = {0};
-    if (cpuid_policy_constant(leaf, &r) || (leaf <= CPUID_BASIC_MAX && leaf > policy.basic[0].eax)) {
+    if (cpuid_policy_constant(leaf, &r) || (leaf <= CPUID_BASIC_MAX && leaf > policy.basic[0].eax))
         return r;
-    }
-    if (leaf - CPUID_EXT_BASE <= CPUID_EXT_MAX) {
+    if (leaf - CPUID_EXT_BASE <= CPUID_EXT_MAX)
         return policy.ext[leaf - CPUID_EXT_BASE];
-    }
-    if (leaf - CPUID_XEN_BASE <= CPUID_XEN_MAX) {
+    if (leaf - CPUID_XEN_BASE <= CPUID_XEN_MAX)
         return leaf_xen(leaf - CPUID_XEN_BASE, subleaf, v);
-    }
     switch (leaf) {
     case 1:
         return leaf_1(v);

@@ -11,9 +11,8 @@ uint32_t vmx_enter_asm(struct vmx_vcpu *v); /* enter.asm */
 
 static void clear_buffers(void)
 {
-    if (vmx_caps.flush_l1d) {
+    if (vmx_caps.flush_l1d)
         wrmsr(MSR_FLUSH_CMD, 1); /* L1TF: the L1D holds nothing of root's or another guest's */
-    }
     if (vmx_caps.verw) {
         uint16_t selector = GDT_DATA; /* MDS: VERW with a writable segment overwrites the CPU's buffers */
         __asm__ volatile("verw %0" : : "m"(selector) : "cc");
@@ -22,13 +21,11 @@ static void clear_buffers(void)
 
 enum status vmx_enter(struct vmx_vcpu *v)
 {
-    if (vmx_caps.flush_l1d || vmx_caps.verw) {
+    if (vmx_caps.flush_l1d || vmx_caps.verw)
         clear_buffers();
-    }
     v->exits++;
-    if (vmx_enter_asm(v) == 0) {
+    if (vmx_enter_asm(v) == 0)
         return STATUS_OK;
-    }
     uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
     log_error("d%uv%u: VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, vmcs_error_name(error));
     return STATUS_INVALID;

@@ -30,9 +30,8 @@ void vmx_inject_exception(struct vmx_vcpu *v, uint8_t vector, uint32_t error)
 {
     v->reinject_info = INTR_VALID | INTR_TYPE_EXCEPTION << 8 | vector;
     /* In real mode no exception pushes one, and entry checks that (SDM, "VM-Entry Control Fields"). */
-    if (pushes_error_code(vector) && (vmreadn(VMCS_GUEST_CR0) & CR0_PE) != 0) {
+    if (pushes_error_code(vector) && (vmreadn(VMCS_GUEST_CR0) & CR0_PE) != 0)
         v->reinject_info |= INTR_ERROR_CODE;
-    }
     v->reinject_error = error;
     v->reinject_valid = true;
 }
@@ -46,12 +45,10 @@ static void inject_ordered(struct vmx_vcpu *v, uint32_t *blocked)
         vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, now);
         *blocked = now;
     }
-    if ((v->reinject_info & INTR_ERROR_CODE) != 0) {
+    if ((v->reinject_info & INTR_ERROR_CODE) != 0)
         vmwrite32(VMCS_ENTRY_ERROR_CODE, v->reinject_error);
-    }
-    if (type == INTR_TYPE_SOFT_INTERRUPT || type == INTR_TYPE_PRIV_EXCEPTION || type == INTR_TYPE_SOFT_EXCEPTION) {
+    if (type == INTR_TYPE_SOFT_INTERRUPT || type == INTR_TYPE_PRIV_EXCEPTION || type == INTR_TYPE_SOFT_EXCEPTION)
         vmwrite32(VMCS_ENTRY_INSTR_LEN, v->reinject_len);
-    }
     vmwrite32(VMCS_ENTRY_INTR_INFO, v->reinject_info);
     v->reinject_valid = false;
 }
@@ -59,19 +56,18 @@ static void inject_ordered(struct vmx_vcpu *v, uint32_t *blocked)
 /* The CPU takes it from here: RVI names the highest request. */
 static void hand_to_cpu(struct vmx_vcpu *v)
 {
-    if (!__atomic_exchange_n(&v->vlapic.irr_dirty, false, __ATOMIC_ACQUIRE)) {
+    if (!__atomic_exchange_n(&v->vlapic.irr_dirty, false, __ATOMIC_ACQUIRE))
         return;
-    }
     int vector = vlapic_highest_irr(v);
     uint16_t status = vmread16(VMCS_GUEST_INTR_STATUS);
-    if (vector > (status & 0xff)) {
+    if (vector > (status & 0xff))
         vmwrite16(VMCS_GUEST_INTR_STATUS, (uint16_t)((status & 0xff00) | vector));
-    }
 }
 
 /* Software APIC: which vector is next, and from what TPR on the CPU shall tell us that the guest lowered it (MOV to CR8). */
 static int next_from_apic(struct vmx_vcpu *v)
 {
+    (void)__atomic_exchange_n(&v->vlapic.irr_dirty, false, __ATOMIC_ACQUIRE); /* before the look: what comes later sets it again */
     int top = vlapic_highest_irr(v);
     int vector = vlapic_deliverable(v);
     uint32_t threshold = top >= 0 && vector < 0 ? (uint32_t)top >> 4 : 0;
@@ -81,9 +77,8 @@ static int next_from_apic(struct vmx_vcpu *v)
         vmwrite32(VMCS_TPR_THRESHOLD, threshold);
         v->tpr_threshold = threshold;
     }
-    if (top < 0) {
-        v->vlapic.irr_dirty = false; /* nothing to look at until the next vlapic_set_irr */
-    }
+    if (top >= 0)
+        v->vlapic.irr_dirty = true; /* there is still something to look at */
     return vector;
 }
 
@@ -102,20 +97,17 @@ static uint32_t inject_interrupt(struct vmx_vcpu *v, bool callback, bool may)
     int vector = -1;
     if (vmx_caps.virtual_interrupts) {
         hand_to_cpu(v);
-    } else if (__atomic_load_n(&v->vlapic.irr_dirty, __ATOMIC_ACQUIRE)) {
+    } else if (v->vlapic.irr_dirty) {
         vector = next_from_apic(v);
     }
-    if (!callback && vector < 0) {
+    if (!callback && vector < 0)
         return 0;
-    }
-    if (!may) {
+    if (!may)
         return PROC_INTERRUPT_WINDOW;
-    }
     uint32_t chosen = callback ? v->callback_vector : (uint32_t)vector;
     vmwrite32(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXTERNAL << 8 | chosen);
-    if (!callback) {
+    if (!callback)
         vlapic_accept(v, (uint8_t)vector);
-    }
     return callback && vector >= 0 ? PROC_INTERRUPT_WINDOW : 0;
 }
 
@@ -124,9 +116,8 @@ static void inject_slow(struct vmx_vcpu *v, bool callback)
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
     uint32_t windows = 0;
     bool taken = v->reinject_valid;
-    if (taken) {
+    if (taken)
         inject_ordered(v, &blocked);
-    }
     if (v->nmi_pending && !taken && (blocked & (BLOCK_NMI | BLOCK_MOV_SS | BLOCK_STI)) == 0) {
         vmwrite32(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_NMI << 8 | NMI_VECTOR);
         v->nmi_pending = false;
@@ -143,7 +134,6 @@ void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending)
     bool callback = upcall_pending && v->callback_vector != 0;
     /* Acquire in inject_interrupt; here a stale false only delays to the kick that follows vlapic_set_irr. */
     bool any = callback | v->reinject_valid | v->nmi_pending | v->vlapic.irr_dirty;
-    if (any || (v->proc_ctls & WINDOWS) != 0) {
+    if (any || (v->proc_ctls & WINDOWS) != 0)
         inject_slow(v, callback);
-    }
 }

@@ -11,30 +11,26 @@ static const struct io_range kept[] = {
 
 bool io_policy_kept(unsigned i, struct io_range *out)
 {
-    if (i >= ARRAY_SIZE(kept)) {
+    if (i >= ARRAY_SIZE(kept))
         return false;
-    }
     *out = kept[i];
     return true;
 }
 
 bool io_policy_direct(bool privileged, uint16_t port, bool owned)
 {
-    if (!privileged || owned) {
+    if (!privileged || owned)
         return false;
-    }
     for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
-        if (port >= kept[i].first && port <= kept[i].last) {
+        if (port >= kept[i].first && port <= kept[i].last)
             return false;
-        }
     }
     return true;
 }
 
 uint32_t io_policy_read(uint16_t port, unsigned size)
 {
-    if (port == 0x42) {
+    if (port == 0x42)
         return 0; /* all-ones would keep Linux's PIT calibration waiting through 100,000 exits */
-    }
     return size >= 4 ? 0xffffffffU : (1U << 8 * size) - 1;
 }

@@ -66,12 +66,10 @@ static bool holds(enum condition when, const struct vmx_caps *caps)
  * stays our decision: every other access exits, and vlapic.c answers. */
 static enum msr_access x2apic_access(uint32_t reg, bool write, const struct vmx_caps *caps)
 {
-    if (!caps->virtual_interrupts) {
+    if (!caps->virtual_interrupts)
         return MSR_HANDLER;
-    }
-    if (write) {
+    if (write)
         return reg == VLAPIC_TPR || reg == VLAPIC_EOI || reg == VLAPIC_SELF_IPI ? MSR_DIRECT : MSR_HANDLER;
-    }
     bool in_page = reg == VLAPIC_ID || reg == VLAPIC_VERSION || reg == VLAPIC_TPR || reg == VLAPIC_PPR || reg == VLAPIC_LDR ||
                    reg == VLAPIC_SVR || (reg >= VLAPIC_ISR && reg <= VLAPIC_ESR) || reg == VLAPIC_ICR ||
                    (reg >= VLAPIC_LVT_TIMER && reg <= VLAPIC_INITIAL_COUNT) || reg == VLAPIC_DIVIDE;
@@ -80,13 +78,11 @@ static enum msr_access x2apic_access(uint32_t reg, bool write, const struct vmx_
 
 struct msr_rule msr_policy(uint32_t msr, bool write, const struct vmx_caps *caps)
 {
-    if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+    if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
         return (struct msr_rule){x2apic_access(msr - MSR_X2APIC_FIRST, write, caps), 0};
-    }
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (rows[i].msr == msr && holds(rows[i].when, caps)) {
+        if (rows[i].msr == msr && holds(rows[i].when, caps))
             return (struct msr_rule){write ? rows[i].write : rows[i].read, rows[i].value};
-        }
     }
     return (struct msr_rule){MSR_GP, 0};
 }
@@ -94,9 +90,8 @@ struct msr_rule msr_policy(uint32_t msr, bool write, const struct vmx_caps *caps
 bool msr_policy_listed(unsigned i, uint32_t *msr)
 {
     const unsigned x2apic = MSR_X2APIC_LAST - MSR_X2APIC_FIRST + 1;
-    if (i >= ARRAY_SIZE(rows) + x2apic) {
+    if (i >= ARRAY_SIZE(rows) + x2apic)
         return false;
-    }
     *msr = i < x2apic ? MSR_X2APIC_FIRST + i : rows[i - x2apic].msr;
     return true;
 }

@@ -82,9 +82,8 @@ void switch_save(struct vmx_vcpu *v)
     v->cstar = rdmsr(MSR_CSTAR);
     v->fmask = rdmsr(MSR_FMASK);
     v->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-    if (vmx_caps.rdtscp) {
+    if (vmx_caps.rdtscp)
         v->tsc_aux = rdmsr(MSR_TSC_AUX);
-    }
     if (vmx_caps.spec_ctrl) {
         v->spec_ctrl = rdmsr(MSR_SPEC_CTRL);
         wrmsr(MSR_SPEC_CTRL, 0);
@@ -105,12 +104,10 @@ void switch_restore(const struct vmx_vcpu *v)
     wrmsr(MSR_CSTAR, v->cstar);
     wrmsr(MSR_FMASK, v->fmask);
     wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
-    if (vmx_caps.rdtscp) {
+    if (vmx_caps.rdtscp)
         wrmsr(MSR_TSC_AUX, v->tsc_aux);
-    }
-    if (vmx_caps.spec_ctrl) {
+    if (vmx_caps.spec_ctrl)
         wrmsr(MSR_SPEC_CTRL, v->spec_ctrl);
-    }
 }
 
 void switch_reset(struct vmx_vcpu *v)
@@ -134,9 +131,8 @@ static void invalidate_vpid(uint16_t vpid)
     const struct { uint64_t vpid, address; } operand = {vpid, 0};
     bool failed;
     __asm__ volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(1UL) : "memory");
-    if (failed) {
+    if (failed)
         panic("INVVPID of %u failed", vpid);
-    }
 }
 
 static void moved_here(struct vmx_vcpu *v)
@@ -157,12 +153,10 @@ void vmx_load(struct vmx_vcpu *v)
     ASSERT(on_cpu[cpu].loaded == NULL);
     vmcs_make_current(v);
     on_cpu[cpu].loaded = v;
-    if (v->last_cpu != cpu) {
+    if (v->last_cpu != cpu)
         moved_here(v);
-    }
-    if (vmx_caps.ibpb_on_switch && on_cpu[cpu].last_owner != v->domid + 1U) {
+    if (vmx_caps.ibpb_on_switch && on_cpu[cpu].last_owner != v->domid + 1U)
         wrmsr(MSR_PRED_CMD, 1);
-    }
     on_cpu[cpu].last_owner = v->domid + 1U;
     switch_restore(v);
 }

@@ -21,9 +21,8 @@ static enum status alloc_frames(struct vmx_vcpu *v)
     for (unsigned i = 0; i < VMX_FRAMES; i++) {
         hfn_t f;
         enum status status = frame_alloc(FRAME_ORDER_4K, v->domid, FRAME_VMX, &f);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK)
             return status;
-        }
         *where[i] = hpa_of_hfn(f);
     }
     v->apic_page = root_va(v->apic_page_pa);
@@ -35,9 +34,8 @@ static void free_frames(struct vmx_vcpu *v)
 {
     const hpa_t frames[VMX_FRAMES] = {v->vmcs, v->apic_page_pa, v->xsave_pa};
     for (unsigned i = 0; i < VMX_FRAMES; i++) {
-        if (frames[i].v != 0) {
+        if (frames[i].v != 0)
             frame_free(hfn_of_hpa(frames[i]), FRAME_ORDER_4K);
-        }
     }
     v->vmcs = v->apic_page_pa = v->xsave_pa = hpa(0);
 }
@@ -89,9 +87,8 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     vmcs_borrow(v);
     setup_guest_reset(v, (uint16_t)(vector << 8));
     vlapic_reset(v);
-    if (vmx_caps.virtual_interrupts) {
+    if (vmx_caps.virtual_interrupts)
         vmwrite16(VMCS_GUEST_INTR_STATUS, 0);
-    }
     v->gprs.rdx = cpuid(1, 0).eax; /* SDM vol 3, "Processor State After Reset": EDX holds the signature */
     if (switch_loaded() == v) {
         switch_restore(v);

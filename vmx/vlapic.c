@@ -32,9 +32,8 @@ void vlapic_reset(struct vmx_vcpu *v)
     set(v, VLAPIC_VERSION, VERSION);
     set(v, VLAPIC_LDR, (v->vlapic.id >> 4) << 16 | 1U << (v->vlapic.id & 15));
     set(v, VLAPIC_SVR, 0xff);
-    for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST; reg++) {
+    for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST; reg++)
         set(v, reg, LVT_MASKED);
-    }
     v->vlapic.timer_tsc_deadline = 0;
     v->vlapic.timer_armed_tsc = 0;
     v->vlapic.esr_next = 0;
@@ -52,9 +51,8 @@ static int highest(const struct vmx_vcpu *v, uint32_t base)
 {
     for (int i = 7; i >= 0; i--) {
         uint32_t word = get(v, base + (uint32_t)i);
-        if (word != 0) {
+        if (word != 0)
             return i * 32 + 31 - __builtin_clz(word);
-        }
     }
     return -1;
 }
@@ -91,9 +89,8 @@ void vlapic_set_irr(struct vmx_vcpu *v, uint8_t vector)
         vlapic_error(v, VLAPIC_ESR_RECEIVE_ILLEGAL);
         return;
     }
-    if (!enabled(v)) {
+    if (!enabled(v))
         return; /* software-disabled: fixed interrupts are not accepted */
-    }
     set_bit(v, VLAPIC_IRR, vector);
     __atomic_store_n(&v->vlapic.irr_dirty, true, __ATOMIC_RELEASE);
 }
@@ -109,9 +106,8 @@ uint32_t vlapic_ppr(const struct vmx_vcpu *v)
 int vlapic_deliverable(const struct vmx_vcpu *v)
 {
     int vector = vlapic_highest_irr(v);
-    if (vector < 0 || ((uint32_t)vector & 0xf0U) <= (vlapic_ppr(v) & 0xf0U)) {
+    if (vector < 0 || ((uint32_t)vector & 0xf0U) <= (vlapic_ppr(v) & 0xf0U))
         return -1;
-    }
     return vector;
 }
 
@@ -135,12 +131,10 @@ void vlapic_take_back(struct vmx_vcpu *v, uint8_t vector)
 
 bool vlapic_is_addressed(const struct vmx_vcpu *v, uint32_t dest, bool logical)
 {
-    if (dest == 0xffffffffU) {
+    if (dest == 0xffffffffU)
         return true;
-    }
-    if (!logical) {
+    if (!logical)
         return dest == v->vlapic.id;
-    }
     uint32_t ldr = get(v, VLAPIC_LDR);
     return (dest ^ ldr) >> 16 == 0 && (dest & ldr & 0xffff) != 0;
 }
@@ -179,24 +173,21 @@ void vlapic_timer_fired(struct vmx_vcpu *v, uint64_t now)
     uint32_t lvt = get(v, VLAPIC_LVT_TIMER);
     if (timer_mode(v) == LVT_PERIODIC) {
         v->vlapic.timer_armed_tsc += period_ticks(v);
-        if (v->vlapic.timer_armed_tsc + period_ticks(v) < now) {
+        if (v->vlapic.timer_armed_tsc + period_ticks(v) < now)
             v->vlapic.timer_armed_tsc = now; /* missed periods are not made up for */
-        }
     } else {
         v->vlapic.timer_armed_tsc = 0;
         v->vlapic.timer_tsc_deadline = 0;
     }
-    if ((lvt & LVT_MASKED) == 0) {
+    if ((lvt & LVT_MASKED) == 0)
         vlapic_set_irr(v, (uint8_t)lvt);
-    }
 }
 
 static uint32_t current_count(const struct vmx_vcpu *v, uint64_t now)
 {
     uint64_t due = vlapic_timer_due(v);
-    if (timer_mode(v) == LVT_TSC_DEADLINE || due <= now) {
+    if (timer_mode(v) == LVT_TSC_DEADLINE || due <= now)
         return 0;
-    }
     return (uint32_t)MIN((due - now) >> divide_shift(v), (uint64_t)get(v, VLAPIC_INITIAL_COUNT));
 }
 
@@ -207,9 +198,8 @@ uint64_t vlapic_tsc_deadline_read(const struct vmx_vcpu *v)
 
 void vlapic_tsc_deadline_write(struct vmx_vcpu *v, uint64_t value)
 {
-    if (timer_mode(v) == LVT_TSC_DEADLINE) {
+    if (timer_mode(v) == LVT_TSC_DEADLINE)
         v->vlapic.timer_tsc_deadline = value;
-    }
 }
 
 /* ---- registers ---- */
@@ -249,20 +239,17 @@ bool vlapic_read(const struct vmx_vcpu *v, uint32_t reg, uint64_t now, uint64_t 
 static void end_of_interrupt(struct vmx_vcpu *v)
 {
     int vector = highest(v, VLAPIC_ISR);
-    if (vector >= 0) {
+    if (vector >= 0)
         clear_bit(v, VLAPIC_ISR, (uint8_t)vector);
-    }
 }
 
 static enum vlapic_result write_svr(struct vmx_vcpu *v, uint64_t value)
 {
-    if ((value & ~0x3ffUL) != 0) {
+    if ((value & ~0x3ffUL) != 0)
         return VLAPIC_GP;
-    }
     set(v, VLAPIC_SVR, (uint32_t)value & 0x1ff); /* focus checking does not exist any more */
-    for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST && !enabled(v); reg++) {
+    for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST && !enabled(v); reg++)
         set(v, reg, get(v, reg) | LVT_MASKED);
-    }
     return VLAPIC_DONE;
 }
 
@@ -270,14 +257,12 @@ static enum vlapic_result write_lvt(struct vmx_vcpu *v, uint32_t reg, uint64_t v
 {
     static const uint32_t valid[] = {0x710ff, 0x117ff, 0x117ff, 0x1f7ff, 0x1f7ff, 0x110ff}; /* timer thermal PMC LINT0 LINT1 error */
     uint32_t allowed = valid[reg - VLAPIC_LVT_TIMER];
-    if ((value & ~(uint64_t)allowed) != 0) {
+    if ((value & ~(uint64_t)allowed) != 0)
         return VLAPIC_GP;
-    }
     uint32_t old_mode = timer_mode(v);
     set(v, reg, ((uint32_t)value & ~0x1000U) | (enabled(v) ? 0 : LVT_MASKED)); /* bit 12 is delivery status, read-only */
-    if (reg != VLAPIC_LVT_TIMER) {
+    if (reg != VLAPIC_LVT_TIMER)
         return VLAPIC_DONE;
-    }
     if (((old_mode ^ timer_mode(v)) & LVT_TSC_DEADLINE) != 0) { /* SDM: changing to or from TSC-deadline mode disarms */
         v->vlapic.timer_armed_tsc = 0;
         v->vlapic.timer_tsc_deadline = 0;
@@ -287,9 +272,8 @@ static enum vlapic_result write_lvt(struct vmx_vcpu *v, uint32_t reg, uint64_t v
 
 static enum vlapic_result write_icr(struct vmx_vcpu *v, uint64_t value)
 {
-    if ((value & 0xfff32000UL) != 0) {
+    if ((value & 0xfff32000UL) != 0)
         return VLAPIC_GP;
-    }
     set(v, VLAPIC_ICR, (uint32_t)value & ~0x1000U);
     reg_ptr(v, VLAPIC_ICR)[1] = (uint32_t)(value >> 32);
     return VLAPIC_SEND;
@@ -297,9 +281,8 @@ static enum vlapic_result write_icr(struct vmx_vcpu *v, uint64_t value)
 
 static enum vlapic_result write_initial_count(struct vmx_vcpu *v, uint32_t value, uint64_t now)
 {
-    if (timer_mode(v) == LVT_TSC_DEADLINE) {
+    if (timer_mode(v) == LVT_TSC_DEADLINE)
         return VLAPIC_DONE;
-    }
     set(v, VLAPIC_INITIAL_COUNT, value);
     v->vlapic.timer_armed_tsc = value == 0 ? 0 : now;
     return VLAPIC_TIMER;
@@ -307,9 +290,8 @@ static enum vlapic_result write_initial_count(struct vmx_vcpu *v, uint32_t value
 
 static enum vlapic_result write_divide(struct vmx_vcpu *v, uint64_t value, uint64_t now)
 {
-    if ((value & ~0xbUL) != 0) {
+    if ((value & ~0xbUL) != 0)
         return VLAPIC_GP;
-    }
     uint32_t left = current_count(v, now);
     uint32_t initial = get(v, VLAPIC_INITIAL_COUNT);
     set(v, VLAPIC_DIVIDE, (uint32_t)value);
@@ -322,34 +304,28 @@ static enum vlapic_result write_divide(struct vmx_vcpu *v, uint64_t value, uint6
 
 enum vlapic_result vlapic_write(struct vmx_vcpu *v, uint32_t reg, uint64_t value, uint64_t now)
 {
-    if (reg >= VLAPIC_LVT_TIMER && reg <= VLAPIC_LVT_LAST) {
+    if (reg >= VLAPIC_LVT_TIMER && reg <= VLAPIC_LVT_LAST)
         return write_lvt(v, reg, value);
-    }
-    if (reg == VLAPIC_ICR) {
+    if (reg == VLAPIC_ICR)
         return write_icr(v, value);
-    }
-    if (value >> 32 != 0) {
+    if (value >> 32 != 0)
         return VLAPIC_GP;
-    }
     switch (reg) {
     case VLAPIC_TPR:
-        if (value > 0xff) {
+        if (value > 0xff)
             return VLAPIC_GP;
-        }
         set(v, reg, (uint32_t)value);
         return VLAPIC_DONE;
     case VLAPIC_EOI:
-        if (value != 0) {
+        if (value != 0)
             return VLAPIC_GP;
-        }
         end_of_interrupt(v);
         return VLAPIC_DONE;
     case VLAPIC_SVR:
         return write_svr(v, value);
     case VLAPIC_ESR:
-        if (value != 0) {
+        if (value != 0)
             return VLAPIC_GP;
-        }
         set(v, VLAPIC_ESR, v->vlapic.esr_next);
         v->vlapic.esr_next = 0;
         return VLAPIC_DONE;
@@ -358,9 +334,8 @@ enum vlapic_result vlapic_write(struct vmx_vcpu *v, uint32_t reg, uint64_t value
     case VLAPIC_DIVIDE:
         return write_divide(v, value, now);
     case VLAPIC_SELF_IPI:
-        if (value > 0xff) {
+        if (value > 0xff)
             return VLAPIC_GP;
-        }
         vlapic_set_irr(v, (uint8_t)value);
         return VLAPIC_DONE;
     default:

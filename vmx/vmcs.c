@@ -15,39 +15,34 @@ void vmcs_make_current(const struct vmx_vcpu *v)
 {
     bool failed;
     __asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(v->vmcs.v) : "memory");
-    if (failed) {
+    if (failed)
         panic("VMPTRLD 0x%lx failed", v->vmcs.v);
-    }
 }
 
 void vmcs_clear(const struct vmx_vcpu *v)
 {
     bool failed;
     __asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(v->vmcs.v) : "memory");
-    if (failed) {
+    if (failed)
         panic("VMCLEAR 0x%lx failed", v->vmcs.v);
-    }
 }
 
 void vmcs_borrow(struct vmx_vcpu *v)
 {
-    if (switch_loaded() != v) {
+    if (switch_loaded() != v)
         vmcs_make_current(v);
-    }
 }
 
 void vmcs_return(struct vmx_vcpu *v)
 {
     const struct vmx_vcpu *loaded = switch_loaded();
-    if (loaded == v) {
+    if (loaded == v)
         return;
-    }
     /* Cleared, so that another CPU may load it; a cleared VMCS is entered with VMLAUNCH again. */
     vmcs_clear(v);
     v->launched = false;
-    if (loaded != NULL) {
+    if (loaded != NULL)
         vmcs_make_current(loaded);
-    }
 }
 
 static const char *const error_names[] = {
@@ -72,8 +67,7 @@ static const char *const error_names[] = {
 
 const char *vmcs_error_name(uint32_t n)
 {
-    if (n < ARRAY_SIZE(error_names) && error_names[n] != NULL) {
+    if (n < ARRAY_SIZE(error_names) && error_names[n] != NULL)
         return error_names[n];
-    }
     return "unknown";
 }

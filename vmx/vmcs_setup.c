@@ -109,9 +109,8 @@ static void reset_segment(unsigned i, uint16_t selector, uint32_t ar)
 
 static void reset_segments(uint16_t cs)
 {
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 6; i++)
         reset_segment(i, i == 1 ? cs : 0, i == 1 ? 0x9b : 0x93);
-    }
     reset_segment(6, 0, 0x82);
     reset_segment(7, 0, 0x8b);
     vmwriten(VMCS_GUEST_GDTR_BASE, 0);

@@ -64,13 +64,11 @@ static void send(struct vcpu *v, uint64_t icr)
     }
     for (uint32_t i = 0; i < v->domain->nr_vcpus; i++) {
         struct vcpu *to = v->domain->vcpus[i];
-        if (to == NULL || !addressed(v, to, icr) || !sendable(v, to, mode)) {
+        if (to == NULL || !addressed(v, to, icr) || !sendable(v, to, mode))
             continue;
-        }
         deliver(to, (uint32_t)icr);
-        if (mode == DELIVER_LOWEST) {
+        if (mode == DELIVER_LOWEST)
             return; /* the first that matches is as good as any */
-        }
     }
 }
 

@@ -16,9 +16,8 @@ static struct cpuid_regs of_vcpu(struct vcpu *v, uint32_t leaf, uint32_t subleaf
         .virtual_interrupts = vmx_caps.virtual_interrupts,
         .xcr0 = v->vmx.xcr0,
     };
-    if (leaf == 1) {
+    if (leaf == 1)
         facts.osxsave = (vmreadn(VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0;
-    }
     if (leaf == CPUID_XEN_BASE + 3) {
         uint64_t tsc, ns;
         facts.tsc_khz = clock_tsc_khz();
@@ -31,9 +30,8 @@ enum exit_action exit_cpuid(struct vcpu *v)
 {
     struct vmx_gprs *g = &v->vmx.gprs;
     struct cpuid_regs r;
-    if (!cpuid_policy_constant((uint32_t)g->rax, &r)) {
+    if (!cpuid_policy_constant((uint32_t)g->rax, &r))
         r = of_vcpu(v, (uint32_t)g->rax, (uint32_t)g->rcx);
-    }
     g->rax = r.eax;
     g->rbx = r.ebx;
     g->rcx = r.ecx;

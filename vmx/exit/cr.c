@@ -17,9 +17,8 @@ static uint64_t operand(struct vcpu *v, unsigned gpr)
  * again, and the CPU does the rest of it: mode changes, page-directory pointers, faults. */
 static enum exit_action guest_cr0(uint64_t value)
 {
-    if ((value & (CR0_CD | CR0_NW)) == CR0_NW) {
+    if ((value & (CR0_CD | CR0_NW)) == CR0_NW)
         return EXIT_INJECT_GP;
-    }
     vmwriten(VMCS_CR0_SHADOW, (vmreadn(VMCS_CR0_SHADOW) & ~SETUP_CR0_MASK) | (value & SETUP_CR0_MASK));
     return EXIT_RESUME;
 }
@@ -27,11 +26,9 @@ static enum exit_action guest_cr0(uint64_t value)
 enum exit_action exit_cr(struct vcpu *v)
 {
     struct cr_access a = decode_cr(v->vmx.exit.qualification);
-    if (a.kind == CR_WRITE && a.cr == 0) {
+    if (a.kind == CR_WRITE && a.cr == 0)
         return guest_cr0(operand(v, a.gpr));
-    }
-    if (a.kind == CR_WRITE && a.cr == 4) {
+    if (a.kind == CR_WRITE && a.cr == 4)
         return EXIT_INJECT_GP; /* all our bits of CR4 read 0; setting one asks for what CPUID does not offer */
-    }
     return exit_kill(v, "a control-register access that no control makes exit");
 }

@@ -21,9 +21,8 @@
 static void note_interrupted_event(struct vmx_vcpu *v)
 {
     uint32_t info = vmread32(VMCS_IDT_VECTORING);
-    if ((info & INTR_VALID) == 0) {
+    if ((info & INTR_VALID) == 0)
         return;
-    }
     v->reinject_info = info & ~INTR_UNBLOCK_NMI; /* bit 12 is undefined here */
     v->reinject_error = (info & INTR_ERROR_CODE) != 0 ? vmread32(VMCS_IDT_VECTORING_ERROR) : 0;
     v->reinject_len = vmread32(VMCS_EXIT_INSTR_LEN);
@@ -32,15 +31,12 @@ static void note_interrupted_event(struct vmx_vcpu *v)
 
 static inline void read_exit(struct vmx_vcpu *v, unsigned what)
 {
-    if ((what & Q) != 0) {
+    if ((what & Q) != 0)
         v->exit.qualification = vmreadn(VMCS_EXIT_QUALIFICATION);
-    }
-    if ((what & L) != 0) {
+    if ((what & L) != 0)
         v->exit.instr_len = vmread32(VMCS_EXIT_INSTR_LEN);
-    }
-    if ((what & D) != 0) {
+    if ((what & D) != 0)
         note_interrupted_event(v);
-    }
 }
 
 /* A bit pattern that 32-bit code cannot hold: only a step over the 4 GiB line needs to know the mode. */
@@ -54,17 +50,14 @@ static void advance(struct vmx_vcpu *v)
 {
     uint64_t old = vmreadn(VMCS_GUEST_RIP);
     uint64_t rip = old + v->exit.instr_len;
-    if ((old ^ rip) >> 32 != 0) {
+    if ((old ^ rip) >> 32 != 0)
         rip = wrap_rip(rip);
-    }
     vmwriten(VMCS_GUEST_RIP, rip);
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
-    if ((blocked & (BLOCK_STI | BLOCK_MOV_SS)) != 0) {
+    if ((blocked & (BLOCK_STI | BLOCK_MOV_SS)) != 0)
         vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(BLOCK_STI | BLOCK_MOV_SS));
-    }
-    if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0 && (vmread64(VMCS_GUEST_DEBUGCTL) & 2) == 0) {
+    if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0 && (vmread64(VMCS_GUEST_DEBUGCTL) & 2) == 0)
         vmwriten(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-    }
 }
 
 static void kill(struct vcpu *v)

@@ -4,9 +4,8 @@
 
 enum exit_action exit_hlt(struct vcpu *v)
 {
-    if (vmx_if_set(&v->vmx)) {
+    if (vmx_if_set(&v->vmx))
         return EXIT_ADVANCE_BLOCK;
-    }
     vcpu_halt(v);
     return EXIT_ADVANCE_STOP;
 }

@@ -29,9 +29,8 @@ enum exit_action exit_window(struct vcpu *v)
  * Double Fault Exception": with #DB and #AC, which are benign, events are handled one after the other. */
 static void put_back_interrupted(struct vmx_vcpu *v)
 {
-    if (!v->reinject_valid) {
+    if (!v->reinject_valid)
         return;
-    }
     uint8_t vector = (uint8_t)v->reinject_info;
     if (INTR_TYPE(v->reinject_info) == INTR_TYPE_NMI) {
         v->nmi_pending = true;
@@ -46,9 +45,8 @@ static void debug_registers(uint64_t qualification)
 {
     uint64_t dr6 = read_dr6();
     write_dr6((dr6 & ~0xfUL) | (qualification & DECODE_DB_DR6));
-    if ((qualification & DECODE_DB_ACCESS) != 0) {
+    if ((qualification & DECODE_DB_ACCESS) != 0)
         vmwriten(VMCS_GUEST_DR7, vmreadn(VMCS_GUEST_DR7) & ~DECODE_DB_ACCESS); /* DR7.GD has the same place */
-    }
 }
 
 static void reinject(struct vcpu *v, uint32_t info)
@@ -79,12 +77,10 @@ enum exit_action exit_exception(struct vcpu *v)
         __asm__ volatile("int $18" : : : "memory"); /* the machine's trouble, not the guest's */
         return EXIT_RESUME;
     }
-    if (vector != VECTOR_DB && vector != VECTOR_AC) {
+    if (vector != VECTOR_DB && vector != VECTOR_AC)
         return exit_kill(v, "an exception that nobody asked to see");
-    }
-    if (vector == VECTOR_DB) {
+    if (vector == VECTOR_DB)
         debug_registers(v->vmx.exit.qualification);
-    }
     reinject(v, info);
     return EXIT_RESUME;
 }

@@ -45,9 +45,8 @@ enum exit_action exit_rdmsr(struct vcpu *v)
     struct msr_rule rule = msr_policy(msr, false, &vmx_caps);
     uint64_t value = rule.value;
     /* DIRECT cannot come here: its bit in the bitmap is clear. */
-    if (rule.access == MSR_GP || (rule.access != MSR_FIXED && !read_by_handler(v, msr, &value))) {
+    if (rule.access == MSR_GP || (rule.access != MSR_FIXED && !read_by_handler(v, msr, &value)))
         return EXIT_INJECT_GP;
-    }
     v->vmx.gprs.rax = (uint32_t)value;
     v->vmx.gprs.rdx = value >> 32;
     return EXIT_ADVANCE;
@@ -55,12 +54,10 @@ enum exit_action exit_rdmsr(struct vcpu *v)
 
 static enum exit_action write_apic_base(struct vcpu *v, uint64_t value)
 {
-    if (value == v->vmx.vlapic.base_msr) {
+    if (value == v->vmx.vlapic.base_msr)
         return EXIT_ADVANCE;
-    }
-    if ((value & APIC_BASE_MODES) != APIC_BASE_MODES) {
+    if ((value & APIC_BASE_MODES) != APIC_BASE_MODES)
         return exit_kill(v, "it left x2APIC mode, the only one that Corbel offers");
-    }
     return EXIT_INJECT_GP; /* the base and the boot-processor flag are fixed */
 }
 
@@ -68,9 +65,8 @@ static enum exit_action write_apic_base(struct vcpu *v, uint64_t value)
 static enum exit_action write_mtrr_def_type(struct vcpu *v, uint64_t value)
 {
     uint64_t type = value & 0xff;
-    if ((value & ~0xcffUL) != 0 || type == 2 || type == 3 || type > 6) {
+    if ((value & ~0xcffUL) != 0 || type == 2 || type == 3 || type > 6)
         return EXIT_INJECT_GP;
-    }
     v->vmx.mtrr_def_type = value;
     return EXIT_ADVANCE;
 }
@@ -81,9 +77,8 @@ static enum exit_action write_by_handler(struct vcpu *v, uint32_t msr, uint64_t 
     case MSR_APIC_BASE:
         return write_apic_base(v, value);
     case MSR_DEBUGCTL:
-        if ((value & ~DEBUGCTL_BTF) != 0) {
+        if ((value & ~DEBUGCTL_BTF) != 0)
             return EXIT_INJECT_GP;
-        }
         vmwrite64(VMCS_GUEST_DEBUGCTL, value);
         return EXIT_ADVANCE;
     case MSR_MTRR_DEF_TYPE:
