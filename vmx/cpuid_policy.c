@@ -224,18 +224,19 @@ static struct cpuid_regs leaf_xen(uint32_t leaf, uint32_t subleaf, const struct 
     }
 }
 
-bool cpuid_policy_constant(uint32_t leaf, struct cpuid_regs *out)
+const struct cpuid_regs *cpuid_policy_constant(uint32_t leaf)
 {
-    if (leaf > CPUID_BASIC_MAX || (BIT(leaf) & (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd))) != 0)
-        return false;
-    *out = policy.basic[leaf];
-    return true;
+    bool varies = leaf > CPUID_BASIC_MAX || (BIT(leaf) & (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd))) != 0;
+    return varies ? NULL : &policy.basic[leaf];
 }
 
 struct cpuid_regs cpuid_policy_get(uint32_t leaf, uint32_t subleaf, const struct cpuid_vcpu *v)
 {
     struct cpuid_regs r = {0};
-    if (cpuid_policy_constant(leaf, &r) || (leaf <= CPUID_BASIC_MAX && leaf > policy.basic[0].eax))
+    const struct cpuid_regs *constant = cpuid_policy_constant(leaf);
+    if (constant != NULL)
+        return *constant;
+    if (leaf <= CPUID_BASIC_MAX && leaf > policy.basic[0].eax)
         return r;
     if (leaf - CPUID_EXT_BASE <= CPUID_EXT_MAX)
         return policy.ext[leaf - CPUID_EXT_BASE];

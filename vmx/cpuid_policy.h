@@ -28,7 +28,7 @@ struct cpuid_vcpu {
 /* Reads the host through HOST and applies the policy. */
 void cpuid_policy_init(struct cpuid_regs (*host)(uint32_t leaf, uint32_t subleaf), const struct vmx_caps *caps);
 struct cpuid_regs cpuid_policy_get(uint32_t leaf, uint32_t subleaf, const struct cpuid_vcpu *v);
-/* The leaves that are the same for every vCPU and at any time: no struct cpuid_vcpu is needed. false: not one of them. */
-bool cpuid_policy_constant(uint32_t leaf, struct cpuid_regs *out);
+/* The leaves that are the same for every vCPU and at any time: no struct cpuid_vcpu is needed. NULL: not one of them. */
+const struct cpuid_regs *cpuid_policy_constant(uint32_t leaf);
 
 #endif

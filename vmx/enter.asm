@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: Apache-2.0
-; [ROOT] VM entry as a C function that returns: uint32_t vmx_enter_asm(struct vmx_vcpu *v).
-; 0: the guest ran and exited. 1: VMLAUNCH or VMRESUME failed. Guest registers are loaded from and saved to v->gprs; root's callee-saved
+; [ROOT] VM entry as a C function that returns: enum status vmx_enter_asm(struct vmx_vcpu *v).
+; 0, STATUS_OK: the guest ran and exited. VMLAUNCH or VMRESUME failed: what vmx_entry_failed(v) says. Guest registers are loaded from and saved to v->gprs; root's callee-saved
 ; registers and V itself lie on the stack meanwhile. RFLAGS after an exit is 2 (SDM vol 3, "Loading Host RIP, RSP, RFLAGS, and SSP").
 %include "offsets.inc"
 
@@ -11,6 +11,7 @@ section .text
 
 global vmx_enter_asm
 global vmx_exit_entry
+extern vmx_entry_failed
 
 vmx_enter_asm:
         push    rbp
@@ -50,7 +51,8 @@ vmx_enter_asm:
 .launch:
         vmlaunch
 .failed:
-        mov     eax, 1
+        mov     rdi, [rsp]      ; RSP is 16-byte aligned here, as the call wants it
+        call    vmx_entry_failed
         pop     rdi
         jmp     vmx_leave
 

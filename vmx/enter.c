@@ -7,9 +7,10 @@
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
 
-uint32_t vmx_enter_asm(struct vmx_vcpu *v); /* enter.asm */
+enum status vmx_enter_asm(struct vmx_vcpu *v);    /* enter.asm */
+enum status vmx_entry_failed(struct vmx_vcpu *v); /* called by it */
 
-static void clear_buffers(void)
+static __attribute__((noinline)) void clear_buffers(void)
 {
     if (vmx_caps.flush_l1d)
         wrmsr(MSR_FLUSH_CMD, 1); /* L1TF: the L1D holds nothing of root's or another guest's */
@@ -24,8 +25,11 @@ enum status vmx_enter(struct vmx_vcpu *v)
     if (vmx_caps.flush_l1d || vmx_caps.verw)
         clear_buffers();
     v->exits++;
-    if (vmx_enter_asm(v) == 0)
-        return STATUS_OK;
+    return vmx_enter_asm(v);
+}
+
+enum status vmx_entry_failed(struct vmx_vcpu *v)
+{
     uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
     log_error("d%uv%u: VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, vmcs_error_name(error));
     return STATUS_INVALID;

@@ -111,7 +111,8 @@ static uint32_t inject_interrupt(struct vmx_vcpu *v, bool callback, bool may)
     return callback && vector >= 0 ? PROC_INTERRUPT_WINDOW : 0;
 }
 
-static void inject_slow(struct vmx_vcpu *v, bool callback)
+/* Apart from its caller, so that an entry with nothing to deliver saves no registers for it. */
+static __attribute__((noinline)) void inject_slow(struct vmx_vcpu *v, bool callback)
 {
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
     uint32_t windows = 0;

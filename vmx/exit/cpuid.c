@@ -26,15 +26,26 @@ static struct cpuid_regs of_vcpu(struct vcpu *v, uint32_t leaf, uint32_t subleaf
     return cpuid_policy_get(leaf, subleaf, &facts);
 }
 
+static void answer(struct vmx_gprs *g, const struct cpuid_regs *r)
+{
+    g->rax = r->eax;
+    g->rbx = r->ebx;
+    g->rcx = r->ecx;
+    g->rdx = r->edx;
+}
+
+static __attribute__((noinline)) void answer_of_vcpu(struct vcpu *v)
+{
+    struct cpuid_regs r = of_vcpu(v, (uint32_t)v->vmx.gprs.rax, (uint32_t)v->vmx.gprs.rcx);
+    answer(&v->vmx.gprs, &r);
+}
+
 enum exit_action exit_cpuid(struct vcpu *v)
 {
-    struct vmx_gprs *g = &v->vmx.gprs;
-    struct cpuid_regs r;
-    if (!cpuid_policy_constant((uint32_t)g->rax, &r))
-        r = of_vcpu(v, (uint32_t)g->rax, (uint32_t)g->rcx);
-    g->rax = r.eax;
-    g->rbx = r.ebx;
-    g->rcx = r.ecx;
-    g->rdx = r.edx;
+    const struct cpuid_regs *constant = cpuid_policy_constant((uint32_t)v->vmx.gprs.rax);
+    if (constant != NULL)
+        answer(&v->vmx.gprs, constant);
+    else
+        answer_of_vcpu(v);
     return EXIT_ADVANCE;
 }

@@ -13,6 +13,7 @@
 #define Q 1U
 #define D 2U
 #define L 4U
+#define H 8U
 #define VECTOR_UD 6U
 #define VECTOR_GP 13U
 
@@ -60,14 +61,14 @@ static void advance(struct vmx_vcpu *v)
         vmwriten(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
-static void kill(struct vcpu *v)
+static __attribute__((noinline)) void kill(struct vcpu *v)
 {
     const char *why = v->vmx.kill_why != NULL ? v->vmx.kill_why : "an exit that Corbel does not handle";
     log_guest(v->domain->id, "v%u: exit reason %u at rip %lx: %s", v->id, v->vmx.exit.reason, vmreadn(VMCS_GUEST_RIP), why);
     domain_kill(v->domain, why);
 }
 
-static void carry_out(struct vcpu *v, enum exit_action action)
+static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action action)
 {
     switch (action) {
     case EXIT_RESUME:
@@ -92,9 +93,17 @@ static void carry_out(struct vcpu *v, enum exit_action action)
     }
 }
 
-static enum exit_action handle(struct vcpu *v)
+static inline enum exit_action handle(struct vcpu *v)
 {
-    switch (v->vmx.exit.reason) {
+    uint32_t reason = v->vmx.exit.reason;
+#define EXIT(number, handler, what)                 \
+    if (((what) & H) != 0 && reason == (number)) {  \
+        read_exit(&v->vmx, what);                   \
+        return handler(v);                          \
+    }
+#include "vmx/exit/exits.def"
+#undef EXIT
+    switch (reason) {
 #define EXIT(number, handler, what)  \
     case number:                     \
         read_exit(&v->vmx, what);    \
@@ -116,5 +125,9 @@ void exit_dispatch(struct vcpu *v)
         kill(v);
         return;
     }
-    carry_out(v, handle(v));
+    enum exit_action action = handle(v);
+    if (action == EXIT_ADVANCE)
+        advance(&v->vmx);
+    else
+        carry_out(v, action);
 }
