@@ -36,10 +36,7 @@ static void fill_msr(uint8_t *map)
     }
 }
 
-static void fill_io_closed(uint8_t *map)
-{
-    memset(map, 0xff, PAGE_SIZE);
-}
+static void fill_io_closed(uint8_t *map) { memset(map, 0xff, PAGE_SIZE); }
 
 /* Dom0's map of the ports [BASE, +32768). The console has eight ports, of which just one is a multiple of eight. */
 static void fill_io(uint8_t *map, uint32_t base)
@@ -60,15 +57,9 @@ static void fill_io(uint8_t *map, uint32_t base)
     }
 }
 
-static void fill_io_low(uint8_t *map)
-{
-    fill_io(map, 0);
-}
+static void fill_io_low(uint8_t *map) { fill_io(map, 0); }
 
-static void fill_io_high(uint8_t *map)
-{
-    fill_io(map, PORTS_PER_MAP);
-}
+static void fill_io_high(uint8_t *map) { fill_io(map, PORTS_PER_MAP); }
 
 static const struct { hpa_t *map; void (*fill)(uint8_t *map); const char *wrong; } maps[] = {
     {&domu.msr, fill_msr, "the MSR bitmap differs from the policy"},
@@ -118,7 +109,4 @@ bool bitmaps_check(char *why, size_t len)
     return wrong == NULL;
 }
 
-const struct bitmaps *bitmaps_for(bool privileged)
-{
-    return privileged ? &dom0 : &domu;
-}
+const struct bitmaps *bitmaps_for(bool privileged) { return privileged ? &dom0 : &domu; }

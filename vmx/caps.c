@@ -7,6 +7,7 @@
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/platform/machine.h"
+#include "kernel/time/clock.h"
 #include "vmx/vmcs.h"
 
 #define MSR_VMX_BASIC 0x480U
@@ -16,6 +17,7 @@
 #define MSR_VMX_PROC2 0x48bU
 #define MSR_VMX_EPT_VPID_CAP 0x48cU
 #define BASIC_TRUE_CTLS (1UL << 55)
+#define PREEMPTION_US 1000U /* no guest runs longer without an exit, whatever happens to interrupts */
 #define MISC_STORE_LMA (1UL << 5)
 #define XCR0_OFFER 0xe7UL /* x87, SSE, AVX, AVX-512: what fits one page and has no supervisor part */
 
@@ -57,6 +59,7 @@ static const struct { enum group group; uint32_t bit; const char *name; } requir
 
 /* Taken when they exist. Those of APIC virtualization count only together. */
 static const uint32_t optional[GROUP_COUNT] = {
+    [GROUP_PIN] = PIN_PREEMPTION_TIMER,
     [GROUP_PROC] = PROC_MWAIT | PROC_RDPMC | PROC_MONITOR,
     [GROUP_PROC2] = PROC2_RDTSCP | PROC2_INVPCID | PROC2_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS,
 };
@@ -152,6 +155,8 @@ enum status caps_init(void)
     };
     uint64_t vpid_cap = rdmsr(MSR_VMX_EPT_VPID_CAP) >> 32;
     c->invvpid = (vpid_cap & 1) != 0 && (vpid_cap & 1UL << 9) != 0;
+    if ((c->pin & PIN_PREEMPTION_TIMER) != 0)
+        c->preemption_ticks = (uint32_t)(clock_tsc_khz() * PREEMPTION_US / 1000 >> (rdmsr(MSR_VMX_MISC) & 31)) + 1;
     choose_apic(c);
     choose_guest_features(c);
     choose_mitigations(c);

@@ -10,6 +10,7 @@ struct vmx_caps {
     uint32_t revision;
     uint32_t pin, proc, proc2, exit, entry; /* the settings in use: required ones plus those optional ones that exist */
     uint64_t cr0_fixed0, cr4_fixed0;        /* bits that must be 1 in VMX operation */
+    uint32_t preemption_ticks;              /* timer value for PREEMPTION_US; 0: no such timer */
     uint64_t guest_cr4;                     /* bits that a guest may own */
     uint64_t xcr0_offer;                    /* 0: no XSAVE; FXSAVE is used */
     uint64_t arch_caps;                     /* IA32_ARCH_CAPABILITIES as guests see it */

@@ -47,10 +47,7 @@ static void gprs_set(struct vmx_gprs *g, const struct cbl_vcpu_context *c)
 }
 
 /* What the guest reads from a control register: its own bits, and the shadow of ours. */
-static uint64_t seen(uint64_t real, uint64_t mask, uint64_t shadow)
-{
-    return (real & ~mask) | (shadow & mask);
-}
+static uint64_t seen(uint64_t real, uint64_t mask, uint64_t shadow) { return (real & ~mask) | (shadow & mask); }
 
 static void vmcs_get(struct cbl_vcpu_context *c)
 {

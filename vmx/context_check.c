@@ -9,10 +9,7 @@
 #define RFLAGS_DEFINED 0x3f7fd7UL
 #define INTERRUPTIBILITY_DEFINED 0xbU /* STI, MOV SS, NMI */
 
-bool context_canonical(uint64_t a)
-{
-    return (uint64_t)((int64_t)(a << 16) >> 16) == a;
-}
+bool context_canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) == a; }
 
 bool context_xcr0_valid(uint64_t value, uint64_t offer)
 {

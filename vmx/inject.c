@@ -10,11 +10,7 @@
 #define NMI_VECTOR 2U
 #define WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
 
-bool vmx_if_set(struct vmx_vcpu *v)
-{
-    (void)v;
-    return (vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0;
-}
+bool vmx_if_set(struct vmx_vcpu *v) { (void)v; return (vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0; }
 
 bool vmx_interruptible(struct vmx_vcpu *v)
 {

@@ -28,10 +28,7 @@ static struct {
     uint32_t last_owner; /* domid + 1 of the last vCPU loaded; 0: none yet */
 } on_cpu[MAX_CPUS];
 
-struct vmx_vcpu *switch_loaded(void)
-{
-    return on_cpu[cpu_id()].loaded;
-}
+struct vmx_vcpu *switch_loaded(void) { return on_cpu[cpu_id()].loaded; }
 
 static void xsetbv(uint64_t value)
 {

@@ -40,10 +40,7 @@ void vlapic_reset(struct vmx_vcpu *v)
     v->vlapic.irr_dirty = false;
 }
 
-static bool enabled(const struct vmx_vcpu *v)
-{
-    return (get(v, VLAPIC_SVR) & VLAPIC_SVR_ENABLE) != 0;
-}
+static bool enabled(const struct vmx_vcpu *v) { return (get(v, VLAPIC_SVR) & VLAPIC_SVR_ENABLE) != 0; }
 
 /* ---- interrupts in and out ---- */
 
@@ -68,10 +65,7 @@ static void clear_bit(struct vmx_vcpu *v, uint32_t base, uint8_t vector)
     __atomic_fetch_and(reg_ptr(v, base + vector / 32U), ~(1U << (vector & 31)), __ATOMIC_RELAXED);
 }
 
-int vlapic_highest_irr(const struct vmx_vcpu *v)
-{
-    return highest(v, VLAPIC_IRR);
-}
+int vlapic_highest_irr(const struct vmx_vcpu *v) { return highest(v, VLAPIC_IRR); }
 
 void vlapic_error(struct vmx_vcpu *v, uint32_t esr_bit)
 {
@@ -111,10 +105,7 @@ int vlapic_deliverable(const struct vmx_vcpu *v)
     return vector;
 }
 
-bool vlapic_has_pending(struct vmx_vcpu *v)
-{
-    return vlapic_deliverable(v) >= 0;
-}
+bool vlapic_has_pending(struct vmx_vcpu *v) { return vlapic_deliverable(v) >= 0; }
 
 void vlapic_accept(struct vmx_vcpu *v, uint8_t vector)
 {
@@ -148,10 +139,7 @@ static unsigned divide_shift(const struct vmx_vcpu *v)
     return ((d & 3) + (d >> 1 & 4) + 1) & 7;
 }
 
-static uint32_t timer_mode(const struct vmx_vcpu *v)
-{
-    return get(v, VLAPIC_LVT_TIMER) & LVT_TIMER_MODE;
-}
+static uint32_t timer_mode(const struct vmx_vcpu *v) { return get(v, VLAPIC_LVT_TIMER) & LVT_TIMER_MODE; }
 
 static uint64_t period_ticks(const struct vmx_vcpu *v)
 {

@@ -42,6 +42,7 @@ enum vmcsn {
 #define PIN_EXTERNAL_INTERRUPT (1U << 0)
 #define PIN_NMI (1U << 3)
 #define PIN_VIRTUAL_NMI (1U << 5)
+#define PIN_PREEMPTION_TIMER (1U << 6)
 #define PROC_INTERRUPT_WINDOW (1U << 2)
 #define PROC_TSC_OFFSET (1U << 3)
 #define PROC_HLT (1U << 7)

@@ -23,6 +23,8 @@ void setup_controls(const struct vmx_vcpu *v)
     const struct vmx_caps *c = &vmx_caps;
     const struct bitmaps *b = bitmaps_for(v->privileged);
     vmwrite32(VMCS_PIN_CTLS, c->pin);
+    if (c->preemption_ticks != 0)
+        vmwrite32(VMCS_PREEMPTION_TIMER, c->preemption_ticks);
     vmwrite32(VMCS_PROC_CTLS, v->proc_ctls);
     vmwrite32(VMCS_PROC_CTLS2, c->proc2);
     vmwrite32(VMCS_EXIT_CTLS, c->exit);

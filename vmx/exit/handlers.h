@@ -9,6 +9,7 @@
 enum exit_action exit_exception(struct vcpu *v);
 enum exit_action exit_external_interrupt(struct vcpu *v);
 enum exit_action exit_triple_fault(struct vcpu *v);
+enum exit_action exit_time_limit(struct vcpu *v);
 enum exit_action exit_window(struct vcpu *v);
 enum exit_action exit_task_switch(struct vcpu *v);
 enum exit_action exit_cpuid(struct vcpu *v);

@@ -11,10 +11,7 @@
 #define APIC_BASE_MODES 0xc00UL /* global enable and x2APIC enable */
 #define DEBUGCTL_BTF 2UL
 
-static bool is_x2apic(uint32_t msr)
-{
-    return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST;
-}
+static bool is_x2apic(uint32_t msr) { return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST; }
 
 static bool read_by_handler(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
