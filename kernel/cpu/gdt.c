@@ -3,6 +3,7 @@
 #include "kernel/cpu/gdt.h"
 
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/x86.h"
 
 #define IST_STACK_BYTES 4096U
 #define IST_STACKS 3U
@@ -17,11 +18,6 @@ struct __attribute__((packed)) tss { /* SDM vol 3, "Task Management in 64-bit Mo
     uint16_t io_map_base;
 };
 _Static_assert(sizeof(struct tss) == 104, "hardware layout");
-
-struct __attribute__((packed)) table_register {
-    uint16_t limit;
-    uint64_t base;
-};
 
 static struct {
     uint64_t gdt[6];

@@ -14,10 +14,13 @@
 #define SLP_EN (1U << 13)
 #define SPINS 1000000U
 
-static void leave_vmx(void)
+/* The common beginning of the end. */
+static void quiesce(void)
 {
+    __asm__ volatile("cli");
     if ((read_cr4() & CR4_VMXE) != 0)
         vmxoff_safe();
+    console_flush();
 }
 
 static void give_it_time(void)
@@ -31,31 +34,24 @@ static void acpi_reset(void)
     const struct acpi_gas *r = &acpi_info.reset;
     if (r->addr == 0)
         return;
-    if (r->space == 1 && r->addr <= 0xffff)
+    if (r->space == 1)
         out8((uint16_t)r->addr, acpi_info.reset_value);
     else if (r->space == 0)
         *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
-    else
-        return;
     give_it_time();
 }
 
 void reset_machine(void)
 {
-    __asm__ volatile("cli");
-    leave_vmx();
-    console_flush();
+    quiesce();
     acpi_reset();
     out8(0xcf9, 0x02);
     out8(0xcf9, 0x06); /* hard reset: chipset reset control register */
     give_it_time();
-    struct __attribute__((packed)) {
-        uint16_t limit;
-        uint64_t base;
-    } none = {0, 0};
+    struct table_register none = {0, 0};
     __asm__ volatile("lidt %0\n\tint3" : : "m"(none)); /* no IDT: triple fault */
     while (true)
-        __asm__ volatile("hlt");
+        cpu_relax();
 }
 
 static void sleep_control(const struct acpi_gas *pm1, uint32_t slp_typ)
@@ -68,9 +64,7 @@ static void sleep_control(const struct acpi_gas *pm1, uint32_t slp_typ)
 
 void poweroff_machine(void)
 {
-    __asm__ volatile("cli");
-    leave_vmx();
-    console_flush();
+    quiesce();
     uint32_t s5 = boot_info.acpi_s5;
     if ((s5 & S5_VALID) != 0 && acpi_info.present) {
         sleep_control(&acpi_info.pm1a_control, s5 & 255);
