@@ -142,11 +142,3 @@ void clock_wallclock(uint64_t *seconds, uint32_t *ns)
     *seconds = wall_seconds;
     *ns = wall_ns;
 }
-
-void clock_delay_us(uint32_t us)
-{
-    uint64_t start = rdtsc();
-    uint64_t ticks = us * khz / 1000;
-    while (rdtsc() - start < ticks)
-        cpu_relax();
-}
