@@ -18,8 +18,6 @@ void log_set_level(enum log_level level);
 void log_set_sink(void (*sink)(const char *text, size_t len));
 /* The time for stamps, nanoseconds; before it is set stamps read 0.000000. */
 void log_set_clock(uint64_t (*now_ns)(void));
-/* That time; 0 while there is no clock. */
-uint64_t log_now_ns(void);
 /* Copies ring bytes from absolute position *POS on; advances *POS; returns the count (0: nothing new).
  * A *POS that has been overwritten is moved to the oldest byte kept. */
 size_t log_read(uint64_t *pos, char *buf, size_t len);

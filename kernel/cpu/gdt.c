@@ -25,6 +25,8 @@ static struct {
 } segments[MAX_CPUS];
 static uint8_t boot_ist[IST_STACKS][IST_STACK_BYTES] __attribute__((aligned(16)));
 
+void gdt_load_segments(const struct table_register *gdtr); /* gdt.asm */
+
 static void tss_descriptor(uint64_t *entry, const struct tss *tss)
 {
     uint64_t base = (uint64_t)tss;
@@ -44,24 +46,7 @@ void gdt_load(uint32_t cpu)
     tss_descriptor(&gdt[GDT_TSS / 8], tss);
 
     struct table_register gdtr = {sizeof(segments[cpu].gdt) - 1, (uint64_t)gdt};
-    __asm__ volatile("lgdt %0\n\t"
-                     "pushq %1\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "pushq %%rax\n\t"
-                     "lretq\n"
-                     "1:\tmovl %2, %%eax\n\t"
-                     "movl %%eax, %%ds\n\t"
-                     "movl %%eax, %%es\n\t"
-                     "movl %%eax, %%ss\n\t"
-                     "xorl %%eax, %%eax\n\t"
-                     "movl %%eax, %%fs\n\t"
-                     "movl %%eax, %%gs\n\t"
-                     "lldt %%ax\n\t"
-                     "movl %3, %%eax\n\t"
-                     "ltr %%ax"
-                     :
-                     : "m"(gdtr), "i"(GDT_CODE), "i"(GDT_DATA), "i"(GDT_TSS)
-                     : "rax", "memory");
+    gdt_load_segments(&gdtr);
 }
 
 uint64_t gdt_base(uint32_t cpu) { return (uint64_t)segments[cpu].gdt; }

@@ -4,7 +4,6 @@
 #include "kernel/core/panic.h"
 
 #include "kernel/core/ksyms.h"
-#include "kernel/core/log.h"
 #include "kernel/core/printf.h"
 #include "kernel/core/trace.h"
 #include "kernel/cpu/percpu.h"
@@ -16,8 +15,7 @@
 
 #define MAX_FRAMES 24U
 #define TRACE_TAIL 12U
-#define WAIT_NS 10000000000UL
-#define WAIT_SPINS 20000000U /* where there is no clock yet */
+#define WAIT_SPINS 20000000U /* of a port read each, where there is a port */
 
 extern const char text_start[], text_end[], data_start[], image_end[];
 
@@ -70,16 +68,12 @@ static void trace_tail(void)
     }
 }
 
+/* Counted, not timed: there may be no clock, or it may be what failed. */
 static void wait_for_key(void)
 {
-    say("(CBL) R reboots now; otherwise in 10 s\n");
-    uint64_t start = log_now_ns();
-    for (unsigned i = 0; start != 0 || i < WAIT_SPINS; i++) {
-        int c = uart_poll_byte();
-        if (c == 'R' || c == 'r' || (start != 0 && log_now_ns() - start > WAIT_NS))
-            return;
+    say("(CBL) any key reboots now; otherwise in some seconds\n");
+    for (unsigned i = 0; i < WAIT_SPINS && uart_poll_byte() < 0; i++)
         cpu_relax();
-    }
 }
 
 static void registers(const struct trap_frame *f)
