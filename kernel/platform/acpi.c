@@ -9,6 +9,7 @@
 #define TABLE_MAX 16384U /* larger tables are not read (a MADT of 1,000 CPUs fits) */
 #define ROOT_ENTRIES_MAX 256U
 #define HEADER_BYTES 36U
+#define ADDRESS_LIMIT (1UL << 46)
 
 struct acpi_info acpi_info;
 static uint8_t table[TABLE_MAX];
@@ -44,12 +45,10 @@ static bool checksum_ok(const uint8_t *p, size_t len)
     return sum == 0;
 }
 
-static bool address_ok(uint64_t pa) { return pa != 0 && pa < 1UL << 46; }
-
 /* Copies the table at PA into `table`; returns its length, 0 when it is not valid. */
 static size_t load_table(uint64_t pa)
 {
-    if (!address_ok(pa))
+    if (pa == 0 || pa >= ADDRESS_LIMIT)
         return 0;
     copy_physical(table, pa, HEADER_BYTES);
     size_t len = get32(table + 4);
@@ -106,8 +105,7 @@ static void parse_fadt(size_t len)
         return;
     a->pm1a_control = pm1_control(len, 172, 64);
     a->pm1b_control = pm1_control(len, 184, 68);
-    uint32_t port = get32(table + 76);
-    a->pm_timer_port = table[91] == 4 && port <= 0xffff ? (uint16_t)port : 0;
+    a->pm_timer_port = table[91] == 4 ? (uint16_t)get32(table + 76) : 0;
     if (len >= 129 && (get32(table + 112) >> 10 & 1) != 0) {
         a->reset = gas(table + 116);
         a->reset_value = table[128];
@@ -147,7 +145,7 @@ static void parse_table(uint64_t pa)
 static uint64_t root_table(uint64_t rsdp, unsigned *width)
 {
     uint8_t p[36];
-    if (!address_ok(rsdp))
+    if (rsdp == 0 || rsdp >= ADDRESS_LIMIT)
         return 0;
     copy_physical(p, rsdp, sizeof(p));
     if (memcmp(p, "RSD PTR ", 8) != 0 || !checksum_ok(p, 20))

@@ -126,21 +126,6 @@ static uint8_t take_vector(const struct handler *h)
     return 0;
 }
 
-static enum status bind_locked(uint32_t gsi, uint32_t flags, const struct handler *h)
-{
-    struct line *l = &lines[gsi];
-    if (l->vector != 0)
-        return STATUS_EXISTS;
-    l->vector = take_vector(h);
-    if (l->vector == 0)
-        return STATUS_NO_SPACE;
-    uint32_t mode = ((flags & IRQ_TRIGGER_LEVEL) != 0 ? REDIRECT_LEVEL : 0) | ((flags & IRQ_POLARITY_LOW) != 0 ? REDIRECT_LOW_ACTIVE : 0);
-    ioapic_write(l->ioapic, l->reg, REDIRECT_MASKED); /* never half old, half new */
-    ioapic_write(l->ioapic, l->reg + 1, lapic_id() << 24);
-    ioapic_write(l->ioapic, l->reg, l->vector | mode);
-    return STATUS_OK;
-}
-
 enum status irq_bind_gsi(uint32_t gsi, uint32_t flags, void (*fn)(uint32_t gsi, void *ctx), void *ctx)
 {
     if (gsi >= MAX_GSIS || lines[gsi].ioapic == NULL)
@@ -149,9 +134,21 @@ enum status irq_bind_gsi(uint32_t gsi, uint32_t flags, void (*fn)(uint32_t gsi, 
         flags = default_flags(gsi);
     if ((flags & ~(IRQ_TRIGGER_LEVEL | IRQ_POLARITY_LOW)) != 0)
         return STATUS_INVALID;
-    struct handler h = {(flags & IRQ_TRIGGER_LEVEL) != 0 ? HANDLER_LEVEL : HANDLER_EDGE, gsi, fn, ctx};
+    bool level = (flags & IRQ_TRIGGER_LEVEL) != 0;
+    struct handler h = {level ? HANDLER_LEVEL : HANDLER_EDGE, gsi, fn, ctx};
+    struct line *l = &lines[gsi];
     spin_lock(&irq_lock);
-    enum status status = bind_locked(gsi, flags, &h);
+    enum status status = STATUS_EXISTS;
+    if (l->vector == 0) {
+        l->vector = take_vector(&h);
+        status = l->vector != 0 ? STATUS_OK : STATUS_NO_SPACE;
+    }
+    if (status == STATUS_OK) {
+        ioapic_write(l->ioapic, l->reg, REDIRECT_MASKED); /* never half old, half new */
+        ioapic_write(l->ioapic, l->reg + 1, lapic_id() << 24);
+        ioapic_write(l->ioapic, l->reg,
+                     l->vector | (level ? REDIRECT_LEVEL : 0) | ((flags & IRQ_POLARITY_LOW) != 0 ? REDIRECT_LOW_ACTIVE : 0));
+    }
     spin_unlock(&irq_lock);
     return status;
 }

@@ -53,10 +53,17 @@ static void reg_write(unsigned reg, uint8_t v)
         out8((uint16_t)(uart.port + reg), v);
 }
 
-static bool set_up(uint32_t baud, bool probe)
+/* Takes the registers at PORT or, where that is 0, MMIO into use, if somebody answers there. */
+static bool use(uint16_t port, volatile uint8_t *mmio, uint32_t stride, uint32_t baud)
 {
+    if (uart.present && port != 0 && uart.port == port)
+        return true;
+    uart.present = false;
+    uart.port = port;
+    uart.mmio = mmio;
+    uart.stride = stride;
     reg_write(REG_SCRATCH, 0x5a);
-    if (reg_read(REG_LSR) == 0xff || (probe && reg_read(REG_SCRATCH) != 0x5a))
+    if (reg_read(REG_LSR) == 0xff || (port == COM1 && reg_read(REG_SCRATCH) != 0x5a))
         return false;
     reg_write(REG_IER, 0);
     if (baud != 0) {
@@ -73,42 +80,20 @@ static bool set_up(uint32_t baud, bool probe)
     return true;
 }
 
-static bool use_port(uint64_t port, uint32_t baud, bool probe)
-{
-    if (port == 0 || port > 0xfff8)
-        return false;
-    if (uart.present && uart.port == port)
-        return true;
-    uart.present = false;
-    uart.port = (uint16_t)port;
-    return set_up(baud, probe);
-}
-
-static bool use_mmio(uint64_t addr, uint32_t stride, uint32_t baud)
-{
-    void *va;
-    if (pagetable_map_mmio(hpa(addr), 8UL * stride, &va) != STATUS_OK)
-        return false;
-    uart.present = false;
-    uart.port = 0;
-    uart.stride = stride;
-    uart.mmio = va;
-    return set_up(baud, false);
-}
-
 bool uart_init(const struct boot_options *options)
 {
-    uint32_t baud = options->console_baud;
-    const struct acpi_gas *spcr = &acpi_info.spcr;
-    if (options->console_kind == BOOT_CONSOLE_IO)
-        return use_port(options->console_addr, baud, false);
-    if (options->console_kind == BOOT_CONSOLE_MMIO)
-        return use_mmio(options->console_addr, 1, baud);
-    if (options->console_kind != BOOT_CONSOLE_AUTO)
+    struct acpi_gas at = acpi_info.spcr;
+    if (options->console_kind == BOOT_CONSOLE_NONE)
         return false;
-    if (spcr->addr != 0 && spcr->space == 0)
-        return use_mmio(spcr->addr, spcr->bits == 32 ? 4 : 1, baud);
-    return use_port(spcr->addr != 0 ? spcr->addr : COM1, baud, spcr->addr == 0);
+    if (options->console_kind != BOOT_CONSOLE_AUTO)
+        at = (struct acpi_gas){.addr = options->console_addr, .space = options->console_kind == BOOT_CONSOLE_IO ? 1 : 0};
+    else if (at.addr == 0)
+        at = (struct acpi_gas){.addr = COM1, .space = 1};
+    if (at.space == 1)
+        return at.addr != 0 && at.addr <= 0xfff8 && use((uint16_t)at.addr, NULL, 0, options->console_baud);
+    uint32_t stride = at.bits == 32 ? 4 : 1;
+    void *va;
+    return at.space == 0 && pagetable_map_mmio(hpa(at.addr), 8UL * stride, &va) == STATUS_OK && use(0, va, stride, options->console_baud);
 }
 
 /* Fills the transmit FIFO if it is empty. Its interrupt is on exactly while the ring holds something. Lock held. */
