@@ -24,6 +24,7 @@
 #define CR4_PAE (1UL << 5)
 #define CR4_MCE (1UL << 6)
 #define CR4_PGE (1UL << 7)
+#define CR4_PCE (1UL << 8)
 #define CR4_OSFXSR (1UL << 9)
 #define CR4_OSXMMEXCPT (1UL << 10)
 #define CR4_UMIP (1UL << 11)
