@@ -14,6 +14,8 @@ OBJCOPY := objcopy
 HOSTCC  := gcc
 PYTHON  := /usr/bin/python3
 B       := build
+# `make V=1` shows the commands.
+Q       := $(if $(V),,@)
 
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null | head -n1))
 
@@ -26,7 +28,7 @@ FREESTANDING := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -prin
 ROOT_CFLAGS := $(FREESTANDING) -fno-jump-tables $(WARN)
 DOM0_CFLAGS := $(FREESTANDING) $(WARN)
 GUEST_CFLAGS := $(FREESTANDING) $(WARN)
-NASMFLAGS := -f elf64 -g -F dwarf -I$(B)/gen/ -w+all -w-reloc-rel-dword -w-reloc-abs-dword -w-reloc-abs-qword -Werror
+NASMFLAGS := -f elf64 -g -F dwarf -I$(B)/gen/ -w+all -Werror
 XEN_VERSION_DEF := -D__XEN_INTERFACE_VERSION__=0x00040e00
 
 # ---- sources ---------------------------------------------------------------
@@ -63,27 +65,28 @@ $(B)/include/xen: | $(B)/include
 $(B)/include $(B)/gen:
 	mkdir -p $@
 $(B)/gen/offsets.s: vmx/offsets.c vmx/vmx.h | $(B)/gen $(B)/include/xen
-	$(CC) $(ROOT_CFLAGS) $(XEN_VERSION_DEF) -S -o $@ $<
+	$(Q)$(CC) $(ROOT_CFLAGS) $(XEN_VERSION_DEF) -S -o $@ $<
 $(B)/gen/offsets.inc: $(B)/gen/offsets.s
-	sed -n 's/^.*->\([A-Z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $< > $@
+	$(Q)sed -n 's/^.*->\([A-Z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $< > $@
 
 # ---- the hypervisor [ROOT] ---------------------------------------------------
 ROOT_OBJ := $(patsubst %.c,$(B)/root/%.o,$(filter-out vmx/offsets.c,$(ROOT_C))) $(patsubst %.asm,$(B)/root/%.asm.o,$(ROOT_ASM))
 $(B)/root/%.o: %.c | $(B)/include/xen $(B)/gen/offsets.inc
 	@mkdir -p $(@D)
-	$(CC) $(ROOT_CFLAGS) $(XEN_VERSION_DEF) -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	$(Q)$(CC) $(ROOT_CFLAGS) $(XEN_VERSION_DEF) -MMD -MP -c -o $@ $<
 $(B)/root/%.asm.o: %.asm $(B)/gen/offsets.inc
 	@mkdir -p $(@D)
-	nasm $(NASMFLAGS) -o $@ $<
+	$(Q)nasm $(NASMFLAGS) -o $@ $<
 ROOT_LD := $(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none -T linker.ld
 $(B)/corbel.nosyms.elf: $(ROOT_OBJ) linker.ld tools/mksyms.py
-	echo '' | $(PYTHON) tools/mksyms.py > $(B)/gen/syms0.asm
-	nasm -f elf64 -o $(B)/gen/syms0.o $(B)/gen/syms0.asm
-	$(ROOT_LD) -o $@ $(ROOT_OBJ) $(B)/gen/syms0.o
+	$(Q)echo '' | $(PYTHON) tools/mksyms.py > $(B)/gen/syms0.asm
+	$(Q)nasm -f elf64 -o $(B)/gen/syms0.o $(B)/gen/syms0.asm
+	$(Q)$(ROOT_LD) -o $@ $(ROOT_OBJ) $(B)/gen/syms0.o
 $(B)/corbel.elf: $(B)/corbel.nosyms.elf
-	nm -n $< | $(PYTHON) tools/mksyms.py > $(B)/gen/syms.asm
-	nasm -f elf64 -o $(B)/gen/syms.o $(B)/gen/syms.asm
-	$(ROOT_LD) -o $@ $(ROOT_OBJ) $(B)/gen/syms.o
+	$(Q)nm -n $< | $(PYTHON) tools/mksyms.py > $(B)/gen/syms.asm
+	$(Q)nasm -f elf64 -o $(B)/gen/syms.o $(B)/gen/syms.asm
+	$(Q)$(ROOT_LD) -o $@ $(ROOT_OBJ) $(B)/gen/syms.o
 
 # ---- Dom0 [DOM0] -----------------------------------------------------------------
 include dom0/dom0.mk

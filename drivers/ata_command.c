@@ -3,6 +3,7 @@
  * interrupt only ends the wait early, so that a lost or a late one does no harm. ATA/ATAPI-6, chapter 9 "Protocol". */
 #include "drivers/ata_priv.h"
 
+#include "dom0/kernel/console.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "drivers/ata_regs.h"
@@ -14,6 +15,7 @@
 #define ATA_IDLE_NS       (500 * NS_PER_MS) /* from the last command's end until the next may start */
 #define ATA_RESET_NS      (10000 * NS_PER_MS)
 #define ATA_IRQ_SLICE_NS  (2 * NS_PER_MS)
+#define ATA_SILENT_MAX    8U
 #define ATA_POLL_QUICK    64U
 #define ATA_POLL_NS       (50 * NS_PER_US)
 
@@ -53,22 +55,39 @@ static bool ata_step_done(struct ata_channel *ch)
     ch->bm_status = (uint8_t)(ch->bm_status | bm);
     if ((bm & BM_STATUS_IRQ) != 0)
         return true;
-    /* A drive that gave up early asserts its interrupt too; where that is masked only its status tells. */
+    /* Where the drive's interrupt is masked, that bit stays 0: then it is over when the drive is idle and either the
+     * descriptors are used up or it gave up early. */
     uint8_t status = ata_alt_status(ch);
-    return (status & ATA_STATUS_BSY) == 0 && (status & (ATA_STATUS_ERR | ATA_STATUS_DF)) != 0;
+    bool failed = (status & (ATA_STATUS_ERR | ATA_STATUS_DF)) != 0;
+    return (status & (ATA_STATUS_BSY | ATA_STATUS_DRQ)) == 0 && (failed || (bm & BM_STATUS_ACTIVE) == 0);
+}
+
+/* A line that never brings its interrupt (routed elsewhere, say) would cost a slice for every step: poll instead. */
+static void ata_count_silence(struct ata_channel *ch, bool waited)
+{
+    if (ch->irq_seen)
+        ch->silent = 0;
+    else if (waited && ch->irq && ++ch->silent == ATA_SILENT_MAX) {
+        ch->irq = false;
+        io_out8(ch->ctl, ATA_CONTROL_NIEN);
+        console_notice("ata%u: its interrupts do not arrive: polled from here on", ch->number);
+    }
 }
 
 static bool ata_wait_step(struct ata_channel *ch, uint64_t deadline)
 {
+    bool waited = false;
+
     for (uint32_t turn = 0; !ata_step_done(ch); turn++) {
         uint64_t now = time_now_ns();
         if (now >= deadline)
             return false;
         if (ch->irq)
-            (void)waitq_wait(&ch->wait, now + ATA_IRQ_SLICE_NS < deadline ? now + ATA_IRQ_SLICE_NS : deadline);
+            waited = !waitq_wait(&ch->wait, now + ATA_IRQ_SLICE_NS < deadline ? now + ATA_IRQ_SLICE_NS : deadline);
         else if (turn >= ATA_POLL_QUICK)
             thread_sleep_ns(ATA_POLL_NS);
     }
+    ata_count_silence(ch, waited);
     return true;
 }
 

@@ -19,6 +19,7 @@ struct ata_channel {
     uint16_t bm; /* 0: no bus mastering */
     uint8_t number;
     bool irq;    /* interrupts come; else the channel is polled */
+    uint8_t silent; /* steps in a row that ended without the interrupt that should have told so */
     struct mutex lock;
     struct waitq wait;
     volatile bool irq_seen;     /* set by the interrupt, with the bus master's status of that moment */

@@ -49,6 +49,9 @@ void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights);
 void ept_unmap(struct ept *e, gfn_t g, unsigned order);
 /* Gives unused prepared frames back. */
 void ept_unprepare(struct ept *e);
+/* Gives the 4 KiB pages around G their execute right where large leaves are mapped without it (see hw_nx_large). STATUS_NOT_FOUND: G is not a
+ * large executable leaf. STATUS_NO_MEMORY: the quota is used up. */
+enum status ept_split_exec(struct ept *e, gfn_t g);
 /* false: not mapped. */
 bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out);
 /* Calls FN for each present leaf in [first, last]; FN returns false to stop. Used by audit, destroy, save. */

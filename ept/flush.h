@@ -10,7 +10,7 @@
 void flush_mark(struct ept *e);
 /* On this CPU, before entry with E: INVEPT if marked. */
 void flush_before_entry(struct ept *e);
-/* Puts 2^ORDER frames (reference count 1) into quarantine; they return to the allocator when all CPUs have passed the epoch. */
+/* Puts 2^ORDER frames that E led to (reference count 1) into quarantine; they return to the allocator when all CPUs have passed the epoch. */
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order);
 /* Runs INVEPT where needed on all CPUs that may cache E (IPI and wait, bounded) and releases quarantine. Call before returning
  * from a hypercall that removed mappings. */

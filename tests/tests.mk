@@ -6,21 +6,21 @@ GUESTS := tiny poweroff spin crash triple reboot chatty deny bench
 GUEST_ELFS := $(patsubst %,$(B)/guests/%.elf,$(GUESTS))
 $(B)/guest/%.o: %.c tests/guest/lib/guest.h | $(B)/include/xen
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -mcmodel=small -c -o $@ $<
+	$(Q)$(CC) $(GUEST_CFLAGS) -mcmodel=small -c -o $@ $<
 $(B)/guest/%.asm.o: %.asm
 	@mkdir -p $(@D)
-	nasm -f elf64 -o $@ $<
+	$(Q)nasm -f elf64 -o $@ $<
 GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o
 $(B)/guests/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) tests/guest/lib/guest.ld
 	@mkdir -p $(@D)
-	$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(GUEST_LIB) $<
+	$(Q)$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(GUEST_LIB) $<
 # The benchmark guest: instruction sequences matter, so it has flags of its own.
 $(B)/guests/bench.elf: tests/bench/guest/bench.c tests/bench/guest/entry.asm tests/guest/lib/guest.ld
 	@mkdir -p $(@D) $(B)/guest
-	gcc -std=gnu2x -m64 -O2 -Wall -Wextra -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+	$(Q)gcc -std=gnu2x -m64 -O2 -Wall -Wextra -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	 -fcf-protection=none -fno-asynchronous-unwind-tables -c -o $(B)/guest/bench.o tests/bench/guest/bench.c
-	nasm -f elf64 -o $(B)/guest/bench.asm.o tests/bench/guest/entry.asm
-	$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(B)/guest/bench.asm.o $(B)/guest/bench.o
+	$(Q)nasm -f elf64 -o $(B)/guest/bench.asm.o tests/bench/guest/entry.asm
+	$(Q)$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(B)/guest/bench.asm.o $(B)/guest/bench.o
 .PHONY: guests
 guests: $(GUEST_ELFS)
 
@@ -43,7 +43,7 @@ UNIT_FLAGS := -std=gnu2x -g -O1 -fsanitize=address,undefined -fno-sanitize-recov
 define unit_rule
 $(B)/unit/$(1): tests/unit/test_$(1).c $$(UNIT_$(1)) $$(UNIT_DEPS_$(1))
 	@mkdir -p $$(@D)
-	$(HOSTCC) $(UNIT_FLAGS) $$(UNIT_CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$@.d -o $$@ tests/unit/test_$(1).c $$(UNIT_$(1)) -lcmocka
+	$(Q)$(HOSTCC) $(UNIT_FLAGS) $$(UNIT_CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$@.d -o $$@ tests/unit/test_$(1).c $$(UNIT_$(1)) -lcmocka
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 unit: $(patsubst %,$(B)/unit/%,$(UNITS))
@@ -54,7 +54,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 define fuzz_rule
 $(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
 	@mkdir -p $$(@D)
-	clang -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+	$(Q)clang -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
 endef
 $(foreach u,$(FUZZERS),$(eval $(call fuzz_rule,$(u))))
 FUZZ_BINS := $(patsubst %,$(B)/fuzz/%,$(FUZZERS))

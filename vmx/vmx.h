@@ -28,6 +28,8 @@ struct vlapic {
     uint64_t timer_tsc_deadline;
     uint64_t timer_armed_tsc;
     bool waiting_sipi;      /* after INIT */
+    bool irr_dirty;         /* IRR may hold something that entry has not seen yet; atomic */
+    uint32_t esr_next;      /* errors collected for the next write of ESR */
 };
 
 struct vmx_vcpu {
@@ -38,7 +40,7 @@ struct vmx_vcpu {
     hpa_t vmcs;
     void *apic_page;        /* virtual-APIC page (root-owned frame) */
     void *xsave;            /* XSAVE/FXSAVE image */
-    hpa_t apic_page_pa;
+    hpa_t apic_page_pa, xsave_pa;
     uint64_t xcr0;
     uint64_t dr[4], dr6;    /* DR7 is in the VMCS */
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, spec_ctrl, xss;
@@ -56,6 +58,11 @@ struct vmx_vcpu {
     uint32_t reinject_info, reinject_error, reinject_len; /* interrupted event, to be delivered again */
     struct vlapic vlapic;
     uint64_t exits;
+    uint32_t proc_ctls;       /* as last written to the VMCS: the windows are bits of it */
+    uint32_t tpr_threshold;   /* likewise */
+    uint64_t mtrr_def_type;   /* what the guest wrote; has no effect */
+    const char *kill_why;     /* set by the handler that answers KILL */
+    bool string_io_logged;
 };
 
 struct vmx_create {
@@ -83,7 +90,7 @@ void vmx_load(struct vmx_vcpu *v);
 /* Saves that state and VMCLEARs, so that another CPU may load it. */
 void vmx_unload(struct vmx_vcpu *v);
 /* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID: VMLAUNCH/VMRESUME failed
- * (the instruction error has been logged with a dump). */
+ * (the instruction error has been logged; domain_kill adds the dump). */
 enum status vmx_enter(struct vmx_vcpu *v);
 
 /* Chooses and sets the event for the next entry: NMI > UPCALL (callback vector, when UPCALL_PENDING and the vector is set) > local APIC.
@@ -106,6 +113,9 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector);
 /* CPL (SS.DPL), CR3, CR0, CR4, EFER as the page walk of hypercall/copy.c needs them. Precondition: loaded. */
 struct vmx_paging { uint64_t cr0, cr3, cr4, efer; unsigned cpl; bool long_mode_64; };
 void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out);
+
+/* Puts exception VECTOR in line for the next entry; ERROR is dropped where the CPU pushes none. Precondition: loaded. */
+void vmx_inject_exception(struct vmx_vcpu *v, uint8_t vector, uint32_t error);
 
 /* Registers, VMCS, last exit: for the console key, kills and panics. */
 void vmx_dump(struct vmx_vcpu *v);

@@ -11,19 +11,19 @@ EFI_CFLAGS := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-
 
 $(B)/efi/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(EFI_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(EFI_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The start code relocates the image, so it is linked as a shared object and then rewritten as PE32+. Its sections keep
 # their rights: .text is executable and not writable, all others are not executable.
 $(B)/efi/loader.so: $(EFI_OBJ)
-	$(LD) -nostdlib -znocombreloc -z noexecstack -shared -Bsymbolic --no-undefined -T $(EFI_LIB)/elf_x86_64_efi.lds -o $@ \
+	$(Q)$(LD) -nostdlib -znocombreloc -z noexecstack -shared -Bsymbolic --no-undefined -T $(EFI_LIB)/elf_x86_64_efi.lds -o $@ \
 		$(EFI_LIB)/crt0-efi-x86_64.o $(EFI_OBJ) $(EFI_LIB)/libgnuefi.a
 $(B)/BOOTX64.EFI: $(B)/efi/loader.so
-	$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' -j .reloc \
+	$(Q)$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' -j .reloc \
 		--target efi-app-x86_64 --subsystem=10 $< $@
 
 # ---- the disk image ----------------------------------------------------------------------
 IMAGE_MIB ?= 256
 $(B)/corbel.img: $(B)/BOOTX64.EFI $(B)/corbel.elf $(B)/dom0.elf boot/corbel.cfg $(B)/vm/.stamp tools/mkimage
-	tools/mkimage $@ $(IMAGE_MIB) '$(B)/BOOTX64.EFI:\EFI\BOOT\BOOTX64.EFI' '$(B)/corbel.elf:\corbel\corbel.elf' \
+	$(Q)tools/mkimage $@ $(IMAGE_MIB) '$(B)/BOOTX64.EFI:\EFI\BOOT\BOOTX64.EFI' '$(B)/corbel.elf:\corbel\corbel.elf' \
 		'$(B)/dom0.elf:\corbel\dom0.elf' 'boot/corbel.cfg:\corbel\corbel.cfg' '$(B)/vm:\corbel\vm'

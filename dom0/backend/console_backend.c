@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Serves all guests' PV consoles from one thread: drains each ring into its scroll-back, at most one ring's worth per turn. */
+ * [DOM0] Serves all guests' PV consoles from one thread: drains each ring into its scroll-back, at most one ring's
+ * worth per turn. */
 #include "dom0/backend/console_backend.h"
 
 #include "dom0/backend/guest_ring.h"
@@ -7,17 +8,15 @@
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
-#include "dom0/kernel/time.h"
 
-#define TURN_BYTES 1024U
-#define FALLBACK_LOOK_NS 1000000000UL /* against a lost wake-up only */
+#define TURN_BYTES       1024U
 
 struct guest_console {
     struct guest_console *next;
     struct xencons_interface *ring; /* NULL: not served any more */
     uint32_t port;
     uint16_t domid;
-    volatile bool event;  /* set in upcall context, cleared before the ring is looked at */
+    volatile bool event; /* set in upcall context, cleared before the ring is looked at */
     struct waitq readers;
     struct scrollback scroll;
 };
@@ -79,9 +78,14 @@ static void serve_all(void)
             continue;
         c->event = false;
         switch (drain(c)) {
-        case DRAIN_EMPTY: break;
-        case DRAIN_MORE: c->event = any_event = true; break;
-        case DRAIN_STOPPED: any_event = true; return; /* the notice may have let other threads run, and the list may have changed */
+        case DRAIN_EMPTY:
+            break;
+        case DRAIN_MORE:
+            c->event = any_event = true;
+            break;
+        case DRAIN_STOPPED:
+            any_event = true;
+            return; /* the notice may have let other threads run, and the list may have changed */
         }
     }
 }
@@ -91,7 +95,7 @@ static void server(void *arg)
     (void)arg;
     for (;;) {
         if (!any_event)
-            waitq_wait(&server_wait, consoles != NULL ? time_now_ns() + FALLBACK_LOOK_NS : WAIT_FOREVER);
+            waitq_wait(&server_wait, WAIT_FOREVER);
         any_event = false;
         serve_all();
         thread_yield();
@@ -151,10 +155,7 @@ void guest_console_forget(uint16_t domid)
     }
 }
 
-bool guest_console_present(uint16_t domid)
-{
-    return find(domid) != NULL;
-}
+bool guest_console_present(uint16_t domid) { return find(domid) != NULL; }
 
 bool guest_console_live(uint16_t domid)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The PV console of each guest: drains its output ring all the time into a scroll-back of 64 KiB (so that a guest never stalls), feeds input while attached. */
+ * [DOM0] The PV console of each guest: drains its output ring all the time into a scroll-back of 64 KiB (so that a
+ * guest never stalls), feeds input while attached. */
 #ifndef DOM0_BACKEND_CONSOLE_BACKEND_H
 #define DOM0_BACKEND_CONSOLE_BACKEND_H
 
@@ -24,9 +25,14 @@ size_t guest_console_input(uint16_t domid, const char *text, size_t len);
 /* Is its ring still served? */
 bool guest_console_live(uint16_t domid);
 #define CONSOLE_FILTER_EXTRA 32U
-/* Copies IN to OUT (LEN + CONSOLE_FILTER_EXTRA bytes are enough: what was held back by earlier calls may come out) without escape sequences that could harm the operator's terminal: passes SGR, cursor movement and erase; drops
- * OSC, DCS, APC, PM, device queries and everything unknown. STATE keeps a sequence that is cut by the buffer's end. Pure. */
-struct console_filter { uint8_t state; uint8_t len; char seq[32]; };
+/* Copies IN to OUT (LEN + CONSOLE_FILTER_EXTRA bytes are enough: what was held back by earlier calls may come out)
+ * without escape sequences that could harm the operator's terminal: passes SGR, cursor movement and erase; drops OSC,
+ * DCS, APC, PM, device queries and everything unknown. STATE keeps a sequence that is cut by the buffer's end. Pure. */
+struct console_filter {
+    uint8_t state;
+    uint8_t len;
+    char seq[32];
+};
 size_t console_filter(struct console_filter *f, const char *in, size_t len, char *out, size_t out_len);
 
 #endif

@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] What of a guest's output may reach the operator's terminal: text, UTF-8, line movement, and the control sequences that only move, erase
- * and colour. A guest must not be able to type on the operator's behalf (device queries are answered as if typed), to change the terminal's state
- * for good, or to leave it inside of a string. Pure. */
+ * [DOM0] What of a guest's output may reach the operator's terminal: text, UTF-8, line movement, and the control
+ * sequences that only move, erase and colour. A guest must not be able to type on the operator's behalf (device queries
+ * are answered as if typed), to change the terminal's state for good, or to leave it inside of a string. Pure. */
 #include "dom0/backend/console_backend.h"
 
-enum filter_state { TEXT = 0, ESCAPE = 1, CSI = 2, CSI_DROP = 3, STRING = 4, STRING_ESCAPE = 5, SKIP_ONE = 6, LEAD = 7, MORE = 8 };
+enum filter_state {
+    TEXT = 0,
+    ESCAPE = 1,
+    CSI = 2,
+    CSI_DROP = 3,
+    STRING = 4,
+    STRING_ESCAPE = 5,
+    SKIP_ONE = 6,
+    LEAD = 7,
+    MORE = 8
+};
 
 #define ESC 0x1b
 
-struct sink { char *out; size_t len, room; };
+struct sink {
+    char *out;
+    size_t len, room;
+};
 
 static void put(struct sink *s, char c)
 {
@@ -24,15 +37,9 @@ static void put_sequence(struct console_filter *f, struct sink *s)
     f->state = TEXT;
 }
 
-static void begin(struct console_filter *f, uint8_t state)
-{
-    f->state = state;
-}
+static void begin(struct console_filter *f, uint8_t state) { f->state = state; }
 
-static void keep(struct console_filter *f, uint8_t c)
-{
-    f->seq[f->len++] = (char)c;
-}
+static void keep(struct console_filter *f, uint8_t c) { f->seq[f->len++] = (char)c; }
 
 static void drop(struct console_filter *f)
 {
@@ -40,7 +47,8 @@ static void drop(struct console_filter *f)
     f->state = TEXT;
 }
 
-/* ECMA-48: parameters 0x30..0x3f, intermediates 0x20..0x2f, one final byte. These finals move, erase, scroll lines or set colours. */
+/* ECMA-48: parameters 0x30..0x3f, intermediates 0x20..0x2f, one final byte. These finals move, erase, scroll lines or
+ * set colours. */
 static bool csi_final_ok(uint8_t c)
 {
     static const char ok[] = "ABCDEFGHJKLMPSTXZ@`abdefm";
@@ -65,7 +73,8 @@ static void in_csi(struct console_filter *f, struct sink *s, uint8_t c)
             keep(f, c);
         else
             f->state = CSI_DROP;
-    } else if (c >= 0x20 && c <= 0x3f) { /* private parameters (?, >, =) and intermediates: modes, queries, soft reset */
+    } else if (c >= 0x20 &&
+               c <= 0x3f) { /* private parameters (?, >, =) and intermediates: modes, queries, soft reset */
         f->state = CSI_DROP;
     } else if (c == ESC) {
         drop(f);
@@ -120,14 +129,21 @@ static void in_text(struct console_filter *f, struct sink *s, uint8_t c)
     }
 }
 
-/* May C follow the lead byte? Overlong forms may not: a terminal that decodes them would see what this filter did not. */
+/* May C follow the lead byte? Overlong forms may not: a terminal that decodes them would see what this filter did not.
+ */
 static bool second_ok(uint8_t lead, uint8_t c)
 {
-    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80, high = lead == 0xf4 ? 0x8f : lead == 0xed ? 0x9f : 0xbf;
+    uint8_t low = lead == 0xe0   ? 0xa0
+                  : lead == 0xf0 ? 0x90
+                                 : 0x80,
+            high = lead == 0xf4   ? 0x8f
+                   : lead == 0xed ? 0x9f
+                                  : 0xbf;
     return c >= low && c <= high;
 }
 
-/* C1 control characters are U+0080..U+009F: in UTF-8 0xc2 0x80..0x9f. Those that open a sequence are treated as their ESC forms. */
+/* C1 control characters are U+0080..U+009F: in UTF-8 0xc2 0x80..0x9f. Those that open a sequence are treated as their
+ * ESC forms. */
 static void c1_control(struct console_filter *f, uint8_t c)
 {
     drop(f);
@@ -169,11 +185,19 @@ static void in_character(struct console_filter *f, struct sink *s, uint8_t c)
 static void feed(struct console_filter *f, struct sink *s, uint8_t c)
 {
     switch ((enum filter_state)f->state) {
-    case TEXT: in_text(f, s, c); break;
-    case ESCAPE: after_escape(f, c); break;
+    case TEXT:
+        in_text(f, s, c);
+        break;
+    case ESCAPE:
+        after_escape(f, c);
+        break;
     case CSI:
-    case CSI_DROP: in_csi(f, s, c); break;
-    case STRING: in_string(f, c); break;
+    case CSI_DROP:
+        in_csi(f, s, c);
+        break;
+    case STRING:
+        in_string(f, c);
+        break;
     case STRING_ESCAPE:
         if (c == '\\')
             begin(f, TEXT);
@@ -184,14 +208,18 @@ static void feed(struct console_filter *f, struct sink *s, uint8_t c)
         if (c < 0x20 || c > 0x2f)
             begin(f, TEXT);
         break;
-    case LEAD: after_lead(f, s, c); break;
-    case MORE: in_character(f, s, c); break;
+    case LEAD:
+        after_lead(f, s, c);
+        break;
+    case MORE:
+        in_character(f, s, c);
+        break;
     }
 }
 
 size_t console_filter(struct console_filter *f, const char *in, size_t len, char *out, size_t out_len)
 {
-    struct sink s = { .out = out, .room = out_len };
+    struct sink s = {.out = out, .room = out_len};
     for (size_t i = 0; i < len; i++)
         feed(f, &s, (uint8_t)in[i]);
     return s.len;

@@ -4,13 +4,15 @@
 
 #include "dom0/lib/string.h"
 
-_Static_assert(offsetof(struct xencons_interface, out) == 1024 && offsetof(struct xencons_interface, in_cons) == 3072
-               && offsetof(struct xencons_interface, out_prod) == 3084, "Xen's console ring");
+_Static_assert(offsetof(struct xencons_interface, out) == 1024 && offsetof(struct xencons_interface, in_cons) == 3072 &&
+                   offsetof(struct xencons_interface, out_prod) == 3084,
+               "Xen's console ring");
 
 size_t guest_ring_take(struct xencons_interface *ring, char *buf, size_t len, bool *broken)
 {
     uint32_t cons = __atomic_load_n(&ring->out_cons, __ATOMIC_RELAXED);
-    uint32_t prod = __atomic_load_n(&ring->out_prod, __ATOMIC_ACQUIRE); /* pairs with the guest's barrier between its bytes and out_prod */
+    uint32_t prod = __atomic_load_n(
+        &ring->out_prod, __ATOMIC_ACQUIRE); /* pairs with the guest's barrier between its bytes and out_prod */
     uint32_t have = prod - cons;
     *broken = have > sizeof ring->out;
     if (*broken)
@@ -18,14 +20,16 @@ size_t guest_ring_take(struct xencons_interface *ring, char *buf, size_t len, bo
     size_t n = have < len ? have : len;
     for (size_t i = 0; i < n; i++)
         buf[i] = *(volatile const char *)&ring->out[MASK_XENCONS_IDX(cons + (uint32_t)i, ring->out)];
-    __atomic_store_n(&ring->out_cons, cons + (uint32_t)n, __ATOMIC_RELEASE); /* the guest may overwrite only what was copied */
+    __atomic_store_n(&ring->out_cons, cons + (uint32_t)n,
+                     __ATOMIC_RELEASE); /* the guest may overwrite only what was copied */
     return n;
 }
 
 size_t guest_ring_put(struct xencons_interface *ring, const char *text, size_t len, bool *broken)
 {
     uint32_t prod = __atomic_load_n(&ring->in_prod, __ATOMIC_RELAXED);
-    uint32_t cons = __atomic_load_n(&ring->in_cons, __ATOMIC_ACQUIRE); /* pairs with the guest's barrier between its reads and in_cons */
+    uint32_t cons = __atomic_load_n(
+        &ring->in_cons, __ATOMIC_ACQUIRE); /* pairs with the guest's barrier between its reads and in_cons */
     uint32_t used = prod - cons;
     *broken = used > sizeof ring->in;
     if (*broken)

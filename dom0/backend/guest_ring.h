@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The shared page of a PV console (Xen public io/console.h) and the scroll-back behind it. The guest may write anything into the page at any
- * time: indices are read once and checked. Pure. */
+ * [DOM0] The shared page of a PV console (Xen public io/console.h) and the scroll-back behind it. The guest may write
+ * anything into the page at any time: indices are read once and checked. Pure. */
 #ifndef DOM0_BACKEND_GUEST_RING_H
 #define DOM0_BACKEND_GUEST_RING_H
 
@@ -18,7 +18,10 @@ size_t guest_ring_put(struct xencons_interface *ring, const char *text, size_t l
 #define SCROLLBACK_BYTES 65536U
 
 /* The last SCROLLBACK_BYTES of everything that was added; positions count from the first byte ever added. */
-struct scrollback { uint64_t end; char bytes[SCROLLBACK_BYTES]; };
+struct scrollback {
+    uint64_t end;
+    char bytes[SCROLLBACK_BYTES];
+};
 
 void scrollback_add(struct scrollback *s, const char *text, size_t len);
 /* Copies from *POS on, which moves up to what is still there; returns the count and advances *POS. */

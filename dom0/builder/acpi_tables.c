@@ -48,7 +48,8 @@ struct __attribute__((packed)) fadt {
     uint64_t x_dsdt;
     uint8_t unused_blocks[120];
 };
-_Static_assert(sizeof(struct fadt) == 0x10c && offsetof(struct fadt, iapc_boot_arch) == 109 && offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_dsdt) == 140,
+_Static_assert(sizeof(struct fadt) == 0x10c && offsetof(struct fadt, iapc_boot_arch) == 109 &&
+                   offsetof(struct fadt, flags) == 112 && offsetof(struct fadt, x_dsdt) == 140,
                "ACPI");
 
 struct __attribute__((packed)) madt {
@@ -64,12 +65,12 @@ struct __attribute__((packed)) madt_lapic {
 };
 _Static_assert(sizeof(struct madt_lapic) == 8, "ACPI");
 
-#define FADT_HW_REDUCED (1U << 20)
+#define FADT_HW_REDUCED  (1U << 20)
 #define BOOT_ARCH_NO_VGA 4U
 #define BOOT_ARCH_NO_RTC 0x20U
-#define LAPIC_BASE 0xfee00000U
-#define MADT_TYPE_LAPIC 0U
-#define LAPIC_ENABLED 1U
+#define LAPIC_BASE       0xfee00000U
+#define MADT_TYPE_LAPIC  0U
+#define LAPIC_ENABLED    1U
 
 static uint8_t checksum(const void *data, size_t len)
 {
@@ -83,7 +84,7 @@ static uint8_t checksum(const void *data, size_t len)
 
 static struct table head(const char *signature, uint8_t revision, size_t length)
 {
-    struct table t = { .length = (uint32_t)length, .revision = revision, .oem_revision = 1, .creator_revision = 1 };
+    struct table t = {.length = (uint32_t)length, .revision = revision, .oem_revision = 1, .creator_revision = 1};
     memcpy(t.signature, signature, 4);
     memcpy(t.oem_id, "CORBEL", 6);
     memcpy(t.oem_table_id, "CORBEL  ", 8);
@@ -109,10 +110,10 @@ static void put_table(uint8_t *buf, size_t at, void *table, size_t len)
 
 static void put_madt(uint8_t *buf, size_t at, size_t len, uint32_t vcpus)
 {
-    struct madt m = { .head = head("APIC", 3, len), .lapic = LAPIC_BASE };
+    struct madt m = {.head = head("APIC", 3, len), .lapic = LAPIC_BASE};
     memcpy(buf + at, &m, sizeof(m));
     for (uint32_t i = 0; i < vcpus; i++) {
-        struct madt_lapic l = { MADT_TYPE_LAPIC, sizeof(l), (uint8_t)i, (uint8_t)(2U * i), LAPIC_ENABLED };
+        struct madt_lapic l = {MADT_TYPE_LAPIC, sizeof(l), (uint8_t)i, (uint8_t)(2U * i), LAPIC_ENABLED};
         memcpy(buf + at + sizeof(m) + i * sizeof(l), &l, sizeof(l));
     }
     buf[at + offsetof(struct table, checksum)] = checksum(buf + at, len);
@@ -124,11 +125,16 @@ size_t acpi_tables_build(uint8_t *buf, uint64_t gpa, uint32_t vcpus)
         return 0;
     }
     size_t end = 0, madt_len = sizeof(struct madt) + vcpus * sizeof(struct madt_lapic);
-    struct __attribute__((packed)) { struct table head; uint64_t entry[2]; } xsdt;
-    size_t rsdp_at = place(&end, sizeof(struct rsdp)), xsdt_at = place(&end, sizeof(xsdt)), fadt_at = place(&end, sizeof(struct fadt));
+    struct __attribute__((packed)) {
+        struct table head;
+        uint64_t entry[2];
+    } xsdt;
+    size_t rsdp_at = place(&end, sizeof(struct rsdp)), xsdt_at = place(&end, sizeof(xsdt)),
+           fadt_at = place(&end, sizeof(struct fadt));
     size_t dsdt_at = place(&end, sizeof(struct table)), madt_at = place(&end, madt_len);
 
-    struct rsdp r = { .signature = "RSD PTR ", .oem_id = "CORBEL", .revision = 2, .length = sizeof(r), .xsdt = gpa + xsdt_at };
+    struct rsdp r = {
+        .signature = "RSD PTR ", .oem_id = "CORBEL", .revision = 2, .length = sizeof(r), .xsdt = gpa + xsdt_at};
     r.checksum = checksum(&r, 20);
     r.extended_checksum = checksum(&r, sizeof(r));
     memcpy(buf + rsdp_at, &r, sizeof(r));
@@ -138,7 +144,10 @@ size_t acpi_tables_build(uint8_t *buf, uint64_t gpa, uint32_t vcpus)
     xsdt.entry[1] = gpa + madt_at;
     put_table(buf, xsdt_at, &xsdt, sizeof(xsdt));
 
-    struct fadt f = { .head = head("FACP", 5, sizeof(f)), .dsdt = (uint32_t)(gpa + dsdt_at), .flags = FADT_HW_REDUCED, .x_dsdt = gpa + dsdt_at };
+    struct fadt f = {.head = head("FACP", 5, sizeof(f)),
+                     .dsdt = (uint32_t)(gpa + dsdt_at),
+                     .flags = FADT_HW_REDUCED,
+                     .x_dsdt = gpa + dsdt_at};
     f.iapc_boot_arch = BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_RTC;
     put_table(buf, fadt_at, &f, sizeof(f));
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] From a build request to a domain that can run: memory, kernel, ramdisk, ACPI, start info, the first vCPU's registers. */
+ * [DOM0] From a build request to a domain that can run: memory, kernel, ramdisk, ACPI, start info, the first vCPU's
+ * registers. */
 #include "dom0/builder/builder.h"
 
 #include "dom0/builder/acpi_tables.h"
@@ -10,11 +11,12 @@
 #include "dom0/kernel/hypercall.h"
 #include "dom0/lib/string.h"
 
-#define PAGE 4096ULL
-#define SPECIAL_GPA 0xfeff8000ULL
+#define PAGE          4096ULL
+#define SPECIAL_GPA   0xfeff8000ULL
 #define SPECIAL_BYTES 0x8000ULL
 
-_Static_assert(GUEST_STORE_GFN * PAGE >= SPECIAL_GPA && (GUEST_CONSOLE_GFN + 1) * PAGE <= SPECIAL_GPA + SPECIAL_BYTES, "the ring pages are in the reserved range");
+_Static_assert(GUEST_STORE_GFN *PAGE >= SPECIAL_GPA && (GUEST_CONSOLE_GFN + 1) * PAGE <= SPECIAL_GPA + SPECIAL_BYTES,
+               "the ring pages are in the reserved range");
 
 static bool check_request(const struct build_request *r, struct error *e)
 {
@@ -23,7 +25,8 @@ static bool check_request(const struct build_request *r, struct error *e)
         return error_set(e, EXIT_FAILED, "memsize: %lu MiB is too little: at least 4 MiB", mib);
     }
     if (r->mem_bytes > GUEST_RAM_MAX) {
-        return error_set(e, EXIT_FAILED, "memsize: %lu MiB is more than this version gives one guest: at most 3840 MiB", mib);
+        return error_set(e, EXIT_FAILED, "memsize: %lu MiB is more than this version gives one guest: at most 3840 MiB",
+                         mib);
     }
     if (r->vcpus == 0 || r->vcpus > ACPI_TABLES_MAX_VCPUS) {
         return error_set(e, EXIT_FAILED, "numvcpus: %u is out of range: 1 to 32", r->vcpus);
@@ -32,7 +35,8 @@ static bool check_request(const struct build_request *r, struct error *e)
         return error_set(e, EXIT_FAILED, "corbel.cmdline: longer than %u characters: shorten it", GUEST_CMDLINE_MAX);
     }
     if (r->ramdisk != NULL && file_size(r->ramdisk) == 0) {
-        return error_set(e, EXIT_FAILED, "ramdisk %s: the file is empty: copy it again or take the line out", r->ramdisk_path);
+        return error_set(e, EXIT_FAILED, "ramdisk %s: the file is empty: copy it again or take the line out",
+                         r->ramdisk_path);
     }
     return true;
 }
@@ -41,7 +45,8 @@ static bool populate(struct build *b)
 {
     uint32_t acpi_pages = (uint32_t)(ACPI_TABLES_BYTES / PAGE);
     return guest_memory_populate(&b->memory, b->e) && guest_memory_populate_at(&b->memory, GUEST_STORE_GFN, 1, b->e) &&
-           guest_memory_populate_at(&b->memory, GUEST_CONSOLE_GFN, 1, b->e) && guest_memory_populate_at(&b->memory, GUEST_ACPI_GPA / PAGE, acpi_pages, b->e);
+           guest_memory_populate_at(&b->memory, GUEST_CONSOLE_GFN, 1, b->e) &&
+           guest_memory_populate_at(&b->memory, GUEST_ACPI_GPA / PAGE, acpi_pages, b->e);
 }
 
 static bool write_tables(struct build *b)
@@ -61,17 +66,17 @@ static bool write_tables(struct build *b)
 }
 
 /* Access rights as in the VMCS (SDM vol. 3C, "Guest Register State"). */
-#define AR_CODE32 0xc09bU   /* present, ring 0, execute/read, accessed, 32-bit, 4 KiB granular */
-#define AR_DATA32 0xc093U   /* present, ring 0, read/write, accessed, 32-bit, 4 KiB granular */
+#define AR_CODE32   0xc09bU /* present, ring 0, execute/read, accessed, 32-bit, 4 KiB granular */
+#define AR_DATA32   0xc093U /* present, ring 0, read/write, accessed, 32-bit, 4 KiB granular */
 #define AR_TSS_BUSY 0x8bU   /* present, 32-bit busy TSS */
 #define AR_UNUSABLE 0x10000U
 
 /* Xen's PVH entry: 32-bit protected mode without paging, flat segments, EBX = start info. */
 static void pvh_entry(struct cbl_vcpu_context *c, uint32_t entry, uint64_t start_info)
 {
-    const struct cbl_segment code = { .limit = 0xffffffffU, .ar = AR_CODE32 };
-    const struct cbl_segment data = { .limit = 0xffffffffU, .ar = AR_DATA32 };
-    const struct cbl_segment none = { .ar = AR_UNUSABLE };
+    const struct cbl_segment code = {.limit = 0xffffffffU, .ar = AR_CODE32};
+    const struct cbl_segment data = {.limit = 0xffffffffU, .ar = AR_DATA32};
+    const struct cbl_segment none = {.ar = AR_UNUSABLE};
     c->rax = c->rcx = c->rdx = c->rsp = c->rbp = c->rsi = c->rdi = 0;
     c->r8 = c->r9 = c->r10 = c->r11 = c->r12 = c->r13 = c->r14 = c->r15 = 0;
     c->rbx = start_info;
@@ -84,7 +89,7 @@ static void pvh_entry(struct cbl_vcpu_context *c, uint32_t entry, uint64_t start
     c->cs = code;
     c->ds = c->es = c->ss = data;
     c->fs = c->gs = c->ldtr = none;
-    c->tr = (struct cbl_segment){ .limit = 0x67, .ar = AR_TSS_BUSY };
+    c->tr = (struct cbl_segment){.limit = 0x67, .ar = AR_TSS_BUSY};
     c->gdt_base = c->idt_base = 0;
     c->gdt_limit = c->idt_limit = 0;
     c->interruptibility = 0;
@@ -104,7 +109,9 @@ static bool set_entry(struct build *b)
         ret = control(CTL_CONTEXT_SET, op);
     }
     heap_free(op);
-    return ret == 0 ? true : error_set(b->e, EXIT_FAILED, "vCPU 0 of domain %u: its registers could not be set: %s", (unsigned)b->r->domid, errno_text(ret));
+    return ret == 0 ? true
+                    : error_set(b->e, EXIT_FAILED, "vCPU 0 of domain %u: its registers could not be set: %s",
+                                (unsigned)b->r->domid, errno_text(ret));
 }
 
 bool builder_build(const struct build_request *r, struct error *e)
@@ -118,7 +125,7 @@ bool builder_build(const struct build_request *r, struct error *e)
     }
     b->r = r;
     b->e = e;
-    b->memory = (struct guest_memory){ .domid = r->domid, .ram_pages = r->mem_bytes / PAGE };
+    b->memory = (struct guest_memory){.domid = r->domid, .ram_pages = r->mem_bytes / PAGE};
     b->layout = (struct guest_layout){
         .ram_bytes = r->mem_bytes,
         .ramdisk_bytes = r->ramdisk == NULL ? 0 : file_size(r->ramdisk),
@@ -127,7 +134,8 @@ bool builder_build(const struct build_request *r, struct error *e)
         .special_gpa = SPECIAL_GPA,
         .special_bytes = SPECIAL_BYTES,
     };
-    bool ok = populate(b) && kernel_load(b) && (r->ramdisk == NULL || ramdisk_load(b)) && write_tables(b) && set_entry(b);
+    bool ok =
+        populate(b) && kernel_load(b) && (r->ramdisk == NULL || ramdisk_load(b)) && write_tables(b) && set_entry(b);
     guest_memory_close(&b->memory);
     heap_free(b);
     return ok;

@@ -22,11 +22,11 @@ struct phdr {
 };
 _Static_assert(sizeof(struct phdr) == 56, "ELF64");
 
-#define PT_LOAD 1U
-#define PT_NOTE 4U
+#define PT_LOAD   1U
+#define PT_NOTE   4U
 #define EM_X86_64 62U
-#define CLASS64 2U
-#define LITTLE 1U
+#define CLASS64   2U
+#define LITTLE    1U
 /* Far above any guest's memory, far below where sums of 64-bit numbers could wrap. */
 #define GPA_LIMIT (1ULL << 40)
 
@@ -55,7 +55,7 @@ static const char *add_segment(struct elf_plan *p, const struct phdr *h)
     if (h->filesz > h->memsz || h->paddr > GPA_LIMIT || h->memsz > GPA_LIMIT) {
         return "an ELF segment has impossible sizes: the file is damaged";
     }
-    p->segment[p->segments++] = (struct elf_segment){ h->offset, h->filesz, h->paddr, h->memsz };
+    p->segment[p->segments++] = (struct elf_segment){h->offset, h->filesz, h->paddr, h->memsz};
     p->low = h->paddr < p->low ? h->paddr : p->low;
     p->high = h->paddr + h->memsz > p->high ? h->paddr + h->memsz : p->high;
     return NULL;
@@ -75,7 +75,7 @@ static const char *add_note(struct elf_plan *p, const struct phdr *h)
 const char *elf_plan_make(const void *head, size_t len, uint64_t file_size, struct elf_plan *out)
 {
     struct ehdr eh;
-    *out = (struct elf_plan){ .low = UINT64_MAX };
+    *out = (struct elf_plan){.low = UINT64_MAX};
     if (len < sizeof(eh)) {
         return "too short for an ELF file: copy it again";
     }
@@ -122,7 +122,8 @@ bool elf_plan_feed(const struct elf_plan *p, uint64_t off, const uint8_t *data, 
     }
     for (unsigned i = 0; i < p->segments; i++) {
         const struct elf_segment *s = &p->segment[i];
-        if (overlap(off, len, s->file_off, s->file_len, &begin, &n) && !place(ctx, s->gpa + (begin - s->file_off), data + (begin - off), n)) {
+        if (overlap(off, len, s->file_off, s->file_len, &begin, &n) &&
+            !place(ctx, s->gpa + (begin - s->file_off), data + (begin - off), n)) {
             return false;
         }
     }
@@ -140,11 +141,13 @@ static uint32_t get32(const uint8_t *p)
 static bool find_entry(const uint8_t *note, uint64_t len, uint32_t *entry)
 {
     while (len >= 12) {
-        uint64_t name = ((uint64_t)get32(note) + 3U) & ~3ULL, desc_len = get32(note + 4), desc = (desc_len + 3U) & ~3ULL;
+        uint64_t name = ((uint64_t)get32(note) + 3U) & ~3ULL, desc_len = get32(note + 4),
+                 desc = (desc_len + 3U) & ~3ULL;
         if (name + desc_len > len - 12U) {
             return false;
         }
-        if (get32(note + 8) == XEN_ELFNOTE_PHYS32_ENTRY && get32(note) == 4 && memcmp(note + 12, "Xen", 4) == 0 && (desc_len == 4 || desc_len == 8)) {
+        if (get32(note + 8) == XEN_ELFNOTE_PHYS32_ENTRY && get32(note) == 4 && memcmp(note + 12, "Xen", 4) == 0 &&
+            (desc_len == 4 || desc_len == 8)) {
             uint64_t high = desc_len == 8 ? get32(note + 12 + name + 4) : 0;
             *entry = get32(note + 12 + name);
             return high == 0;

@@ -9,12 +9,12 @@
 
 #define LARGE_ORDER 9U
 #define LARGE_PAGES 512UL
-#define BATCH 512U
+#define BATCH       512U
 
 /* Asks for NR blocks; *DONE: how many there are. */
 static long populate(uint16_t domid, uint64_t gfn, uint32_t nr, uint16_t order, uint32_t *done)
 {
-    struct cbl_mem_populate op = { .domid = domid, .order = order, .nr = nr, .gfn = gfn };
+    struct cbl_mem_populate op = {.domid = domid, .order = order, .nr = nr, .gfn = gfn};
     long ret = control(CTL_MEM_POPULATE, &op);
     *done = op.done <= nr ? op.done : 0;
     if (ret == 0 && *done < nr) {
@@ -26,9 +26,12 @@ static long populate(uint16_t domid, uint64_t gfn, uint32_t nr, uint16_t order, 
 static bool refused(const struct guest_memory *m, uint64_t gfn, long ret, struct error *e)
 {
     if (ret == -XEN_ENOMEM) {
-        return error_set(e, EXIT_NO_RESOURCE, "memory: the host's memory ended after %lu of %lu MiB: destroy a guest or lower memsize", gfn >> 8, m->ram_pages >> 8);
+        return error_set(e, EXIT_NO_RESOURCE,
+                         "memory: the host's memory ended after %lu of %lu MiB: destroy a guest or lower memsize",
+                         gfn >> 8, m->ram_pages >> 8);
     }
-    return error_set(e, EXIT_FAILED, "memory: page 0x%lx of domain %u could not be given: %s", gfn, (unsigned)m->domid, errno_text(ret));
+    return error_set(e, EXIT_FAILED, "memory: page 0x%lx of domain %u could not be given: %s", gfn, (unsigned)m->domid,
+                     errno_text(ret));
 }
 
 static bool populate_small(const struct guest_memory *m, uint64_t gfn, uint64_t pages, struct error *e)
@@ -96,7 +99,9 @@ static bool window_open(struct guest_memory *m, uint64_t gfn, struct error *e)
     }
     m->window = foreign_map(m->domid, base, pages, true);
     if (m->window == NULL) {
-        return error_set(e, EXIT_FAILED, "memory: page 0x%lx of domain %u could not be mapped: no address space or the domain is going", gfn, (unsigned)m->domid);
+        return error_set(e, EXIT_FAILED,
+                         "memory: page 0x%lx of domain %u could not be mapped: no address space or the domain is going",
+                         gfn, (unsigned)m->domid);
     }
     m->window_gfn = base;
     m->window_pages = pages;

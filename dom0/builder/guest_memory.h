@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] A new domain's memory: given to it in large blocks, written through one moving foreign mapping of at most 2 MiB. */
+ * [DOM0] A new domain's memory: given to it in large blocks, written through one moving foreign mapping of at most 2
+ * MiB. */
 #ifndef DOM0_BUILDER_GUEST_MEMORY_H
 #define DOM0_BUILDER_GUEST_MEMORY_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] What kind of kernel image is this, and where is the kernel in it. Pure; every number in the file is checked against the file's size. */
+ * [DOM0] What kind of kernel image is this, and where is the kernel in it. Pure; every number in the file is checked
+ * against the file's size. */
 #ifndef DOM0_BUILDER_IMAGE_H
 #define DOM0_BUILDER_IMAGE_H
 
@@ -7,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IMAGE_HEAD_BYTES 1024U /* what image_detect wants to see (less when the file is shorter) */
+#define IMAGE_HEAD_BYTES  1024U /* what image_detect wants to see (less when the file is shorter) */
 #define IMAGE_MAGIC_BYTES 6U
 
 enum image_kind { IMAGE_ELF, IMAGE_BZIMAGE };
@@ -19,7 +20,8 @@ struct image {
 
 /* NULL: OUT is filled; else why the file cannot be a kernel for a guest, and what to do: "why: what to do". */
 const char *image_detect(const void *head, size_t len, uint64_t file_size, struct image *out);
-/* The name of the compression that begins with these IMAGE_MAGIC_BYTES bytes ("LZ4", "gzip", …); NULL: none that is known. */
+/* The name of the compression that begins with these IMAGE_MAGIC_BYTES bytes ("LZ4", "gzip", …); NULL: none that is
+ * known. */
 const char *image_compression(const uint8_t magic[IMAGE_MAGIC_BYTES]);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Loading the files of a guest. Unpacked bytes pass by once: head -> plan, segments -> guest memory, notes -> entry. Nothing holds a whole kernel. */
+ * [DOM0] Loading the files of a guest. Unpacked bytes pass by once: head -> plan, segments -> guest memory, notes ->
+ * entry. Nothing holds a whole kernel. */
 #include "dom0/builder/kernel.h"
 
 #include "dom0/builder/image.h"
@@ -9,7 +10,7 @@
 #include "dom0/lib/string.h"
 
 #define STAGING_BYTES (128U << 10)
-#define STEP_BYTES (1U << 20) /* at least so often the operator hears of progress and other threads run */
+#define STEP_BYTES    (1U << 20) /* at least so often the operator hears of progress and other threads run */
 
 /* Of the LZ4 library. */
 int LZ4_decompress_safe(const char *src, char *dst, int src_len, int dst_len);
@@ -27,7 +28,8 @@ static bool progress(struct build *b, const char *what, uint64_t done, uint64_t 
     b->reported = done;
     thread_yield();
     if (b->r->progress != NULL && !b->r->progress(b->r->ctx, what, done, total)) {
-        return error_set(b->e, EXIT_FAILED, "%s: loading was stopped at %lu of %lu KiB: start it again when ready", what, done >> 10, total >> 10);
+        return error_set(b->e, EXIT_FAILED, "%s: loading was stopped at %lu of %lu KiB: start it again when ready",
+                         what, done >> 10, total >> 10);
     }
     return true;
 }
@@ -39,7 +41,9 @@ static bool read_exact(struct build *b, struct file *f, const char *path, uint64
     if (!file_read(f, off, buf, len, &got, b->e)) {
         return false;
     }
-    return got == len ? true : error_set(b->e, EXIT_FAILED, "%s: it ended early while it was read: was it replaced meanwhile? try again", path);
+    return got == len ? true
+                      : error_set(b->e, EXIT_FAILED,
+                                  "%s: it ended early while it was read: was it replaced meanwhile? try again", path);
 }
 
 static bool place(void *ctx, uint64_t gpa, const void *data, size_t len)
@@ -60,7 +64,9 @@ static bool plan(struct build *b, const uint8_t *head, size_t len, uint64_t stre
         return kernel_error(b, why);
     }
     b->notes = heap_alloc(b->plan.note_bytes + 1U);
-    return b->notes != NULL ? true : error_set(b->e, EXIT_NO_RESOURCE, "kernel: Dom0 has no memory left: close other work and try again");
+    return b->notes != NULL
+               ? true
+               : error_set(b->e, EXIT_NO_RESOURCE, "kernel: Dom0 has no memory left: close other work and try again");
 }
 
 /* The next unpacked bytes, in order; TOTAL is the stream's length. */
@@ -160,9 +166,11 @@ static bool unpack(struct unpack *u, uint64_t payload_len)
     u->packed = u->memory != NULL ? NULL : memory_borrow(LZ4_LEGACY_PACKED_MAX);
     bool ok = false;
     if (block == NULL || (u->memory == NULL && u->packed == NULL)) {
-        error_set(b->e, EXIT_NO_RESOURCE, "kernel %s: no 18 MiB of free memory to unpack it: destroy a guest first", b->r->kernel_path);
+        error_set(b->e, EXIT_NO_RESOURCE, "kernel %s: no 18 MiB of free memory to unpack it: destroy a guest first",
+                  b->r->kernel_path);
     } else {
-        struct lz4_legacy_io io = { .ctx = u, .read = unpack_read, .decode = unpack_decode, .sink = unpack_sink, .block = block };
+        struct lz4_legacy_io io = {
+            .ctx = u, .read = unpack_read, .decode = unpack_decode, .sink = unpack_sink, .block = block};
         uint64_t done;
         enum lz4_legacy_result result = lz4_legacy_unpack(&io, payload_len, &done);
         ok = result == LZ4_LEGACY_OK && stream_end(b, u->total);
@@ -188,11 +196,14 @@ static bool load_bzimage(struct build *b, const struct image *image)
     }
     const char *name = image_compression(magic);
     if (name == NULL || strcmp(name, "LZ4") != 0) {
-        return error_set(b->e, EXIT_FAILED, "kernel %s: packed with %s: use a kernel packed with LZ4 (Debian's linux-image-cloud-amd64) or an unpacked ELF file (extract-vmlinux)",
+        return error_set(b->e, EXIT_FAILED,
+                         "kernel %s: packed with %s: use a kernel packed with LZ4 (Debian's linux-image-cloud-amd64) "
+                         "or an unpacked ELF file (extract-vmlinux)",
                          b->r->kernel_path, name == NULL ? "an unknown method" : name);
     }
     const uint8_t *memory = file_memory(b->r->kernel);
-    struct unpack u = { .b = b, .memory = memory == NULL ? NULL : memory + image->payload_off, .payload_off = image->payload_off };
+    struct unpack u = {
+        .b = b, .memory = memory == NULL ? NULL : memory + image->payload_off, .payload_off = image->payload_off};
     u.total = (uint64_t)size[0] | (uint64_t)size[1] << 8 | (uint64_t)size[2] << 16 | (uint64_t)size[3] << 24;
     return unpack(&u, image->payload_len);
 }

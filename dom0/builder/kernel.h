@@ -20,12 +20,13 @@ struct build {
     struct elf_plan plan;
     uint8_t *staging; /* STAGING_BYTES of heap, for files that are not in memory */
     uint8_t *notes;
-    uint64_t stream_off;   /* unpacked bytes so far */
-    uint64_t reported;     /* progress was told up to here */
+    uint64_t stream_off; /* unpacked bytes so far */
+    uint64_t reported;   /* progress was told up to here */
     uint32_t entry;
 };
 
-/* Reads, unpacks and places the kernel; plans the layout on the way (before the first byte is placed). Sets entry and layout. */
+/* Reads, unpacks and places the kernel; plans the layout on the way (before the first byte is placed). Sets entry and
+ * layout. */
 bool kernel_load(struct build *b);
 /* Places the ramdisk at layout.ramdisk_gpa. */
 bool ramdisk_load(struct build *b);

@@ -8,5 +8,6 @@ $(LZ4_DIR)/lib/lz4.c: | tools/fetch-source
 	tools/fetch-source lz4 $(LZ4_DIR)
 	@touch $@
 $(LZ4_LIB): $(LZ4_DIR)/lib/lz4.c dom0/builder/lz4.mk
-	$(CC) $(filter-out $(WARN),$(DOM0_CFLAGS)) $(LZ4_FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(filter-out $(WARN),$(DOM0_CFLAGS)) $(LZ4_FLAGS) -c -o $(B)/third_party/lz4.full.o $<
+	$(Q)$(LD) -r --gc-sections -e LZ4_decompress_safe -o $@ $(B)/third_party/lz4.full.o
 DOM0_LIBS += $(LZ4_LIB)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The LZ4 legacy frame, as Linux packs kernels: magic, then blocks of {u32 compressed length, data}, each at most 8 MiB when unpacked. Pure: input, decoder and
- * output are functions of the caller. */
+ * [DOM0] The LZ4 legacy frame, as Linux packs kernels: magic, then blocks of {u32 compressed length, data}, each at
+ * most 8 MiB when unpacked. Pure: input, decoder and output are functions of the caller. */
 #ifndef DOM0_BUILDER_LZ4_LEGACY_H
 #define DOM0_BUILDER_LZ4_LEGACY_H
 

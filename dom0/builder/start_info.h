@@ -9,10 +9,10 @@
 #include "dom0/builder/elf_plan.h"
 
 /* RAM ends below the devices' addresses; memory above 4 GiB is not offered yet. */
-#define GUEST_RAM_MAX (0xf0000000ULL)
-#define GUEST_RAM_MIN (4ULL << 20)
+#define GUEST_RAM_MAX     (0xf0000000ULL)
+#define GUEST_RAM_MIN     (4ULL << 20)
 #define GUEST_CMDLINE_MAX 4000U
-#define GUEST_INFO_BYTES 8192U /* start info, module list, memory map and command line together */
+#define GUEST_INFO_BYTES  8192U /* start info, module list, memory map and command line together */
 
 struct guest_layout {
     uint64_t ram_bytes;
@@ -24,7 +24,8 @@ struct guest_layout {
 
 /* Fills info_gpa and ramdisk_gpa from the rest. NULL: good; else "why: what to do", written to TEXT. */
 const char *guest_layout_plan(const struct elf_plan *kernel, struct guest_layout *l, char *text, size_t text_len);
-/* The bytes for info_gpa into BUF (GUEST_INFO_BYTES, zeroed); returns how many are used. CMDLINE at most GUEST_CMDLINE_MAX long. */
+/* The bytes for info_gpa into BUF (GUEST_INFO_BYTES, zeroed); returns how many are used. CMDLINE at most
+ * GUEST_CMDLINE_MAX long. */
 size_t start_info_build(uint8_t *buf, const struct guest_layout *l, const char *cmdline);
 
 #endif

@@ -4,9 +4,9 @@
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager.h"
 
-#define SECOND_NS 1000000000UL
+#define SECOND_NS      1000000000UL
 #define WAIT_DEFAULT_S 600UL
-#define WAIT_MAX_S 86400UL
+#define WAIT_MAX_S     86400UL
 
 bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns)
 {
@@ -46,7 +46,8 @@ enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns)
     else if (was_interrupted)
         error_set(&e, EXIT_FAILED, "wait %s: interrupted: it runs on", v->name);
     else
-        error_set(&e, EXIT_TIMEOUT, "wait %s: still running after %lu s: look at `console %s`, or `destroy` it", v->name, ns / SECOND_NS, v->name);
+        error_set(&e, EXIT_TIMEOUT, "wait %s: still running after %lu s: look at `console %s`, or `destroy` it",
+                  v->name, ns / SECOND_NS, v->name);
     return cli_error(&e);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The prompt: reads lines (from corbel.cfg first, then typed), finds the verb, runs it, keeps its exit code. One thread. */
+ * [DOM0] The prompt: reads lines (from corbel.cfg first, then typed), finds the verb, runs it, keeps its exit code. One
+ * thread. */
 #include "dom0/cli/cli.h"
 
 #include "dom0/cli/cli_priv.h"
@@ -13,10 +14,10 @@
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager.h"
 
-#define CLI_STACK 65536U
+#define CLI_STACK        65536U
 #define TERMINAL_COLUMNS 80U /* a serial line does not tell */
-#define TYPE_AHEAD 256U
-#define CTRL_C 0x03
+#define TYPE_AHEAD       256U
+#define CTRL_C           0x03
 
 static struct line_edit line;
 static struct completion completion;
@@ -51,25 +52,13 @@ bool cli_interrupted(void)
     return false;
 }
 
-void cli_partial_line(bool on)
-{
-    partial = on;
-}
+void cli_partial_line(bool on) { partial = on; }
 
-enum exit_code cli_last_code(void)
-{
-    return last_code;
-}
+enum exit_code cli_last_code(void) { return last_code; }
 
-const struct line_edit *cli_line(void)
-{
-    return &line;
-}
+const struct line_edit *cli_line(void) { return &line; }
 
-uint64_t cli_prompt_tsc(void)
-{
-    return prompt_tsc;
-}
+uint64_t cli_prompt_tsc(void) { return prompt_tsc; }
 
 /* ---- the line on the screen ---- */
 
@@ -96,10 +85,7 @@ static void after_notice(void)
 
 /* ---- completion ---- */
 
-static void emit(const char *word)
-{
-    completion_offer(&completion, word);
-}
+static void emit(const char *word) { completion_offer(&completion, word); }
 
 static bool emit_domain(const struct vm_view *v, void *ctx)
 {
@@ -114,7 +100,11 @@ void cli_complete_domains(const char *prefix, void (*out)(const char *word))
     manager_list(emit_domain, &out);
 }
 
-struct path_emit { void (*out)(const char *word); char text[PATH_MAX_LEN + 2]; size_t dir_len; };
+struct path_emit {
+    void (*out)(const char *word);
+    char text[PATH_MAX_LEN + 2];
+    size_t dir_len;
+};
 
 static bool emit_path(const struct dir_entry *d, void *ctx)
 {
@@ -128,7 +118,7 @@ static bool emit_path(const struct dir_entry *d, void *ctx)
 
 void cli_complete_paths(const char *prefix, void (*out)(const char *word))
 {
-    struct path_emit p = { .out = out };
+    struct path_emit p = {.out = out};
     struct error ignored;
     const char *slash = strrchr(prefix, '/');
     const char *colon = strrchr(prefix, ':');
@@ -311,16 +301,23 @@ static void key(uint8_t c)
 {
     char ch = (char)c;
     switch (lineedit_key(&line, c)) {
-    case LINE_NOTHING: break;
+    case LINE_NOTHING:
+        break;
     case LINE_APPENDED:
         if (lineedit_fits(&line, sizeof CLI_PROMPT - 1, TERMINAL_COLUMNS))
             console_write(&ch, 1);
         else
             draw();
         break;
-    case LINE_CHANGED: draw(); break;
-    case LINE_ENTER: enter(); break;
-    case LINE_TAB: complete(); break;
+    case LINE_CHANGED:
+        draw();
+        break;
+    case LINE_ENTER:
+        enter();
+        break;
+    case LINE_TAB:
+        complete();
+        break;
     case LINE_INTERRUPT:
         out_text("^C\n");
         show_prompt();
@@ -329,7 +326,9 @@ static void key(uint8_t c)
         console_write("\x1b[H\x1b[2J", 7);
         draw();
         break;
-    case LINE_BELL: console_write("\a", 1); break;
+    case LINE_BELL:
+        console_write("\a", 1);
+        break;
     }
 }
 
@@ -338,6 +337,7 @@ static void cli_thread(void *arg)
     (void)arg;
     lineedit_reset(&line);
     console_set_redraw(before_notice, after_notice);
+    out_text("`help` lists the verbs, `ls` the guests.\n");
     show_prompt();
     run_configured();
     editing = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The operator's prompt. One file per verb: cmd_<verb>.c defines a `const struct cli_verb`, listed in verbs.def. */
+ * [DOM0] The operator's prompt. One file per verb: cmd_<verb>.c defines a `const struct cli_verb`, listed in verbs.def.
+ */
 #ifndef DOM0_CLI_CLI_H
 #define DOM0_CLI_CLI_H
 
@@ -9,9 +10,9 @@
 
 struct cli_verb {
     const char *name;
-    const char *args;     /* "NAME [-w]" */
-    const char *summary;  /* one line */
-    const char *help;     /* full text for `help VERB` */
+    const char *args;    /* "NAME [-w]" */
+    const char *summary; /* one line */
+    const char *help;    /* full text for `help VERB` */
     enum exit_code (*run)(int argc, char **argv);
     /* Completion candidates for argument ARG (1-based) that begin with PREFIX: calls EMIT for each. May be NULL. */
     void (*complete)(int arg, const char *prefix, void (*emit)(const char *word));

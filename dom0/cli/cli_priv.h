@@ -29,11 +29,12 @@ bool cli_args(const struct cli_verb *v, int argc, char **argv, int min, int max)
 
 /* Input byte, also what was typed while something else ran; negative: DEADLINE_NS passed. */
 int cli_getc(uint64_t deadline_ns);
-/* The cursor stands behind text of a running verb (progress, a guest's output): background messages begin on a line of their own. */
+/* The cursor stands behind text of a running verb (progress, a guest's output): background messages begin on a line of
+ * their own. */
 void cli_partial_line(bool on);
 enum exit_code cli_last_code(void);
 const struct line_edit *cli_line(void); /* for its history */
-uint64_t cli_prompt_tsc(void); /* TSC when the first prompt had been queued */
+uint64_t cli_prompt_tsc(void);          /* TSC when the first prompt had been queued */
 
 struct vm_view;
 /* Takes "-t SECONDS" out of the arguments; *NS is its value or the default. false: wrong, the usage was printed. */

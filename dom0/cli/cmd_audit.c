@@ -18,7 +18,7 @@ static void print_frames(struct pairs *p, const struct cbl_audit *a)
 
 static enum exit_code run(int argc, char **argv)
 {
-    struct cbl_audit a = { 0 };
+    struct cbl_audit a = {0};
     struct error e;
     bool json = cli_flag(&argc, argv, "--json");
     if (!cli_args(&cmd_audit, argc, argv, 0, 0))
@@ -33,8 +33,8 @@ static enum exit_code run(int argc, char **argv)
         print_frames(&p, &a);
         pairs_end(&p);
     } else if (a.ok) {
-        console_printf("audit: ok: %u checks, %u domains; frames: free %lu, hypervisor %lu, domains %lu\n", a.checks, a.domains, a.frames_free,
-                       a.frames_root, a.frames_guest);
+        console_printf("audit: ok: %u checks, %u domains; frames: free %lu, hypervisor %lu, domains %lu\n", a.checks,
+                       a.domains, a.frames_free, a.frames_root, a.frames_guest);
     }
     if (a.ok)
         return EXIT_OK;
@@ -42,5 +42,9 @@ static enum exit_code run(int argc, char **argv)
     return cli_error(&e);
 }
 
-const struct cli_verb cmd_audit = { "audit", "[--json]", "Checks the hypervisor's invariants.",
-    "Recomputes owners, references and mappings of all memory and compares.\n", run, NULL };
+const struct cli_verb cmd_audit = {"audit",
+                                   "[--json]",
+                                   "Checks the hypervisor's invariants.",
+                                   "Recomputes owners, references and mappings of all memory and compares.\n",
+                                   run,
+                                   NULL};

@@ -19,7 +19,7 @@ static void print_boot(struct pairs *p, const struct cbl_host_info *h)
 
 static void print_dom0(struct pairs *p)
 {
-    struct cbl_domain_info d = { .domid = 0, .exact = 1 };
+    struct cbl_domain_info d = {.domid = 0, .exact = 1};
     if (control(CTL_DOMAIN_INFO, &d) == 0)
         pairs_number(p, "dom0_memory", d.pages * 4096, "bytes");
     pairs_number(p, "dom0_heap_used", heap_used(), "bytes");
@@ -29,7 +29,7 @@ static void print_dom0(struct pairs *p)
 static void print_create(struct pairs *p)
 {
     struct vm_create_figures f;
-    struct cbl_domain_info d = { .exact = 1 };
+    struct cbl_domain_info d = {.exact = 1};
     if (!manager_last_create(&f))
         return;
     d.domid = f.domid;
@@ -70,7 +70,14 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_bench = { "bench", "[--json]", "Prints measured figures, one `key value unit` per line.",
-    "boot_to_prompt: from the loader's jump until the first prompt was queued. create_*: the last `create`, from the typed line to the guest's first\n"
-    "instruction (create_files disk: reading is in it); create_overhead: the hypervisor's memory for that domain just after its start.\n"
-    "Ticks are of the time-stamp counter; in an emulator they are instructions and repeat exactly.\n", run, NULL };
+const struct cli_verb cmd_bench = {
+    "bench",
+    "[--json]",
+    "Prints measured figures, one `key value unit` per line.",
+    "boot_to_prompt: from the loader's jump until the first prompt was queued. create_*: the last `create`, from the "
+    "typed line to the guest's first\n"
+    "instruction (create_files disk: reading is in it); create_overhead: the hypervisor's memory for that domain just "
+    "after its start.\n"
+    "Ticks are of the time-stamp counter; in an emulator they are instructions and repeat exactly.\n",
+    run,
+    NULL};

@@ -26,7 +26,7 @@ static void print_chunk(struct console_filter *f, const char *text, size_t len, 
 
 static bool print_file(struct file *f, char *buf, char *out, struct error *e)
 {
-    struct console_filter filter = { 0 };
+    struct console_filter filter = {0};
     char last = '\n';
     size_t got = 0;
     for (uint64_t off = 0; off < file_size(f); off += got) {
@@ -51,12 +51,17 @@ static enum exit_code run(int argc, char **argv)
     if (!file_open(argv[1], &f, &e))
         return cli_error(&e);
     char *buf = heap_alloc(CHUNK + CHUNK + CONSOLE_FILTER_EXTRA);
-    bool ok = buf != NULL || error_set(&e, EXIT_NO_RESOURCE, "%.80s: no memory to read it: destroy a domain that is not needed", argv[1]);
+    bool ok = buf != NULL || error_set(&e, EXIT_NO_RESOURCE,
+                                       "%.80s: no memory to read it: destroy a domain that is not needed", argv[1]);
     ok = ok && print_file(f, buf, buf + CHUNK, &e);
     heap_free(buf);
     file_close(f);
     return ok ? EXIT_OK : cli_error(&e);
 }
 
-const struct cli_verb cmd_cat = { "cat", "PATH", "Prints a text file.", "PATH is VOLUME:/FOLDER/FILE, or relative to the guest folder. Ctrl-C stops it.\n", run,
-    cli_complete_path_arg };
+const struct cli_verb cmd_cat = {"cat",
+                                 "PATH",
+                                 "Prints a text file.",
+                                 "PATH is VOLUME:/FOLDER/FILE, or relative to the guest folder. Ctrl-C stops it.\n",
+                                 run,
+                                 cli_complete_path_arg};

@@ -11,8 +11,8 @@
 
 #define CTRL_BRACKET 0x1d
 #define PUMP_WAIT_NS 1000000000UL
-#define LOOK_NS 100000000UL
-#define CHUNK 512U
+#define LOOK_NS      100000000UL
+#define CHUNK        512U
 
 /* One attachment: the pump thread prints what the guest says while the prompt's thread takes keys. */
 struct attachment {
@@ -32,7 +32,7 @@ static void print_filtered(struct console_filter *f, const char *text, size_t le
 static void pump(void *arg)
 {
     struct attachment *a = arg;
-    struct console_filter filter = { 0 };
+    struct console_filter filter = {0};
     uint64_t pos = 0;
     char buf[CHUNK];
     while (!a->stop) {
@@ -78,12 +78,14 @@ static bool attach(struct attachment *a, bool *left, struct error *e)
 {
     a->stop = a->finished = false;
     if (thread_create("console", pump, a, 0) == NULL)
-        return error_set(e, EXIT_NO_RESOURCE, "console %s: no memory for a thread: destroy a domain that is not needed", a->name);
+        return error_set(e, EXIT_NO_RESOURCE, "console %s: no memory for a thread: destroy a domain that is not needed",
+                         a->name);
     *left = take_keys(a);
     return true;
 }
 
-/* After the console's end: was it a reboot, and is the new domain there? Waits while the manager is still at it. true: A is now the new domain. */
+/* After the console's end: was it a reboot, and is the new domain there? Waits while the manager is still at it. true:
+ * A is now the new domain. */
 static bool follow_reboot(struct attachment *a, bool *left)
 {
     struct vm_view v;
@@ -103,7 +105,7 @@ static bool follow_reboot(struct attachment *a, bool *left)
 
 static enum exit_code live(const struct vm_view *v)
 {
-    struct attachment a = { .domid = v->domid };
+    struct attachment a = {.domid = v->domid};
     struct error e;
     bool left = false;
     strlcpy(a.name, v->name, sizeof a.name);
@@ -125,7 +127,7 @@ static enum exit_code live(const struct vm_view *v)
 /* What a domain that cannot speak any more had said. */
 static enum exit_code replay(uint16_t domid, const char *name, const char *why)
 {
-    struct attachment a = { .domid = domid };
+    struct attachment a = {.domid = domid};
     pump(&a);
     console_printf("\n(%s: %s)\n", name, why);
     return EXIT_OK;
@@ -150,14 +152,22 @@ static enum exit_code run(int argc, char **argv)
         return cli_error(&e);
     }
     if (!guest_console_present(v.domid)) {
-        error_set(&e, EXIT_WRONG_STATE, "console %s: this domain has no console: `destroy %s` and `create` it here", v.name, v.name);
+        error_set(&e, EXIT_WRONG_STATE, "console %s: this domain has no console: `destroy %s` and `create` it here",
+                  v.name, v.name);
         return cli_error(&e);
     }
     if (!guest_console_live(v.domid))
-        return replay(v.domid, v.name, manager_why(v.domid)[0] != '\0' ? manager_why(v.domid) : "its console is no longer served");
+        return replay(v.domid, v.name,
+                      manager_why(v.domid)[0] != '\0' ? manager_why(v.domid) : "its console is no longer served");
     return live(&v);
 }
 
-const struct cli_verb cmd_console = { "console", "DOMAIN", "Shows what a guest says, and types to it.",
-    "First comes what it said before (the last 64 KiB), also of the last domains that have ended. Ctrl-] returns to the prompt; the guest runs on.\n"
-    "After a reboot the console of the new domain follows. Sequences that could harm your terminal are left out.\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_console = {
+    "console",
+    "DOMAIN",
+    "Shows what a guest says, and types to it.",
+    "First comes what it said before (the last 64 KiB), also of the last domains that have ended. Ctrl-] returns to "
+    "the prompt; the guest runs on.\n"
+    "After a reboot the console of the new domain follows. Sequences that could harm your terminal are left out.\n",
+    run,
+    cli_complete_domain_arg};

@@ -9,7 +9,11 @@
 #define SHOW_AFTER_NS 200000000UL /* what is done sooner needs no progress */
 #define SHOW_EVERY_NS 100000000UL
 
-struct progress { char label[VM_NAME_MAX]; uint64_t next_ns; bool shown; };
+struct progress {
+    char label[VM_NAME_MAX];
+    uint64_t next_ns;
+    bool shown;
+};
 
 static bool show(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
@@ -22,7 +26,10 @@ static bool show(void *ctx, const char *what, uint64_t done, uint64_t total)
     p->next_ns = now + SHOW_EVERY_NS;
     p->shown = true;
     cli_partial_line(true);
-    console_printf("\r\x1b[Kbuilding %s: %s %u%% ...", p->label, what, (unsigned)(total == 0 ? 100 : done >= total ? 100 : done * 100 / total));
+    console_printf("\r\x1b[Kbuilding %s: %s %u%% ...", p->label, what,
+                   (unsigned)(total == 0      ? 100
+                              : done >= total ? 100
+                                              : done * 100 / total));
     return true;
 }
 
@@ -38,7 +45,7 @@ static void label_of(const char *path, char label[VM_NAME_MAX])
 static enum exit_code attach(uint16_t domid)
 {
     char number[8];
-    char *argv[] = { "console", number, NULL };
+    char *argv[] = {"console", number, NULL};
     snprintf(number, sizeof number, "%u", domid);
     return cmd_console.run(2, argv);
 }
@@ -46,7 +53,7 @@ static enum exit_code attach(uint16_t domid)
 static enum exit_code run(int argc, char **argv)
 {
     bool paused = cli_flag(&argc, argv, "-p"), console = cli_flag(&argc, argv, "-c");
-    struct progress p = { .next_ns = time_now_ns() + SHOW_AFTER_NS };
+    struct progress p = {.next_ns = time_now_ns() + SHOW_AFTER_NS};
     struct vm_view v;
     struct error e;
     uint16_t domid = 0;
@@ -66,8 +73,13 @@ static enum exit_code run(int argc, char **argv)
     return console ? attach(domid) : EXIT_OK;
 }
 
-const struct cli_verb cmd_create = { "create", "[-p] [-c] GUEST", "Builds a domain from a .vmx file and starts it.",
-    "GUEST is a .vmx file, a folder that holds a .vmx file of the same name, or such a folder's name in the guest folder (`ls`).\n"
-    "  -p  leave it paused; `unpause` starts it\n"
-    "  -c  go to its console at once\n"
-    "Ctrl-C stops it, and nothing is left.\n", run, cli_complete_path_arg };
+const struct cli_verb cmd_create = {"create",
+                                    "[-p] [-c] GUEST",
+                                    "Builds a domain from a .vmx file and starts it.",
+                                    "GUEST is a .vmx file, a folder that holds a .vmx file of the same name, or such a "
+                                    "folder's name in the guest folder (`ls`).\n"
+                                    "  -p  leave it paused; `unpause` starts it\n"
+                                    "  -c  go to its console at once\n"
+                                    "Ctrl-C stops it, and nothing is left.\n",
+                                    run,
+                                    cli_complete_path_arg};

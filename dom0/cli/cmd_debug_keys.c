@@ -10,11 +10,12 @@ static enum exit_code run(int argc, char **argv)
     if (!cli_args(&cmd_debug_keys, argc, argv, 1, 1))
         return EXIT_USAGE;
     for (const char *c = argv[1]; *c != '\0'; c++) {
-        struct cbl_debug_key k = { .key = (uint8_t)*c };
+        struct cbl_debug_key k = {.key = (uint8_t)*c};
         long rc = control(CTL_DEBUG_KEY, &k);
         if (rc == -22 || rc == -2 || rc == -38) { /* EINVAL, ENOENT, ENOSYS */
             struct error e;
-            error_set(&e, EXIT_FAILED, "debug-keys %c: the hypervisor knows no such key: `debug-keys h` lists them", *c);
+            error_set(&e, EXIT_FAILED, "debug-keys %c: the hypervisor knows no such key: `debug-keys h` lists them",
+                      *c);
             return cli_error(&e);
         }
         if (rc != 0)
@@ -23,5 +24,10 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_debug_keys = { "debug-keys", "KEYS", "Presses keys of the hypervisor.",
-    "`debug-keys h` lists them. What they print goes to the hypervisor's log (`dmesg`) and console. The same keys work after Ctrl-A three times.\n", run, NULL };
+const struct cli_verb cmd_debug_keys = {"debug-keys",
+                                        "KEYS",
+                                        "Presses keys of the hypervisor.",
+                                        "`debug-keys h` lists them. What they print goes to the hypervisor's log "
+                                        "(`dmesg`) and console. The same keys work after Ctrl-A three times.\n",
+                                        run,
+                                        NULL};

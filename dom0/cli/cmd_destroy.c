@@ -11,5 +11,10 @@ static enum exit_code run(int argc, char **argv)
     return manager_destroy(argv[1], &e) ? EXIT_OK : cli_error(&e);
 }
 
-const struct cli_verb cmd_destroy = { "destroy", "DOMAIN", "Ends a domain at once, as pulling the plug does.",
-    "The guest is not asked and its memory is gone; its files stay as they are. `shutdown` asks the guest.\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_destroy = {
+    "destroy",
+    "DOMAIN",
+    "Ends a domain at once, as pulling the plug does.",
+    "The guest is not asked and its memory is gone; its files stay as they are. `shutdown` asks the guest.\n",
+    run,
+    cli_complete_domain_arg};

@@ -22,7 +22,7 @@ static void print_part(const char *text, size_t len)
 
 static enum exit_code run(int argc, char **argv)
 {
-    struct cbl_log_read r = { .pos = cleared };
+    struct cbl_log_read r = {.pos = cleared};
     bool clear = cli_flag(&argc, argv, "-c");
     if (!cli_args(&cmd_dmesg, argc, argv, 0, 0))
         return EXIT_USAGE;
@@ -39,4 +39,6 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_dmesg = { "dmesg", "[-c]", "Prints the hypervisor's log.", "  -c  the next `dmesg` begins after what is shown now\n", run, NULL };
+const struct cli_verb cmd_dmesg = {
+    "dmesg", "[-c]", "Prints the hypervisor's log.", "  -c  the next `dmesg` begins after what is shown now\n",
+    run,     NULL};

@@ -11,8 +11,10 @@ static void list_verbs(void)
         const struct cli_verb *v = cli_verb_at(i);
         console_printf("  %-14s %s\n", v->name, v->summary);
     }
-    out_text("`help VERB` tells more. DOMAIN is a name or a number. \"…\" keeps blanks in a word; Tab completes; the arrow keys edit and recall;\n"
-             "`status` prints the last exit code. Ctrl-A three times reaches the hypervisor's own keys and comes back.\n");
+    out_text(
+        "`help VERB` tells more. DOMAIN is a name or a number. \"…\" keeps blanks in a word; Tab completes; the arrow "
+        "keys edit and recall;\n"
+        "`status` prints the last exit code. Ctrl-A three times reaches the hypervisor's own keys and comes back.\n");
 }
 
 static void complete(int arg, const char *prefix, void (*emit)(const char *word))
@@ -44,4 +46,4 @@ static enum exit_code run(int argc, char **argv)
     return cli_error(&e);
 }
 
-const struct cli_verb cmd_help = { "help", "[VERB]", "Lists the verbs, or explains one.", "", run, complete };
+const struct cli_verb cmd_help = {"help", "[VERB]", "Lists the verbs, or explains one.", "", run, complete};

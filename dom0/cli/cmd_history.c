@@ -17,4 +17,5 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_history = { "history", "", "Lists the lines that were typed.", "The last 32; the arrow keys bring them back.\n", run, NULL };
+const struct cli_verb cmd_history = {
+    "history", "", "Lists the lines that were typed.", "The last 32; the arrow keys bring them back.\n", run, NULL};

@@ -31,7 +31,7 @@ static void print_host(struct pairs *p, const struct cbl_host_info *h)
 
 static void print_dom0(struct pairs *p)
 {
-    struct cbl_domain_info d = { .domid = 0, .exact = 1 };
+    struct cbl_domain_info d = {.domid = 0, .exact = 1};
     struct store_stats s = store_get_stats();
     if (control(CTL_DOMAIN_INFO, &d) == 0)
         pairs_number(p, "dom0_memory", d.pages * 4, "KiB");
@@ -62,4 +62,5 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_info = { "info", "[--json]", "Tells about the host.", "Memory is in MiB where no unit is given.\n", run, NULL };
+const struct cli_verb cmd_info = {
+    "info", "[--json]", "Tells about the host.", "Memory is in MiB where no unit is given.\n", run, NULL};

@@ -6,7 +6,13 @@
 #include "dom0/kernel/console.h"
 #include "dom0/manager/manager.h"
 
-struct list_args { const char *who; bool json; bool details; bool found; struct pairs out; };
+struct list_args {
+    const char *who;
+    bool json;
+    bool details;
+    bool found;
+    struct pairs out;
+};
 
 static void print_json(struct pairs *p, const struct vm_view *v)
 {
@@ -29,7 +35,8 @@ static void print_uuid(struct pairs *p, const uint8_t uuid[16])
     char text[40];
     size_t n = 0;
     for (unsigned i = 0; i < 16; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                              uuid[i]);
     pairs_text(p, "uuid", text);
 }
 
@@ -87,7 +94,7 @@ static bool print_one(const struct vm_view *v, void *ctx)
 
 static enum exit_code run(int argc, char **argv)
 {
-    struct list_args a = { .json = cli_flag(&argc, argv, "--json"), .details = cli_flag(&argc, argv, "-l") };
+    struct list_args a = {.json = cli_flag(&argc, argv, "--json"), .details = cli_flag(&argc, argv, "-l")};
     struct vm_view v;
     struct error e;
     if (!cli_args(&cmd_list, argc, argv, 0, 1))
@@ -107,8 +114,13 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_list = { "list", "[-l] [--json] [DOMAIN]", "Shows the domains.",
-    "State: r running, b blocked (waits for an event), p paused, s shut down, c crashed or stopped by the hypervisor, d dying.\n"
-    "Mem is in MiB, Time is the CPU time used.\n"
-    "  -l      all details\n"
-    "  --json  the same for programs\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_list = {"list",
+                                  "[-l] [--json] [DOMAIN]",
+                                  "Shows the domains.",
+                                  "State: r running, b blocked (waits for an event), p paused, s shut down, c crashed "
+                                  "or stopped by the hypervisor, d dying.\n"
+                                  "Mem is in MiB, Time is the CPU time used.\n"
+                                  "  -l      all details\n"
+                                  "  --json  the same for programs\n",
+                                  run,
+                                  cli_complete_domain_arg};

@@ -6,14 +6,20 @@
 #include "dom0/kernel/console.h"
 #include "dom0/lib/string.h"
 
-struct ls_args { bool json; bool plain; struct pairs out; unsigned count; };
+struct ls_args {
+    bool json;
+    bool plain;
+    struct pairs out;
+    unsigned count;
+};
 
 static void print_date(const struct dir_entry *d, char *text, size_t len)
 {
     if (d->date == 0)
         strlcpy(text, "-", len);
     else
-        snprintf(text, len, "%04u-%02u-%02u %02u:%02u", 1980U + (d->date >> 9), d->date >> 5 & 15U, d->date & 31U, d->time >> 11, d->time >> 5 & 63U);
+        snprintf(text, len, "%04u-%02u-%02u %02u:%02u", 1980U + (d->date >> 9), d->date >> 5 & 15U, d->date & 31U,
+                 d->time >> 11, d->time >> 5 & 63U);
 }
 
 static bool print_entry(const struct dir_entry *d, void *ctx)
@@ -39,7 +45,7 @@ static bool print_entry(const struct dir_entry *d, void *ctx)
 
 static enum exit_code volumes(bool json)
 {
-    struct ls_args a = { .json = json };
+    struct ls_args a = {.json = json};
     if (json)
         list_begin(&a.out);
     for (size_t i = 0; i < volume_count(); i++) {
@@ -66,7 +72,7 @@ static enum exit_code volumes(bool json)
 
 static enum exit_code run(int argc, char **argv)
 {
-    struct ls_args a = { .json = cli_flag(&argc, argv, "--json") };
+    struct ls_args a = {.json = cli_flag(&argc, argv, "--json")};
     struct error e;
     bool all_volumes = cli_flag(&argc, argv, "-v");
     if (!cli_args(&cmd_ls, argc, argv, 0, all_volumes ? 0 : 1))
@@ -81,7 +87,11 @@ static enum exit_code run(int argc, char **argv)
     return ok ? EXIT_OK : cli_error(&e);
 }
 
-const struct cli_verb cmd_ls = { "ls", "[--json] [PATH] | -v", "Lists a folder: the guest folder, or PATH.",
-    "PATH is VOLUME:/FOLDER, or relative to the guest folder.\n"
-    "  -v      lists the volumes\n"
-    "  --json  the same for programs\n", run, cli_complete_path_arg };
+const struct cli_verb cmd_ls = {"ls",
+                                "[--json] [PATH] | -v",
+                                "Lists a folder: the guest folder, or PATH.",
+                                "PATH is VOLUME:/FOLDER, or relative to the guest folder.\n"
+                                "  -v      lists the volumes\n"
+                                "  --json  the same for programs\n",
+                                run,
+                                cli_complete_path_arg};

@@ -11,4 +11,9 @@ static enum exit_code run(int argc, char **argv)
     return manager_pause(argv[1], &e) ? EXIT_OK : cli_error(&e);
 }
 
-const struct cli_verb cmd_pause = { "pause", "DOMAIN", "Stops a domain's virtual CPUs; it stays in memory.", "(virsh calls this suspend.) `unpause` lets it go on.\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_pause = {"pause",
+                                   "DOMAIN",
+                                   "Stops a domain's virtual CPUs; it stays in memory.",
+                                   "(virsh calls this suspend.) `unpause` lets it go on.\n",
+                                   run,
+                                   cli_complete_domain_arg};

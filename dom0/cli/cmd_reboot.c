@@ -2,12 +2,13 @@
  * [DOM0] The verb `reboot`. */
 #include "dom0/cli/cli_priv.h"
 
-static enum exit_code run(int argc, char **argv)
-{
-    return cli_ask_guest(&cmd_reboot, argc, argv, "reboot");
-}
+static enum exit_code run(int argc, char **argv) { return cli_ask_guest(&cmd_reboot, argc, argv, "reboot"); }
 
-const struct cli_verb cmd_reboot = { "reboot", "[-w] [-t SECONDS] DOMAIN", "Asks a guest to restart in order.",
-    "It comes back under the same name with a new number.\n"
-    "  -w          wait until the old one has ended (Ctrl-C stops the waiting)\n"
-    "  -t SECONDS  wait at most so long (600 without it)\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_reboot = {"reboot",
+                                    "[-w] [-t SECONDS] DOMAIN",
+                                    "Asks a guest to restart in order.",
+                                    "It comes back under the same name with a new number.\n"
+                                    "  -w          wait until the old one has ended (Ctrl-C stops the waiting)\n"
+                                    "  -t SECONDS  wait at most so long (600 without it)\n",
+                                    run,
+                                    cli_complete_domain_arg};

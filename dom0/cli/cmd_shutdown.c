@@ -2,12 +2,13 @@
  * [DOM0] The verb `shutdown`. */
 #include "dom0/cli/cli_priv.h"
 
-static enum exit_code run(int argc, char **argv)
-{
-    return cli_ask_guest(&cmd_shutdown, argc, argv, "poweroff");
-}
+static enum exit_code run(int argc, char **argv) { return cli_ask_guest(&cmd_shutdown, argc, argv, "poweroff"); }
 
-const struct cli_verb cmd_shutdown = { "shutdown", "[-w] [-t SECONDS] DOMAIN", "Asks a guest to shut down in order.",
-    "  -w          wait until it has ended (Ctrl-C stops the waiting)\n"
-    "  -t SECONDS  wait at most so long (600 without it)\n"
-    "The guest must have booted far enough to listen; `destroy` ends it otherwise.\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_shutdown = {"shutdown",
+                                      "[-w] [-t SECONDS] DOMAIN",
+                                      "Asks a guest to shut down in order.",
+                                      "  -w          wait until it has ended (Ctrl-C stops the waiting)\n"
+                                      "  -t SECONDS  wait at most so long (600 without it)\n"
+                                      "The guest must have booted far enough to listen; `destroy` ends it otherwise.\n",
+                                      run,
+                                      cli_complete_domain_arg};

@@ -6,8 +6,8 @@
 #include "dom0/lib/string.h"
 
 #define SECOND_NS 1000000000UL
-#define SLICE_NS 100000000UL
-#define MAX_S 86400UL
+#define SLICE_NS  100000000UL
+#define MAX_S     86400UL
 
 static enum exit_code run(int argc, char **argv)
 {
@@ -22,4 +22,5 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_sleep = { "sleep", "SECONDS", "Waits; for lines in corbel.cfg.", "At most a day. Ctrl-C ends it.\n", run, NULL };
+const struct cli_verb cmd_sleep = {
+    "sleep", "SECONDS", "Waits; for lines in corbel.cfg.", "At most a day. Ctrl-C ends it.\n", run, NULL};

@@ -7,15 +7,24 @@
 static const char *words(enum exit_code c)
 {
     switch (c) {
-    case EXIT_OK: return "ok";
-    case EXIT_FAILED: return "failed";
-    case EXIT_USAGE: return "wrong usage";
-    case EXIT_NO_DOMAIN: return "no such domain";
-    case EXIT_WRONG_STATE: return "wrong state";
-    case EXIT_REFUSED: return "refused by policy";
-    case EXIT_NO_RESOURCE: return "not enough resources";
-    case EXIT_TIMEOUT: return "timed out";
-    case EXIT_INCOMPATIBLE: return "not possible in this version or on this host";
+    case EXIT_OK:
+        return "ok";
+    case EXIT_FAILED:
+        return "failed";
+    case EXIT_USAGE:
+        return "wrong usage";
+    case EXIT_NO_DOMAIN:
+        return "no such domain";
+    case EXIT_WRONG_STATE:
+        return "wrong state";
+    case EXIT_REFUSED:
+        return "refused by policy";
+    case EXIT_NO_RESOURCE:
+        return "not enough resources";
+    case EXIT_TIMEOUT:
+        return "timed out";
+    case EXIT_INCOMPATIBLE:
+        return "not possible in this version or on this host";
     }
     return "unknown";
 }
@@ -38,6 +47,11 @@ static enum exit_code run(int argc, char **argv)
     return c;
 }
 
-const struct cli_verb cmd_status = { "status", "[--json]", "Prints the exit code of the line before.",
-    "0 ok, 1 failed, 2 wrong usage, 3 no such domain, 4 wrong state, 5 refused by policy, 6 not enough resources, 7 timed out,\n"
-    "8 not possible in this version or on this host. `status` does not change it.\n", run, NULL };
+const struct cli_verb cmd_status = {"status",
+                                    "[--json]",
+                                    "Prints the exit code of the line before.",
+                                    "0 ok, 1 failed, 2 wrong usage, 3 no such domain, 4 wrong state, 5 refused by "
+                                    "policy, 6 not enough resources, 7 timed out,\n"
+                                    "8 not possible in this version or on this host. `status` does not change it.\n",
+                                    run,
+                                    NULL};

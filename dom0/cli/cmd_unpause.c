@@ -11,4 +11,5 @@ static enum exit_code run(int argc, char **argv)
     return manager_unpause(argv[1], &e) ? EXIT_OK : cli_error(&e);
 }
 
-const struct cli_verb cmd_unpause = { "unpause", "DOMAIN", "Lets a paused domain go on.", "(virsh calls this resume.)\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_unpause = {
+    "unpause", "DOMAIN", "Lets a paused domain go on.", "(virsh calls this resume.)\n", run, cli_complete_domain_arg};

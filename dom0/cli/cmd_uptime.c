@@ -14,7 +14,11 @@ static uint64_t domain_seconds(const struct vm_view *v, const struct cbl_host_in
     return h->tsc_khz == 0 || now < since ? 0 : (now - since) / h->tsc_khz / 1000;
 }
 
-struct uptime_args { const struct cbl_host_info *host; bool json; struct pairs out; };
+struct uptime_args {
+    const struct cbl_host_info *host;
+    bool json;
+    struct pairs out;
+};
 
 static bool print_one(const struct vm_view *v, void *ctx)
 {
@@ -37,7 +41,7 @@ static bool print_one(const struct vm_view *v, void *ctx)
 static enum exit_code run(int argc, char **argv)
 {
     static struct cbl_host_info h;
-    struct uptime_args a = { .host = &h, .json = cli_flag(&argc, argv, "--json") };
+    struct uptime_args a = {.host = &h, .json = cli_flag(&argc, argv, "--json")};
     struct vm_view v;
     struct error e;
     if (!cli_args(&cmd_uptime, argc, argv, 0, 1))
@@ -60,5 +64,6 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_uptime = { "uptime", "[--json] [DOMAIN]", "Tells since when domains exist.", "A domain's time begins with its creation.\n", run,
-    cli_complete_domain_arg };
+const struct cli_verb cmd_uptime = {
+    "uptime", "[--json] [DOMAIN]",    "Tells since when domains exist.", "A domain's time begins with its creation.\n",
+    run,      cli_complete_domain_arg};

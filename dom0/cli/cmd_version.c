@@ -23,4 +23,4 @@ static enum exit_code run(int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct cli_verb cmd_version = { "version", "[--json]", "Tells Corbel's version.", "", run, NULL };
+const struct cli_verb cmd_version = {"version", "[--json]", "Tells Corbel's version.", "", run, NULL};

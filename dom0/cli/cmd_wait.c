@@ -17,6 +17,10 @@ static enum exit_code run(int argc, char **argv)
     return cli_wait_end(&v, ns);
 }
 
-const struct cli_verb cmd_wait = { "wait", "[-t SECONDS] DOMAIN", "Waits until a domain has ended by itself.",
-    "  -t SECONDS  at most so long (600 without it)\n"
-    "Ctrl-C stops the waiting. A reboot counts as an end.\n", run, cli_complete_domain_arg };
+const struct cli_verb cmd_wait = {"wait",
+                                  "[-t SECONDS] DOMAIN",
+                                  "Waits until a domain has ended by itself.",
+                                  "  -t SECONDS  at most so long (600 without it)\n"
+                                  "Ctrl-C stops the waiting. A reboot counts as an end.\n",
+                                  run,
+                                  cli_complete_domain_arg};

@@ -4,16 +4,13 @@
 
 #include "dom0/lib/string.h"
 
-#define CTRL(c) ((uint8_t)((c) & 0x1f))
-#define ESC 0x1b
-#define DEL 0x7f
+#define CTRL(c) ((uint8_t)((c)&0x1f))
+#define ESC     0x1b
+#define DEL     0x7f
 
 enum escape_state { ESCAPE_NONE = 0, ESCAPE_SEEN = 1, ESCAPE_CSI = 2, ESCAPE_SS3 = 3 };
 
-static bool continuation(char c)
-{
-    return ((uint8_t)c & 0xc0) == 0x80;
-}
+static bool continuation(char c) { return ((uint8_t)c & 0xc0) == 0x80; }
 
 static size_t left_of(const struct line_edit *l, size_t pos)
 {
@@ -158,24 +155,38 @@ static enum line_event give_back(struct line_edit *l)
 static enum line_event numbered_key(struct line_edit *l)
 {
     switch (l->number) {
-    case 1: case 7: return move(l, 0);
-    case 4: case 8: return move(l, l->len);
-    case 3: return erase_right(l);
-    default: return LINE_NOTHING;
+    case 1:
+    case 7:
+        return move(l, 0);
+    case 4:
+    case 8:
+        return move(l, l->len);
+    case 3:
+        return erase_right(l);
+    default:
+        return LINE_NOTHING;
     }
 }
 
 static enum line_event named_key(struct line_edit *l, uint8_t c)
 {
     switch (c) {
-    case 'A': return go_back(l);
-    case 'B': return go_forward(l);
-    case 'C': return move(l, right_of(l, l->pos));
-    case 'D': return move(l, left_of(l, l->pos));
-    case 'H': return move(l, 0);
-    case 'F': return move(l, l->len);
-    case '~': return numbered_key(l);
-    default: return LINE_NOTHING;
+    case 'A':
+        return go_back(l);
+    case 'B':
+        return go_forward(l);
+    case 'C':
+        return move(l, right_of(l, l->pos));
+    case 'D':
+        return move(l, left_of(l, l->pos));
+    case 'H':
+        return move(l, 0);
+    case 'F':
+        return move(l, l->len);
+    case '~':
+        return numbered_key(l);
+    default:
+        return LINE_NOTHING;
     }
 }
 
@@ -216,24 +227,45 @@ static enum line_event interrupt(struct line_edit *l)
 static enum line_event control_key(struct line_edit *l, uint8_t c)
 {
     switch (c) {
-    case '\r': case '\n': return LINE_ENTER;
-    case '\t': return LINE_TAB;
-    case '\b': case DEL: return erase_left(l);
-    case ESC: l->escape = ESCAPE_SEEN; return LINE_NOTHING;
-    case CTRL('A'): return move(l, 0);
-    case CTRL('B'): return move(l, left_of(l, l->pos));
-    case CTRL('C'): return interrupt(l);
-    case CTRL('D'): return erase_right(l);
-    case CTRL('E'): return move(l, l->len);
-    case CTRL('F'): return move(l, right_of(l, l->pos));
-    case CTRL('K'): return cut(l, l->pos, l->len);
-    case CTRL('L'): return LINE_CLEAR;
-    case CTRL('N'): return go_forward(l);
-    case CTRL('P'): return go_back(l);
-    case CTRL('U'): return cut(l, 0, l->pos);
-    case CTRL('W'): return cut_word(l);
-    case CTRL('Y'): return give_back(l);
-    default: return LINE_NOTHING;
+    case '\r':
+    case '\n':
+        return LINE_ENTER;
+    case '\t':
+        return LINE_TAB;
+    case '\b':
+    case DEL:
+        return erase_left(l);
+    case ESC:
+        l->escape = ESCAPE_SEEN;
+        return LINE_NOTHING;
+    case CTRL('A'):
+        return move(l, 0);
+    case CTRL('B'):
+        return move(l, left_of(l, l->pos));
+    case CTRL('C'):
+        return interrupt(l);
+    case CTRL('D'):
+        return erase_right(l);
+    case CTRL('E'):
+        return move(l, l->len);
+    case CTRL('F'):
+        return move(l, right_of(l, l->pos));
+    case CTRL('K'):
+        return cut(l, l->pos, l->len);
+    case CTRL('L'):
+        return LINE_CLEAR;
+    case CTRL('N'):
+        return go_forward(l);
+    case CTRL('P'):
+        return go_back(l);
+    case CTRL('U'):
+        return cut(l, 0, l->pos);
+    case CTRL('W'):
+        return cut_word(l);
+    case CTRL('Y'):
+        return give_back(l);
+    default:
+        return LINE_NOTHING;
     }
 }
 
@@ -277,8 +309,10 @@ static size_t byte_of(const struct line_edit *l, size_t col)
 
 size_t lineedit_render(const struct line_edit *l, const char *prompt, size_t width, char *out, size_t out_len)
 {
-    size_t prompt_cols = columns(prompt, strlen(prompt)), cursor = columns(l->text, l->pos), total = columns(l->text, l->len);
-    size_t room = width > prompt_cols + 3 ? width - prompt_cols - 1 : 2; /* the last column stays free: writing there may wrap */
+    size_t prompt_cols = columns(prompt, strlen(prompt)), cursor = columns(l->text, l->pos),
+           total = columns(l->text, l->len);
+    size_t room =
+        width > prompt_cols + 3 ? width - prompt_cols - 1 : 2; /* the last column stays free: writing there may wrap */
     size_t first = 0, last = total;
     if (total > room) {
         first = cursor > room / 2 ? cursor - room / 2 : 0;
@@ -288,8 +322,8 @@ size_t lineedit_render(const struct line_edit *l, const char *prompt, size_t wid
     }
     bool cut_left = first > 0, cut_right = last < total;
     size_t from = byte_of(l, first + cut_left), to = byte_of(l, last - cut_right);
-    size_t n = (size_t)snprintf(out, out_len, "\r\x1b[K%s%s%.*s%s", prompt, cut_left ? "<" : "", (int)(to - from), l->text + from,
-                                cut_right ? ">" : "");
+    size_t n = (size_t)snprintf(out, out_len, "\r\x1b[K%s%s%.*s%s", prompt, cut_left ? "<" : "", (int)(to - from),
+                                l->text + from, cut_right ? ">" : "");
     if (l->pos < l->len && n < out_len)
         n += (size_t)snprintf(out + n, out_len - n, "\r\x1b[%zuC", prompt_cols + cursor - first);
     return n < out_len ? n : out_len - 1;

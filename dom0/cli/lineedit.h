@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The line that the operator types: keys in, text and terminal output out. UTF-8; one column per character. Pure. */
+ * [DOM0] The line that the operator types: keys in, text and terminal output out. UTF-8; one column per character.
+ * Pure. */
 #ifndef DOM0_CLI_LINEEDIT_H
 #define DOM0_CLI_LINEEDIT_H
 
@@ -7,14 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LINE_MAX_LEN 512U
+#define LINE_MAX_LEN  512U
 #define HISTORY_LINES 32U
 
 enum line_event {
-    LINE_NOTHING,   /* nothing visible changed */
-    LINE_APPENDED,  /* the byte was added at the end: print it as it is (if lineedit_fits) */
-    LINE_CHANGED,   /* draw the line again */
-    LINE_ENTER,     /* the line is complete */
+    LINE_NOTHING,  /* nothing visible changed */
+    LINE_APPENDED, /* the byte was added at the end: print it as it is (if lineedit_fits) */
+    LINE_CHANGED,  /* draw the line again */
+    LINE_ENTER,    /* the line is complete */
     LINE_TAB,
     LINE_INTERRUPT, /* Ctrl-C: the line was emptied */
     LINE_CLEAR,     /* Ctrl-L */
@@ -23,14 +24,14 @@ enum line_event {
 
 struct line_edit {
     char text[LINE_MAX_LEN];
-    size_t len, pos; /* bytes; pos: the cursor */
-    uint8_t escape;  /* state of a key sequence */
-    uint8_t number;  /* its number */
-    bool after_cr;   /* a \n that follows \r belongs to it */
+    size_t len, pos;        /* bytes; pos: the cursor */
+    uint8_t escape;         /* state of a key sequence */
+    uint8_t number;         /* its number */
+    bool after_cr;          /* a \n that follows \r belongs to it */
     char cut[LINE_MAX_LEN]; /* Ctrl-K, Ctrl-U, Ctrl-W; Ctrl-Y gives it back */
     char history[HISTORY_LINES][LINE_MAX_LEN];
-    uint32_t history_count; /* ever added */
-    uint32_t history_back;  /* how far the operator went back; 0: the new line */
+    uint32_t history_count;   /* ever added */
+    uint32_t history_back;    /* how far the operator went back; 0: the new line */
     char draft[LINE_MAX_LEN]; /* the new line while looking at older ones */
 };
 
@@ -44,8 +45,8 @@ void lineedit_remember(struct line_edit *l, const char *text);
 const char *lineedit_history(const struct line_edit *l, uint32_t i);
 /* Does the line fit beside a prompt of PROMPT columns on a terminal of WIDTH columns? */
 bool lineedit_fits(const struct line_edit *l, size_t prompt, size_t width);
-/* What to send to the terminal to draw prompt and line on the current row: a long line is shown in part, `<` and `>` at its cut ends. Returns the length
- * (OUT_LEN >= PROMPT + LINE_MAX_LEN + 32). */
+/* What to send to the terminal to draw prompt and line on the current row: a long line is shown in part, `<` and `>` at
+ * its cut ends. Returns the length (OUT_LEN >= PROMPT + LINE_MAX_LEN + 32). */
 size_t lineedit_render(const struct line_edit *l, const char *prompt, size_t width, char *out, size_t out_len);
 
 #endif

@@ -37,8 +37,12 @@ void pairs_text(struct pairs *p, const char *key, const char *value)
 {
     char quoted[JSON_VALUE_MAX];
     switch (p->style) {
-    case PAIRS_COLON: console_printf("%-23s: ", key); break;
-    case PAIRS_WORDS: console_printf("%s ", key); break;
+    case PAIRS_COLON:
+        console_printf("%-23s: ", key);
+        break;
+    case PAIRS_WORDS:
+        console_printf("%s ", key);
+        break;
     case PAIRS_JSON:
         json_key(p, key);
         format_json_string(quoted, sizeof quoted, value);
@@ -53,8 +57,12 @@ void pairs_number(struct pairs *p, const char *key, uint64_t value, const char *
 {
     const char *gap = unit[0] != '\0' ? " " : "";
     switch (p->style) {
-    case PAIRS_COLON: console_printf("%-23s: %lu%s%s\n", key, value, gap, unit); break;
-    case PAIRS_WORDS: console_printf("%s %lu%s%s\n", key, value, gap, unit); break;
+    case PAIRS_COLON:
+        console_printf("%-23s: %lu%s%s\n", key, value, gap, unit);
+        break;
+    case PAIRS_WORDS:
+        console_printf("%s %lu%s%s\n", key, value, gap, unit);
+        break;
     case PAIRS_JSON:
         json_key(p, key);
         console_printf("%lu", value);
@@ -70,7 +78,7 @@ void pairs_end(struct pairs *p)
 
 void list_begin(struct pairs *p)
 {
-    *p = (struct pairs){ .style = PAIRS_JSON, .nested = true };
+    *p = (struct pairs){.style = PAIRS_JSON, .nested = true};
     out_text("[");
 }
 

@@ -26,7 +26,12 @@ enum pairs_style {
     PAIRS_WORDS, /* "key value unit", one per line, for scripts */
     PAIRS_JSON,
 };
-struct pairs { enum pairs_style style; bool any; bool nested; bool items; };
+struct pairs {
+    enum pairs_style style;
+    bool any;
+    bool nested;
+    bool items;
+};
 
 void pairs_begin(struct pairs *p, enum pairs_style style);
 void pairs_text(struct pairs *p, const char *key, const char *value);

@@ -13,15 +13,9 @@ static const struct cli_verb *const verbs[] = {
 #undef CLI_VERB
 };
 
-size_t cli_verb_count(void)
-{
-    return sizeof verbs / sizeof verbs[0];
-}
+size_t cli_verb_count(void) { return sizeof verbs / sizeof verbs[0]; }
 
-const struct cli_verb *cli_verb_at(size_t i)
-{
-    return verbs[i];
-}
+const struct cli_verb *cli_verb_at(size_t i) { return verbs[i]; }
 
 const struct cli_verb *cli_verb_find(const char *name, const char **near)
 {
@@ -52,7 +46,8 @@ void cli_verb_help(const struct cli_verb *v)
 enum exit_code cli_usage(const struct cli_verb *v)
 {
     struct error e;
-    error_set(&e, EXIT_USAGE, "%s: wrong arguments: write `%s%s%s`", v->name, v->name, v->args[0] != '\0' ? " " : "", v->args);
+    error_set(&e, EXIT_USAGE, "%s: wrong arguments: write `%s%s%s`", v->name, v->name, v->args[0] != '\0' ? " " : "",
+              v->args);
     return cli_error(&e);
 }
 

@@ -4,10 +4,7 @@
 
 #include "dom0/lib/string.h"
 
-static bool blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
+static bool blank(char c) { return c == ' ' || c == '\t'; }
 
 /* Copies one word from *IN to *OUT with its quotes taken away; both move. */
 static const char *one_word(const char **in, char **out)

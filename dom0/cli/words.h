@@ -16,8 +16,8 @@ struct words {
     char buf[LINE_MAX_LEN + 1];
 };
 
-/* Words are separated by blanks; "…" and '…' keep blanks; \ keeps the next character (not in '…'). `#` at the start of a word begins a comment.
- * NULL: fine; otherwise what is wrong. */
+/* Words are separated by blanks; "…" and '…' keep blanks; \ keeps the next character (not in '…'). `#` at the start of
+ * a word begins a comment. NULL: fine; otherwise what is wrong. */
 const char *words_split(struct words *w, const char *line);
 
 #define COMPLETE_SHOWN 4096U
@@ -28,7 +28,7 @@ struct completion {
     size_t word_start;         /* in the line */
     int arg;                   /* 0: the verb */
     unsigned count;
-    char common[LINE_MAX_LEN]; /* what all candidates have in common */
+    char common[LINE_MAX_LEN];  /* what all candidates have in common */
     char shown[COMPLETE_SHOWN]; /* the candidates, two blanks between */
     size_t shown_len;
 };

@@ -82,8 +82,8 @@ bool path_normalize(const char *path, const char *base, char *out, size_t size, 
 
     if (strnlen(path, PATH_MAX_LEN) >= PATH_MAX_LEN || volume + 2 > size)
         return path_too_long(path, e);
-    if (path[0] == '\0' || !path_printable(path))
-        return error_set(e, EXIT_USAGE, "path: it is empty or has control characters: write VOLUME:/FOLDER/FILE");
+    if (!path_printable(path))
+        return error_set(e, EXIT_USAGE, "path: it has control characters: write VOLUME:/FOLDER/FILE");
     if (volume == 1)
         return error_set(e, EXIT_USAGE, "%.120s: no volume before the colon: write VOLUME:/FOLDER/FILE", path);
     memcpy(out, from, volume);

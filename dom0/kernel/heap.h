@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Dom0's memory: pages and heap, and memory borrowed from the hypervisor. Cooperative threads: no lock needed. */
+ * [DOM0] Dom0's memory: pages and heap, and memory borrowed from the hypervisor. Cooperative threads: no lock
+ * needed. */
 #ifndef DOM0_KERNEL_HEAP_H
 #define DOM0_KERNEL_HEAP_H
 
@@ -16,7 +17,8 @@ size_t heap_total(void);
 /* Whole pages, zeroed, physically contiguous, below 4 GiB; phys = bus address (Dom0's RAM is 1:1 with the host's). */
 void *page_alloc(size_t pages, uint64_t *phys);
 void page_free(void *p, size_t pages);
-/* Large scratch memory outside Dom0's own RAM, 2 MiB granularity, virtually contiguous; NULL: the host has none free. Given back by memory_return. Not for DMA. */
+/* Large scratch memory outside Dom0's own RAM, 2 MiB granularity, virtually contiguous; NULL: the host has none
+ * free. Given back by memory_return. Not for DMA. */
 void *memory_borrow(size_t bytes);
 void memory_return(void *p, size_t bytes);
 

@@ -8,12 +8,16 @@
 
 #include "kernel/abi/control.h"
 
+#ifdef CORBEL_HOST_TEST
+long hypercall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c); /* the test's */
+#else
 static inline long hypercall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
 {
     long ret;
     __asm__ volatile("vmcall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c) : "memory");
     return ret;
 }
+#endif
 static inline long hypercall2(uint64_t nr, uint64_t a, uint64_t b) { return hypercall3(nr, a, b, 0); }
 
 /* Control operations: CTL_HOST_INFO = 1, … from control.def. 0 or a negative errno. */
@@ -22,11 +26,15 @@ enum control_op {
 #include "kernel/abi/control.def"
 #undef CBL_OP
 };
-static inline long control(enum control_op op, void *arg) { return hypercall2(CBL_HYPERCALL, (uint64_t)op, (uint64_t)arg); }
+static inline long control(enum control_op op, void *arg)
+{
+    return hypercall2(CBL_HYPERCALL, (uint64_t)op, (uint64_t)arg);
+}
 /* The words for a negative errno: "no memory", … */
 const char *errno_text(long err);
 
-/* Foreign memory: PAGES 4 KiB pages of DOMID from GFN on, mapped here; NULL: refused (some page is absent). 2 MiB-aligned requests are mapped large. */
+/* Foreign memory: PAGES 4 KiB pages of DOMID from GFN on, mapped here; NULL: refused (some page is absent). 2
+ * MiB-aligned requests are mapped large. */
 void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable);
 void foreign_unmap(void *va, uint64_t pages);
 /* Device registers, uncached, 1:1. NULL: refused. */

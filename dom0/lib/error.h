@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] How a failure travels in Dom0: an exit code (DESIGN: 0 ok .. 8 incompatible host) and one line
- * `error: <what>: <why>: <what to do>`. Functions that can fail for the operator take a struct error * and return bool. */
+ * [DOM0] How a failure travels in Dom0: an exit code (DESIGN: 0 ok .. 8 incompatible host) and one line `error:
+ * <what>: <why>: <what to do>`. Functions that can fail for the operator take a struct error * and return bool. */
 #ifndef DOM0_LIB_ERROR_H
 #define DOM0_LIB_ERROR_H
 

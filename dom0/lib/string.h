@@ -25,7 +25,8 @@ char *strstr(const char *hay, const char *needle);
 /* Copies at most size-1 bytes and terminates; returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t size);
 size_t strlcat(char *dst, const char *src, size_t size);
-/* %s %c %d %i %u %x %X %o %p %%, flags - 0 + space, width and .precision (also *), l ll z h. Returns the full length as C's. */
+/* %s %c %d %i %u %x %X %o %p %%, flags - 0 + space, width and .precision (also *), l ll z h. Returns the full
+ * length as C's. */
 int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 /* Decimal or 0x hex, whole string; false: not a number or too large. */

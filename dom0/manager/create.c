@@ -14,9 +14,9 @@
 #include "dom0/manager/manager_priv.h"
 #include "dom0/store/store.h"
 
-#define PAGES_PER_MIB 256U
-#define SPECIAL_PAGES 16U /* beside RAM: store ring, console ring, ACPI tables */
-#define DESTROY_TRIES 200U
+#define PAGES_PER_MIB    256U
+#define SPECIAL_PAGES    16U /* beside RAM: store ring, console ring, ACPI tables */
+#define DESTROY_TRIES    200U
 #define DESTROY_PAUSE_NS 1000000UL
 
 struct start {
@@ -29,7 +29,8 @@ struct start {
 
 static bool fail(const struct start *s, struct error *err, const char *what, long rc)
 {
-    return error_set(err, rc == -12 || rc == -28 ? EXIT_NO_RESOURCE : EXIT_FAILED, "%s: %s: %s", s->e->config.name, what, errno_text(rc));
+    return error_set(err, rc == -12 || rc == -28 ? EXIT_NO_RESOURCE : EXIT_FAILED, "%s: %s: %s", s->e->config.name,
+                     what, errno_text(rc));
 }
 
 /* A number that is used again must not show the console of its earlier owner. */
@@ -46,11 +47,14 @@ static void forget_number(uint16_t domid)
 static bool create_domain(struct start *s, struct error *err)
 {
     const struct vm_config *c = &s->e->config;
-    struct cbl_domain_create create = { .max_pages = (uint64_t)c->memsize_mib * PAGES_PER_MIB + SPECIAL_PAGES, .vcpus = c->numvcpus };
-    struct cbl_host_info host = { 0 };
+    struct cbl_domain_create create = {.max_pages = (uint64_t)c->memsize_mib * PAGES_PER_MIB + SPECIAL_PAGES,
+                                       .vcpus = c->numvcpus};
+    struct cbl_host_info host = {0};
     if (control(CTL_HOST_INFO, &host) == 0 && host.mem_free_bytes < create.max_pages * 4096)
-        return error_set(err, EXIT_NO_RESOURCE, "%s: not enough memory: memsize is %u MiB and %lu MiB are free: lower memsize or destroy a domain",
-                         c->name, c->memsize_mib, host.mem_free_bytes >> 20);
+        return error_set(
+            err, EXIT_NO_RESOURCE,
+            "%s: not enough memory: memsize is %u MiB and %lu MiB are free: lower memsize or destroy a domain", c->name,
+            c->memsize_mib, host.mem_free_bytes >> 20);
     memcpy(create.uuid, c->uuid, sizeof create.uuid);
     long rc = control(CTL_DOMAIN_CREATE, &create);
     if (rc != 0)
@@ -86,9 +90,16 @@ static bool build(struct start *s, struct error *err)
     struct file *kernel = NULL, *ramdisk = NULL;
     bool ok = open_files(s, &kernel, &ramdisk, err);
     if (ok) {
-        struct build_request r = { .domid = s->e->domid, .vcpus = c->numvcpus, .mem_bytes = (uint64_t)c->memsize_mib << 20, .kernel = kernel,
-            .ramdisk = ramdisk, .cmdline = c->cmdline[0] != '\0' ? c->cmdline : NULL, .kernel_path = c->kernel,
-            .ramdisk_path = ramdisk != NULL ? c->ramdisk : NULL, .progress = on_progress, .ctx = s };
+        struct build_request r = {.domid = s->e->domid,
+                                  .vcpus = c->numvcpus,
+                                  .mem_bytes = (uint64_t)c->memsize_mib << 20,
+                                  .kernel = kernel,
+                                  .ramdisk = ramdisk,
+                                  .cmdline = c->cmdline[0] != '\0' ? c->cmdline : NULL,
+                                  .kernel_path = c->kernel,
+                                  .ramdisk_path = ramdisk != NULL ? c->ramdisk : NULL,
+                                  .progress = on_progress,
+                                  .ctx = s};
         ok = builder_build(&r, err);
     }
     if (!ok && s->aborted)
@@ -102,11 +113,14 @@ static bool build(struct start *s, struct error *err)
 
 static bool set_params(struct start *s, struct error *err)
 {
-    const struct { uint32_t index; uint64_t value; } params[] = {
-        { HVM_PARAM_STORE_PFN, GUEST_STORE_GFN },
-        { HVM_PARAM_STORE_EVTCHN, s->e->store_port },
-        { HVM_PARAM_CONSOLE_PFN, GUEST_CONSOLE_GFN },
-        { HVM_PARAM_CONSOLE_EVTCHN, s->e->console_port },
+    const struct {
+        uint32_t index;
+        uint64_t value;
+    } params[] = {
+        {HVM_PARAM_STORE_PFN, GUEST_STORE_GFN},
+        {HVM_PARAM_STORE_EVTCHN, s->e->store_port},
+        {HVM_PARAM_CONSOLE_PFN, GUEST_CONSOLE_GFN},
+        {HVM_PARAM_CONSOLE_EVTCHN, s->e->console_port},
     };
     for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
         long rc = hvm_set_param(s->e->domid, params[i].index, params[i].value);
@@ -134,21 +148,23 @@ static bool connect(struct start *s, struct error *err)
     s->rt->store_ring = foreign_map(s->e->domid, GUEST_STORE_GFN, 1, true);
     s->rt->console_ring = foreign_map(s->e->domid, GUEST_CONSOLE_GFN, 1, true);
     if (s->rt->store_ring == NULL || s->rt->console_ring == NULL)
-        return error_set(err, EXIT_NO_RESOURCE, "%s: its ring pages cannot be mapped: destroy a domain that is not needed", s->e->config.name);
+        return error_set(err, EXIT_NO_RESOURCE,
+                         "%s: its ring pages cannot be mapped: destroy a domain that is not needed", s->e->config.name);
     s->rt->nodes = true;
     if (!vm_nodes_create(s->e, err))
         return false;
     s->rt->store_up = store_introduce(s->e->domid, s->rt->store_ring, s->e->store_port);
     s->rt->console_up = s->rt->store_up && guest_console_add(s->e->domid, s->rt->console_ring, s->e->console_port);
     if (!s->rt->console_up)
-        return error_set(err, EXIT_NO_RESOURCE, "%s: no memory or no event channel for its %s: destroy a domain that is not needed",
+        return error_set(err, EXIT_NO_RESOURCE,
+                         "%s: no memory or no event channel for its %s: destroy a domain that is not needed",
                          s->e->config.name, s->rt->store_up ? "console" : "xenstore connection");
     return true;
 }
 
 static void note_figures(struct registry_entry *e)
 {
-    struct cbl_domain_info info = { .domid = e->domid, .exact = 1 };
+    struct cbl_domain_info info = {.domid = e->domid, .exact = 1};
     if (control(CTL_DOMAIN_INFO, &info) == 0)
         e->overhead_bytes = info.overhead_bytes;
     e->started_ns = time_now_ns();
@@ -156,7 +172,7 @@ static void note_figures(struct registry_entry *e)
 
 static bool run(struct start *s, bool paused, struct error *err)
 {
-    struct cbl_domain_ref ref = { .domid = s->e->domid };
+    struct cbl_domain_ref ref = {.domid = s->e->domid};
     long rc = paused ? 0 : control(CTL_DOMAIN_UNPAUSE, &ref);
     if (rc != 0)
         return fail(s, err, "it cannot be started", rc);
@@ -167,7 +183,7 @@ static bool run(struct start *s, bool paused, struct error *err)
 
 bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
 {
-    struct start s = { .e = e, .rt = manager_runtime(e), .progress = progress, .ctx = ctx };
+    struct start s = {.e = e, .rt = manager_runtime(e), .progress = progress, .ctx = ctx};
     memset(s.rt, 0, sizeof *s.rt);
     e->state = ENTRY_BUILDING;
     e->domid = 0;
@@ -193,10 +209,11 @@ void vm_disconnect(struct registry_entry *e)
     rt->console_ring = rt->store_ring = NULL;
 }
 
-/* A domain whose vCPU is still on its way out of another CPU, or that has frames mapped elsewhere, goes a moment later. */
+/* A domain whose vCPU is still on its way out of another CPU, or that has frames mapped elsewhere, goes a moment later.
+ */
 static long destroy_domain(uint16_t domid)
 {
-    struct cbl_domain_ref ref = { .domid = domid };
+    struct cbl_domain_ref ref = {.domid = domid};
     long rc = control(CTL_DOMAIN_DESTROY, &ref);
     for (unsigned i = 0; i < DESTROY_TRIES && (rc == -11 || rc == -16); i++) { /* EAGAIN, EBUSY */
         thread_sleep_ns(DESTROY_PAUSE_NS);
@@ -209,17 +226,19 @@ static long destroy_domain(uint16_t domid)
 bool vm_teardown(struct registry_entry *e, struct error *err)
 {
     struct vm_runtime *rt = manager_runtime(e);
-    struct cbl_domain_ref ref = { .domid = e->domid };
+    struct cbl_domain_ref ref = {.domid = e->domid};
     bool had_console = rt->console_up;
     if (rt->domain && rt->console_up)
-        (void)control(CTL_DOMAIN_PAUSE, &ref); /* so that its last words are complete; a domain that ended refuses, which is fine */
+        (void)control(CTL_DOMAIN_PAUSE,
+                      &ref); /* so that its last words are complete; a domain that ended refuses, which is fine */
     vm_disconnect(e);
     if (had_console && e->state == ENTRY_BUILDING)
         guest_console_forget(e->domid);
     if (rt->domain) {
         long rc = destroy_domain(e->domid);
         if (rc != 0)
-            return error_set(err, EXIT_FAILED, "%s: the hypervisor cannot destroy it: %s: look at `dmesg`", e->config.name, errno_text(rc));
+            return error_set(err, EXIT_FAILED, "%s: the hypervisor cannot destroy it: %s: look at `dmesg`",
+                             e->config.name, errno_text(rc));
         rt->domain = false;
     }
     if (rt->nodes)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Domains that end: asked by the operator through xenstore, or by themselves (the hypervisor's VIRQ_DOM_EXC wakes the reaper). */
+ * [DOM0] Domains that end: asked by the operator through xenstore, or by themselves (the hypervisor's VIRQ_DOM_EXC
+ * wakes the reaper). */
 #include <stdint.h>
 
 #include <xen/xen.h>
@@ -12,15 +13,17 @@
 #include "dom0/manager/manager_priv.h"
 #include "dom0/store/store.h"
 
-#define SECOND_NS 1000000000UL
-#define WAIT_SLICE_NS 100000000UL
-#define REAPER_LOOK_NS (5 * SECOND_NS) /* also without an event: a domain that was killed while the event was being bound */
-#define REAPER_STACK 65536U
-#define FAST_RESTART_NS (2 * SECOND_NS)
+#define SECOND_NS         1000000000UL
+#define WAIT_SLICE_NS     100000000UL
+#define REAPER_LOOK_NS    (5 * SECOND_NS) /* where no event could be bound */
+#define REAPER_STACK      65536U
+#define FAST_RESTART_NS   (2 * SECOND_NS)
 #define FAST_RESTARTS_MAX 10U
 
 static struct waitq reaper_wait;
-static volatile bool reaper_event; /* set in upcall context, cleared by the reaper before it looks: an event in between makes it look again */
+static bool have_event;            /* VIRQ_DOM_EXC is bound */
+static volatile bool reaper_event; /* set in upcall context, cleared by the reaper before it looks: an event in between
+                                      makes it look again */
 
 /* ---- asked by the operator ---- */
 
@@ -37,12 +40,16 @@ static bool ask(const struct vm_view *v, const char *how, struct error *e)
     if (v->domid == 0)
         return error_set(e, EXIT_REFUSED, "%s Domain-0: it manages the host: use host-poweroff or host-reboot", how);
     if (v->info.state == CBL_DOM_SHUTDOWN || v->info.state == CBL_DOM_DYING)
-        return error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", how, v->name, v->name);
+        return error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", how, v->name,
+                         v->name);
     if (v->info.state == CBL_DOM_PAUSED || v->info.state == CBL_DOM_NEW)
-        return error_set(e, EXIT_WRONG_STATE, "%s %s: it is paused and cannot answer: `unpause %s` first, or `destroy` it", how, v->name, v->name);
+        return error_set(e, EXIT_WRONG_STATE,
+                         "%s %s: it is paused and cannot answer: `unpause %s` first, or `destroy` it", how, v->name,
+                         v->name);
     if (!guest_listens(v, how))
-        return error_set(e, EXIT_WRONG_STATE, "%s %s: the guest does not listen for this (yet): wait until it has booted, or `destroy %s`", how,
-                         v->name, v->name);
+        return error_set(e, EXIT_WRONG_STATE,
+                         "%s %s: the guest does not listen for this (yet): wait until it has booted, or `destroy %s`",
+                         how, v->name, v->name);
     snprintf(path, sizeof path, "/local/domain/%u/control/shutdown", v->domid);
     int err = store_write(path, how);
     return err == 0 || error_set(e, EXIT_FAILED, "%s %s: xenstore: %s: try `destroy`", how, v->name, errno_text(-err));
@@ -55,18 +62,18 @@ bool manager_shutdown(const char *who, const char *how, uint64_t wait_ns, struct
         return false;
     if (wait_ns == 0 || manager_wait_end(v.domid, wait_ns, NULL))
         return true;
-    return error_set(e, EXIT_TIMEOUT, "%s %s: still running after %lu s: look at `console %s`, or `destroy` it", how, v.name,
-                     wait_ns / SECOND_NS, v.name);
+    return error_set(e, EXIT_TIMEOUT, "%s %s: still running after %lu s: look at `console %s`, or `destroy` it", how,
+                     v.name, wait_ns / SECOND_NS, v.name);
 }
 
 /* Has what ran as DOMID when the caller looked ended? */
 static bool has_ended(uint16_t domid)
 {
     const struct registry_entry *e = registry_by_domid(manager_registry, domid);
-    struct cbl_domain_info info = { .domid = domid, .exact = 1 };
+    struct cbl_domain_info info = {.domid = domid, .exact = 1};
     if (e != NULL)
         return e->state == ENTRY_PRESERVED;
-    return control(CTL_DOMAIN_INFO, &info) != 0 || info.state == CBL_DOM_SHUTDOWN;
+    return control(CTL_DOMAIN_INFO, &info) != 0 || info.state == CBL_DOM_SHUTDOWN || info.state == CBL_DOM_DYING;
 }
 
 bool manager_wait_end(uint16_t domid, uint64_t wait_ns, bool (*interrupted)(void))
@@ -86,13 +93,20 @@ bool manager_wait_end(uint16_t domid, uint64_t wait_ns, bool (*interrupted)(void
 static const char *reason_text(const struct cbl_domain_info *info)
 {
     switch (info->shutdown) {
-    case CBL_SHUTDOWN_POWEROFF: return "powered off";
-    case CBL_SHUTDOWN_REBOOT: return "rebooted";
-    case CBL_SHUTDOWN_SUSPEND: return "suspended itself, which this version cannot resume";
-    case CBL_SHUTDOWN_CRASH: return "crashed: the guest reported a fatal error of its own";
-    case CBL_SHUTDOWN_WATCHDOG: return "its watchdog expired";
-    case CBL_SHUTDOWN_KILLED: return "stopped by the hypervisor";
-    default: return "ended for an unknown reason";
+    case CBL_SHUTDOWN_POWEROFF:
+        return "powered off";
+    case CBL_SHUTDOWN_REBOOT:
+        return "rebooted";
+    case CBL_SHUTDOWN_SUSPEND:
+        return "suspended itself, which this version cannot resume";
+    case CBL_SHUTDOWN_CRASH:
+        return "crashed: the guest reported a fatal error of its own";
+    case CBL_SHUTDOWN_WATCHDOG:
+        return "its watchdog expired";
+    case CBL_SHUTDOWN_KILLED:
+        return "stopped by the hypervisor";
+    default:
+        return "ended for an unknown reason";
     }
 }
 
@@ -101,8 +115,8 @@ static void preserve(struct registry_entry *e, const char *why, const char *deta
     vm_disconnect(e);
     snprintf(e->why, sizeof e->why, "%s%s%s", why, detail[0] != '\0' ? ": " : "", detail);
     e->state = ENTRY_PRESERVED;
-    console_notice("%s: %s; kept as it was: `console %s` shows its last words, `destroy %s` removes it", e->config.name, e->why, e->config.name,
-                   e->config.name);
+    console_notice("%s: %s; kept as it was: `console %s` shows its last words, `destroy %s` removes it", e->config.name,
+                   e->why, e->config.name, e->config.name);
     waitq_wake_all(&manager_ended);
 }
 
@@ -120,7 +134,8 @@ static bool start_again(struct registry_entry *old, struct error *err)
 {
     struct registry_entry *e = registry_alloc(manager_registry);
     if (e == NULL)
-        return error_set(err, EXIT_NO_RESOURCE, "%s: no room in the register of domains: destroy a domain", old->config.name);
+        return error_set(err, EXIT_NO_RESOURCE, "%s: no room in the register of domains: destroy a domain",
+                         old->config.name);
     e->config = old->config;
     e->fast_restarts = old->fast_restarts;
     e->create_tsc = time_tsc();
@@ -151,7 +166,7 @@ static void restart(struct registry_entry *e)
 
 static void look_at(struct registry_entry *e)
 {
-    struct cbl_domain_info info = { .domid = e->domid, .exact = 1 };
+    struct cbl_domain_info info = {.domid = e->domid, .exact = 1};
     if (control(CTL_DOMAIN_INFO, &info) != 0 || info.state != CBL_DOM_SHUTDOWN)
         return;
     info.why[sizeof info.why - 1] = '\0';
@@ -179,7 +194,7 @@ static void reaper(void *arg)
     (void)arg;
     for (;;) {
         if (!reaper_event)
-            waitq_wait(&reaper_wait, time_now_ns() + REAPER_LOOK_NS);
+            waitq_wait(&reaper_wait, have_event ? WAIT_FOREVER : time_now_ns() + REAPER_LOOK_NS);
         reaper_event = false;
         reap();
     }
@@ -196,8 +211,10 @@ static void on_exception(uint32_t port, void *arg)
 void reaper_init(void)
 {
     int port = event_bind_virq(VIRQ_DOM_EXC, on_exception, NULL);
-    if (port < 0)
-        console_notice("manager: no event for domains that end: %s: they are noticed within 5 seconds", errno_text(port));
+    have_event = port >= 0;
+    if (!have_event)
+        console_notice("manager: no event for domains that end: %s: they are noticed within 5 seconds",
+                       errno_text(port));
     if (thread_create("reaper", reaper, NULL, REAPER_STACK) == NULL)
         console_notice("manager: no memory for a thread: domains that end stay until `destroy`");
 }

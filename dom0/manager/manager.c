@@ -49,15 +49,26 @@ void manager_init(void)
 
 static void state_letters(const struct cbl_domain_info *info, char out[8])
 {
-    bool crashed = info->shutdown == CBL_SHUTDOWN_CRASH || info->shutdown == CBL_SHUTDOWN_KILLED || info->shutdown == CBL_SHUTDOWN_WATCHDOG;
+    bool crashed = info->shutdown == CBL_SHUTDOWN_CRASH || info->shutdown == CBL_SHUTDOWN_KILLED ||
+                   info->shutdown == CBL_SHUTDOWN_WATCHDOG;
     strlcpy(out, "------", 8);
     switch ((enum cbl_domain_state)info->state) {
-    case CBL_DOM_RUNNING: out[0] = 'r'; break;
-    case CBL_DOM_BLOCKED: out[1] = 'b'; break;
+    case CBL_DOM_RUNNING:
+        out[0] = 'r';
+        break;
+    case CBL_DOM_BLOCKED:
+        out[1] = 'b';
+        break;
     case CBL_DOM_NEW:
-    case CBL_DOM_PAUSED: out[2] = 'p'; break;
-    case CBL_DOM_SHUTDOWN: out[crashed ? 4 : 3] = crashed ? 'c' : 's'; break;
-    case CBL_DOM_DYING: out[5] = 'd'; break;
+    case CBL_DOM_PAUSED:
+        out[2] = 'p';
+        break;
+    case CBL_DOM_SHUTDOWN:
+        out[crashed ? 4 : 3] = crashed ? 'c' : 's';
+        break;
+    case CBL_DOM_DYING:
+        out[5] = 'd';
+        break;
     }
 }
 
@@ -82,7 +93,7 @@ void manager_list(bool (*fn)(const struct vm_view *v, void *ctx), void *ctx)
 {
     uint32_t from = 0;
     while (from < 0x7ff0) { /* DOMID_FIRST_RESERVED */
-        struct cbl_domain_info info = { .domid = (uint16_t)from };
+        struct cbl_domain_info info = {.domid = (uint16_t)from};
         struct vm_view v;
         if (control(CTL_DOMAIN_INFO, &info) != 0 || info.domid < from)
             return;
@@ -93,7 +104,15 @@ void manager_list(bool (*fn)(const struct vm_view *v, void *ctx), void *ctx)
     }
 }
 
-struct search { const char *who; bool by_number; uint64_t number; struct vm_view *out; bool found; struct nearest near; char near_name[VM_NAME_MAX]; };
+struct search {
+    const char *who;
+    bool by_number;
+    uint64_t number;
+    struct vm_view *out;
+    bool found;
+    struct nearest near;
+    char near_name[VM_NAME_MAX];
+};
 
 static bool search_one(const struct vm_view *v, void *ctx)
 {
@@ -110,7 +129,7 @@ static bool search_one(const struct vm_view *v, void *ctx)
 
 bool manager_find(const char *who, struct vm_view *out, struct error *e)
 {
-    struct search s = { .who = who, .out = out };
+    struct search s = {.who = who, .out = out};
     struct vm_ended ended;
     s.by_number = parse_u64(who, &s.number);
     nearest_begin(&s.near, who);
@@ -118,7 +137,8 @@ bool manager_find(const char *who, struct vm_view *out, struct error *e)
     if (s.found)
         return true;
     if (manager_find_ended(who, &ended))
-        return error_set(e, EXIT_NO_DOMAIN, "%.63s: this domain has ended (%s): `create %.63s` starts it again", who, ended.why, ended.name);
+        return error_set(e, EXIT_NO_DOMAIN, "%.63s: this domain has ended (%s): `create %.63s` starts it again", who,
+                         ended.why, ended.name);
     if (s.by_number)
         return error_set(e, EXIT_NO_DOMAIN, "%.63s: no domain has this number: `list` shows all", who);
     const char *meant = nearest_result(&s.near);
@@ -163,10 +183,7 @@ static bool count_one(const struct vm_view *v, void *ctx)
     return true;
 }
 
-bool manager_busy(void)
-{
-    return manager_lock.owner != NULL;
-}
+bool manager_busy(void) { return manager_lock.owner != NULL; }
 
 uint32_t manager_count(void)
 {
@@ -204,12 +221,13 @@ static bool find_vmx(const char *path, char out[PATH_MAX_LEN], struct error *e)
     bool folder = d != NULL && path_stat(full, d, &ignored) && d->is_dir;
     heap_free(d);
     if (!folder)
-        return error_set(e, EXIT_FAILED, "%.80s: neither a .vmx file nor a folder with one: `ls` shows what there is", path);
+        return error_set(e, EXIT_FAILED, "%.80s: neither a .vmx file nor a folder with one: `ls` shows what there is",
+                         path);
     for (size_t len = strlen(full); len > 1 && full[len - 1] == '/'; len--)
         full[len - 1] = '\0';
     const char *slash = strrchr(full, '/');
-    if (slash == NULL || slash[1] == '\0'
-        || (size_t)snprintf(out, PATH_MAX_LEN, "%s/%s.vmx", full, slash + 1) >= PATH_MAX_LEN)
+    if (slash == NULL || slash[1] == '\0' ||
+        (size_t)snprintf(out, PATH_MAX_LEN, "%s/%s.vmx", full, slash + 1) >= PATH_MAX_LEN)
         return error_set(e, EXIT_FAILED, "%.80s: not the folder of a guest: name the .vmx file", path);
     return true;
 }
@@ -227,7 +245,8 @@ static bool read_config(const char *path, struct vm_config *out, struct error *e
         return false;
     size_t size = file_size(f) <= VMX_MAX_BYTES ? (size_t)file_size(f) : VMX_MAX_BYTES + 1, got = 0;
     char *text = heap_alloc(size + 1);
-    bool ok = text != NULL || error_set(e, EXIT_NO_RESOURCE, "%.80s: no memory to read it: destroy a domain that is not needed", path);
+    bool ok = text != NULL ||
+              error_set(e, EXIT_NO_RESOURCE, "%.80s: no memory to read it: destroy a domain that is not needed", path);
     ok = ok && file_read(f, 0, text, size, &got, e) && vmx_parse(text, got, path, out, print_warning, NULL, e);
     heap_free(text);
     file_close(f);
@@ -239,21 +258,26 @@ static bool name_free(const char *name, struct error *e)
     for (uint32_t i = 0; i < manager_registry->capacity; i++) {
         const struct registry_entry *x = registry_at(manager_registry, i);
         if (registry_exists(x) && strcmp(x->config.name, name) == 0)
-            return error_set(e, EXIT_WRONG_STATE, "%s: the name is taken by domain %u: `destroy %s` first, or change displayName", name, x->domid,
-                             name);
+            return error_set(e, EXIT_WRONG_STATE,
+                             "%s: the name is taken by domain %u: `destroy %s` first, or change displayName", name,
+                             x->domid, name);
     }
     return true;
 }
 
 static void remember_figures(const struct registry_entry *e)
 {
-    last_create = (struct vm_create_figures){ .domid = e->domid, .mem_mib = e->config.memsize_mib, .disk_read = !e->files_in_memory,
-        .create_tsc = e->create_tsc, .overhead_bytes = e->overhead_bytes };
+    last_create = (struct vm_create_figures){.domid = e->domid,
+                                             .mem_mib = e->config.memsize_mib,
+                                             .disk_read = !e->files_in_memory,
+                                             .create_tsc = e->create_tsc,
+                                             .overhead_bytes = e->overhead_bytes};
     strlcpy(last_create.name, e->config.name, sizeof last_create.name);
     have_last_create = true;
 }
 
-static bool create_locked(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid, uint64_t tsc, struct error *e)
+static bool create_locked(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid,
+                          uint64_t tsc, struct error *e)
 {
     char vmx[PATH_MAX_LEN];
     struct registry_entry *entry = registry_alloc(manager_registry);
@@ -273,11 +297,13 @@ static bool create_locked(const char *path, bool paused, manager_progress progre
     return true;
 }
 
-bool manager_create(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid, struct error *e)
+bool manager_create(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid,
+                    struct error *e)
 {
     uint64_t tsc = time_tsc();
     if (manager_registry == NULL)
-        return error_set(e, EXIT_NO_RESOURCE, "create: Dom0 has no memory to manage domains: give it more (dom0_mem in corbel.cfg)");
+        return error_set(e, EXIT_NO_RESOURCE,
+                         "create: Dom0 has no memory to manage domains: give it more (dom0_mem in corbel.cfg)");
     mutex_lock(&manager_lock);
     bool ok = create_locked(path, paused, progress, ctx, domid, tsc, e);
     mutex_unlock(&manager_lock);
@@ -312,10 +338,11 @@ static bool destroy_locked(const struct vm_view *v, struct error *e)
     struct registry_entry *entry = manager_registry != NULL ? registry_by_domid(manager_registry, v->domid) : NULL;
     if (entry != NULL)
         return vm_end(entry, "destroyed", e);
-    struct cbl_domain_ref ref = { .domid = v->domid };
+    struct cbl_domain_ref ref = {.domid = v->domid};
     long rc = control(CTL_DOMAIN_DESTROY, &ref);
     if (rc != 0)
-        return error_set(e, EXIT_FAILED, "destroy %s: the hypervisor cannot: %s: look at `dmesg`", v->name, errno_text(rc));
+        return error_set(e, EXIT_FAILED, "destroy %s: the hypervisor cannot: %s: look at `dmesg`", v->name,
+                         errno_text(rc));
     vm_nodes_remove(v->domid);
     return true;
 }
@@ -339,12 +366,15 @@ static bool pause_locked(const char *who, bool pause, struct error *e)
         return false;
     bool paused = v.info.state == CBL_DOM_PAUSED || v.info.state == CBL_DOM_NEW;
     if (v.info.state == CBL_DOM_SHUTDOWN || v.info.state == CBL_DOM_DYING)
-        return error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v.name, v.name);
+        return error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v.name,
+                         v.name);
     if (pause == paused)
-        return error_set(e, EXIT_WRONG_STATE, "%s %s: it is %s: nothing to do", verb, v.name, pause ? "paused already" : "not paused");
-    struct cbl_domain_ref ref = { .domid = v.domid };
+        return error_set(e, EXIT_WRONG_STATE, "%s %s: it is %s: nothing to do", verb, v.name,
+                         pause ? "paused already" : "not paused");
+    struct cbl_domain_ref ref = {.domid = v.domid};
     long rc = control(pause ? CTL_DOMAIN_PAUSE : CTL_DOMAIN_UNPAUSE, &ref);
-    return rc == 0 || error_set(e, EXIT_FAILED, "%s %s: the hypervisor cannot: %s: look at `dmesg`", verb, v.name, errno_text(rc));
+    return rc == 0 ||
+           error_set(e, EXIT_FAILED, "%s %s: the hypervisor cannot: %s: look at `dmesg`", verb, v.name, errno_text(rc));
 }
 
 bool manager_pause(const char *who, struct error *e)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The life of domains: from a .vmx file to a running guest and back to nothing. One registry entry per domain that the operator started. */
+ * [DOM0] The life of domains: from a .vmx file to a running guest and back to nothing. One registry entry per domain
+ * that the operator started. */
 #ifndef DOM0_MANAGER_MANAGER_H
 #define DOM0_MANAGER_MANAGER_H
 
@@ -12,15 +13,15 @@
 
 #define VM_NAME_MAX 64U
 
-struct vm_config { /* from vmx.c */
-    char name[VM_NAME_MAX];        /* displayName */
+struct vm_config {          /* from vmx.c */
+    char name[VM_NAME_MAX]; /* displayName */
     uint32_t memsize_mib;
     uint32_t numvcpus;
     char guest_os[32];
-    char kernel[PATH_MAX_LEN];     /* corbel.kernel, made absolute against the .vmx file's folder */
+    char kernel[PATH_MAX_LEN]; /* corbel.kernel, made absolute against the .vmx file's folder */
     char ramdisk[PATH_MAX_LEN];
     char cmdline[1024];
-    char path[PATH_MAX_LEN];       /* of the .vmx itself */
+    char path[PATH_MAX_LEN]; /* of the .vmx itself */
     uint8_t uuid[16];
     bool uuid_set;
 };
@@ -31,16 +32,21 @@ struct vm_view {
     uint32_t mem_mib;
     uint32_t vcpus;
     struct cbl_domain_info info;
-    char state[8];   /* xl's letters "r-----" running, "-b----" blocked, "--p---" paused, "---s--" shutdown, "----c-" crashed, "-----d" dying */
+    char state[8]; /* xl's letters "r-----" running, "-b----" blocked, "--p---" paused, "---s--" shutdown, "----c-"
+                      crashed, "-----d" dying */
 };
 
-/* Reads and checks a .vmx file. Warnings (unknown keys with the nearest known name) go to WARN, one call per line, without "warning: ". */
-bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out, void (*warn)(const char *line, void *ctx), void *ctx, struct error *e);
+/* Reads and checks a .vmx file. Warnings (unknown keys with the nearest known name) go to WARN, one call per line,
+ * without "warning: ". */
+bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out,
+               void (*warn)(const char *line, void *ctx), void *ctx, struct error *e);
 
 void manager_init(void); /* binds VIRQ_DOM_EXC, starts the reaper thread, writes Dom0's own store nodes */
 typedef bool (*manager_progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
-/* PATH: a .vmx file, a folder with one of the same name in it, or a name in the guest folder. Builds and (unless PAUSED) starts it. */
-bool manager_create(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid, struct error *e);
+/* PATH: a .vmx file, a folder with one of the same name in it, or a name in the guest folder. Builds and (unless
+ * PAUSED) starts it. */
+bool manager_create(const char *path, bool paused, manager_progress progress, void *ctx, uint16_t *domid,
+                    struct error *e);
 bool manager_destroy(const char *who, struct error *e);
 /* Asks the guest through control/shutdown ("poweroff" or "reboot"); with WAIT_NS > 0 waits for the end. */
 bool manager_shutdown(const char *who, const char *how, uint64_t wait_ns, struct error *e);
@@ -62,7 +68,8 @@ bool manager_find_ended(const char *who, struct vm_ended *out);
 bool manager_config(uint16_t domid, struct vm_config *out);
 /* Why a domain that is kept after a crash stopped; "" for others. */
 const char *manager_why(uint16_t domid);
-/* Waits until the domain DOMID has ended (for good or for a restart), at most WAIT_NS. false: it runs still, or *INTERRUPTED. */
+/* Waits until the domain DOMID has ended (for good or for a restart), at most WAIT_NS. false: it runs still, or
+ * *INTERRUPTED. */
 bool manager_wait_end(uint16_t domid, uint64_t wait_ns, bool (*interrupted)(void));
 /* Is a domain being created, ended or restarted at this moment? */
 bool manager_busy(void);
@@ -79,7 +86,7 @@ struct vm_create_figures {
 };
 bool manager_last_create(struct vm_create_figures *out);
 
-/* Called when a guest ended by itself: text such as "debian: powered off". Poweroff and reboot, crash and kill follow the defaults on_poweroff=destroy,
- * on_reboot=restart, on_crash=preserve. */
+/* Called when a guest ended by itself: text such as "debian: powered off". Poweroff and reboot, crash and kill follow
+ * the defaults on_poweroff=destroy, on_reboot=restart, on_crash=preserve. */
 
 #endif

@@ -7,13 +7,14 @@
 #include "dom0/manager/manager.h"
 #include "dom0/manager/registry.h"
 
-/* What of a domain exists in this run of Dom0, beside its registry entry (same index). vm_teardown undoes what is set, in reverse. */
+/* What of a domain exists in this run of Dom0, beside its registry entry (same index). vm_teardown undoes what is set,
+ * in reverse. */
 struct vm_runtime {
-    bool domain;       /* the hypervisor knows it */
-    bool nodes;        /* xenstore nodes were (partly) written */
-    bool store_up;     /* the xenstore server serves it */
-    bool console_up;   /* the console back end serves it */
-    void *store_ring;  /* mapped pages */
+    bool domain;      /* the hypervisor knows it */
+    bool nodes;       /* xenstore nodes were (partly) written */
+    bool store_up;    /* the xenstore server serves it */
+    bool console_up;  /* the console back end serves it */
+    void *store_ring; /* mapped pages */
     void *console_ring;
 };
 
@@ -24,7 +25,8 @@ extern struct waitq manager_ended; /* woken whenever a domain ended */
 
 struct vm_runtime *manager_runtime(const struct registry_entry *e);
 
-/* From a registry entry with its configuration filled in to a domain that is paused or runs. On failure nothing is left but the entry. */
+/* From a registry entry with its configuration filled in to a domain that is paused or runs. On failure nothing is left
+ * but the entry. */
 bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err);
 /* The one place where a domain's parts are undone: console, store, mappings, domain, nodes; whatever of them exists. */
 bool vm_teardown(struct registry_entry *e, struct error *err);

@@ -6,10 +6,7 @@
 
 #define FAR 1000U
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
@@ -31,8 +28,8 @@ unsigned nearest_distance(const char *a, const char *b)
         for (size_t j = 1; j <= lb; j++) {
             unsigned differs = lower(a[i - 1]) != lower(b[j - 1]);
             now[j] = min3(prev[j] + 1, now[j - 1] + 1, prev[j - 1] + differs);
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1])
-                && prev2[j - 2] + 1 < now[j])
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]) &&
+                prev2[j - 2] + 1 < now[j])
                 now[j] = prev2[j - 2] + 1;
         }
     }

@@ -7,8 +7,8 @@
 
 #define NEAREST_MAX_LEN 64U
 
-/* How many single-letter changes (insert, delete, replace, swap of neighbours) make A into B; letter case does not count. Names longer than
- * NEAREST_MAX_LEN are infinitely far away (1000). */
+/* How many single-letter changes (insert, delete, replace, swap of neighbours) make A into B; letter case does not
+ * count. Names longer than NEAREST_MAX_LEN are infinitely far away (1000). */
 unsigned nearest_distance(const char *a, const char *b);
 
 /* Search over names given one by one: nearest_begin, nearest_offer for each, then nearest_result. */

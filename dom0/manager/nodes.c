@@ -8,25 +8,29 @@
 
 #define NODE_PATH_MAX 128U
 
-struct node { const char *path; const char *value; bool guest_owned; };
+struct node {
+    const char *path;
+    const char *value;
+    bool guest_owned;
+};
 
 static const struct node fixed_nodes[] = {
-    { "cpu", "", false },
-    { "control", "", false },
-    { "control/platform-feature-multiprocessor-suspend", "1", false },
-    { "control/platform-feature-xs_reset_watches", "1", false },
-    { "control/shutdown", "", true },
-    { "control/sysrq", "", true },
-    { "control/feature-poweroff", "", true },
-    { "control/feature-reboot", "", true },
-    { "control/feature-suspend", "", true },
-    { "device", "", false },
-    { "device/suspend/event-channel", "", true },
-    { "data", "", true },
-    { "drivers", "", true },
-    { "feature", "", true },
-    { "attr", "", true },
-    { "error", "", true },
+    {"cpu", "", false},
+    {"control", "", false},
+    {"control/platform-feature-multiprocessor-suspend", "1", false},
+    {"control/platform-feature-xs_reset_watches", "1", false},
+    {"control/shutdown", "", true},
+    {"control/sysrq", "", true},
+    {"control/feature-poweroff", "", true},
+    {"control/feature-reboot", "", true},
+    {"control/feature-suspend", "", true},
+    {"device", "", false},
+    {"device/suspend/event-channel", "", true},
+    {"data", "", true},
+    {"drivers", "", true},
+    {"feature", "", true},
+    {"attr", "", true},
+    {"error", "", true},
 };
 
 static int put(uint16_t domid, const char *path, const char *value, const char *perms)
@@ -103,8 +107,9 @@ bool vm_nodes_create(const struct registry_entry *e, struct error *err)
         rc = put_console(e);
     if (rc == 0)
         return true;
-    return error_set(err, EXIT_NO_RESOURCE, "%s: its xenstore nodes cannot be written: %s: destroy a domain that is not needed", e->config.name,
-                     errno_text(-rc));
+    return error_set(err, EXIT_NO_RESOURCE,
+                     "%s: its xenstore nodes cannot be written: %s: destroy a domain that is not needed",
+                     e->config.name, errno_text(-rc));
 }
 
 void vm_nodes_remove(uint16_t domid)
@@ -116,7 +121,7 @@ void vm_nodes_remove(uint16_t domid)
 
 void vm_nodes_dom0(void)
 {
-    struct cbl_domain_info info = { .domid = 0, .exact = 1 };
+    struct cbl_domain_info info = {.domid = 0, .exact = 1};
     uint64_t kib = control(CTL_DOMAIN_INFO, &info) == 0 ? info.pages * 4 : 0;
     put(0, "name", "Domain-0", NULL);
     put(0, "domid", "0", NULL);

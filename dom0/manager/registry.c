@@ -8,10 +8,7 @@
 _Static_assert(sizeof(struct registry) <= FIRST_OFFSET, "header fits");
 _Static_assert(sizeof(struct registry_entry) % 8 == 0, "entries stay aligned");
 
-size_t registry_bytes(uint32_t capacity)
-{
-    return FIRST_OFFSET + (size_t)capacity * sizeof(struct registry_entry);
-}
+size_t registry_bytes(uint32_t capacity) { return FIRST_OFFSET + (size_t)capacity * sizeof(struct registry_entry); }
 
 struct registry *registry_init(void *mem, uint32_t capacity)
 {
@@ -107,17 +104,15 @@ static bool bad(char *why, size_t len, const char *what, uint32_t i)
     return false;
 }
 
-static bool terminated(const char *s, size_t size)
-{
-    return strnlen(s, size) < size;
-}
+static bool terminated(const char *s, size_t size) { return strnlen(s, size) < size; }
 
 static bool entry_strings_ok(const struct registry_entry *e)
 {
     const struct vm_config *c = &e->config;
-    return terminated(e->why, sizeof e->why) && terminated(c->name, sizeof c->name) && terminated(c->guest_os, sizeof c->guest_os)
-        && terminated(c->kernel, sizeof c->kernel) && terminated(c->ramdisk, sizeof c->ramdisk) && terminated(c->cmdline, sizeof c->cmdline)
-        && terminated(c->path, sizeof c->path);
+    return terminated(e->why, sizeof e->why) && terminated(c->name, sizeof c->name) &&
+           terminated(c->guest_os, sizeof c->guest_os) && terminated(c->kernel, sizeof c->kernel) &&
+           terminated(c->ramdisk, sizeof c->ramdisk) && terminated(c->cmdline, sizeof c->cmdline) &&
+           terminated(c->path, sizeof c->path);
 }
 
 static bool entry_ok(const struct registry *r, const struct registry_entry *first, uint32_t i, char *why, size_t len)
@@ -153,8 +148,8 @@ bool registry_check(const void *mem, size_t bytes, char *why, size_t why_len)
     why[0] = '\0';
     if (bytes < FIRST_OFFSET || r->magic != REGISTRY_MAGIC || r->version != REGISTRY_VERSION)
         return snprintf(why, why_len, "no registry of version %u", REGISTRY_VERSION) < 0;
-    if (r->entry_size != sizeof(struct registry_entry) || r->first_offset != FIRST_OFFSET || r->capacity > 65536U
-        || r->total_bytes != registry_bytes(r->capacity) || r->total_bytes > bytes)
+    if (r->entry_size != sizeof(struct registry_entry) || r->first_offset != FIRST_OFFSET || r->capacity > 65536U ||
+        r->total_bytes != registry_bytes(r->capacity) || r->total_bytes > bytes)
         return snprintf(why, why_len, "sizes in the header do not fit") < 0;
     const struct registry_entry *first = (const struct registry_entry *)((const char *)mem + FIRST_OFFSET);
     for (uint32_t i = 0; i < r->capacity; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The register of all domains that the operator started: one block of memory that holds no pointer, only numbers and offsets, so that it can be checked
- * and taken over as it is. Pure. Used by cooperative threads: no lock; an entry is changed without yielding in between. */
+ * [DOM0] The register of all domains that the operator started: one block of memory that holds no pointer, only numbers
+ * and offsets, so that it can be checked and taken over as it is. Pure. Used by cooperative threads: no lock; an entry
+ * is changed without yielding in between. */
 #ifndef DOM0_MANAGER_REGISTRY_H
 #define DOM0_MANAGER_REGISTRY_H
 
@@ -10,8 +11,8 @@
 
 #include "dom0/manager/manager.h"
 
-#define REGISTRY_MAGIC 0x5254534745524243UL /* "CBREGSTR" */
-#define REGISTRY_VERSION 1U
+#define REGISTRY_MAGIC      0x5254534745524243UL /* "CBREGSTR" */
+#define REGISTRY_VERSION    1U
 #define REGISTRY_ENDED_KEPT 4U /* ended domains whose console can still be read */
 
 enum entry_state {
@@ -26,15 +27,15 @@ struct registry_entry {
     uint32_t state; /* enum entry_state */
     uint16_t domid;
     uint16_t pad;
-    uint32_t store_port;   /* in the domain's table */
+    uint32_t store_port; /* in the domain's table */
     uint32_t console_port;
-    uint32_t fast_restarts; /* reboots in a row soon after the start */
+    uint32_t fast_restarts;   /* reboots in a row soon after the start */
     uint32_t files_in_memory; /* 1: kernel and ramdisk needed no disk */
-    uint64_t order;        /* rises with each end: the smallest of the ended goes first */
+    uint64_t order;           /* rises with each end: the smallest of the ended goes first */
     uint64_t started_ns;
-    uint64_t create_tsc;   /* when `create` began */
+    uint64_t create_tsc;     /* when `create` began */
     uint64_t overhead_bytes; /* of root, just after the domain was started */
-    char why[96];          /* preserved or ended: the reason in words */
+    char why[96];            /* preserved or ended: the reason in words */
     struct vm_config config;
 };
 
@@ -60,8 +61,8 @@ struct registry_entry *registry_by_domid(struct registry *r, uint16_t domid);
 struct registry_entry *registry_alloc(struct registry *r); /* zeroed but for the state BUILDING; NULL: full */
 uint32_t registry_index(const struct registry *r, const struct registry_entry *e);
 bool registry_exists(const struct registry_entry *e); /* building, live or preserved */
-/* E becomes ENDED. Returns the domids whose scroll-back must be forgotten now in FORGET: an older ended domain of the same name, and the oldest above
- * REGISTRY_ENDED_KEPT. */
+/* E becomes ENDED. Returns the domids whose scroll-back must be forgotten now in FORGET: an older ended domain of the
+ * same name, and the oldest above REGISTRY_ENDED_KEPT. */
 uint32_t registry_end(struct registry *r, struct registry_entry *e, uint16_t forget[2]);
 /* Is the block at MEM (BYTES long) a registry that can be used? WHY: the first thing wrong. Reads nothing outside. */
 bool registry_check(const void *mem, size_t bytes, char *why, size_t why_len);

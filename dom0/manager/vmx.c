@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] What the settings of a .vmx file mean (vmx_keys.def has the list; vmx_file.c the syntax). Pure. Nothing is ignored in silence. */
+ * [DOM0] What the settings of a .vmx file mean (vmx_keys.def has the list; vmx_file.c the syntax). Pure. Nothing is
+ * ignored in silence. */
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager.h"
 #include "dom0/manager/nearest.h"
@@ -17,7 +18,11 @@ struct parse {
     char value[VMX_VALUE_MAX];
 };
 
-struct setting { const char *key; const char *value; uint32_t line; };
+struct setting {
+    const char *key;
+    const char *value;
+    uint32_t line;
+};
 
 typedef bool (*apply_fn)(struct parse *p, const struct setting *s, struct error *e);
 
@@ -49,7 +54,9 @@ static bool check_config_version(struct parse *p, const struct setting *s, struc
 static bool check_hw_version(struct parse *p, const struct setting *s, struct error *e)
 {
     uint64_t v = 0;
-    return parse_u64(s->value, &v) && v >= 1 && v <= 99 ? true : wrong(p, s, e, "not a version: write a number such as \"19\"");
+    return parse_u64(s->value, &v) && v >= 1 && v <= 99
+               ? true
+               : wrong(p, s, e, "not a version: write a number such as \"19\"");
 }
 
 /* A name is printed, typed, and part of messages: printable, not a number, not Dom0's. */
@@ -58,12 +65,14 @@ static bool name_ok(const char *name, const char **why)
     size_t len = strlen(name), digits = 0;
     for (size_t i = 0; i < len; i++)
         digits += name[i] >= '0' && name[i] <= '9';
-    *why = len == 0 ? "an empty name: give the domain a name" : len >= VM_NAME_MAX ? "too long: a name has at most 63 bytes"
-        : digits == len ? "digits only would be taken for a domain number: add a letter"
-        : strchr(name, '/') != NULL ? "a name has no \"/\": leave it out"
-        : name[0] == '-' ? "a name that begins with - would be taken for an option: begin with a letter"
-        : name[0] == ' ' || name[len - 1] == ' ' ? "a name neither begins nor ends with a space: leave it out"
-        : strcasecmp(name, "Domain-0") == 0 ? "this is the managing domain's own name: choose another" : NULL;
+    *why = len == 0                    ? "an empty name: give the domain a name"
+           : len >= VM_NAME_MAX        ? "too long: a name has at most 63 bytes"
+           : digits == len             ? "digits only would be taken for a domain number: add a letter"
+           : strchr(name, '/') != NULL ? "a name has no \"/\": leave it out"
+           : name[0] == '-'            ? "a name that begins with - would be taken for an option: begin with a letter"
+           : name[0] == ' ' || name[len - 1] == ' ' ? "a name neither begins nor ends with a space: leave it out"
+           : strcasecmp(name, "Domain-0") == 0      ? "this is the managing domain's own name: choose another"
+                                                    : NULL;
     return *why == NULL;
 }
 
@@ -84,8 +93,8 @@ static bool set_memsize(struct parse *p, const struct setting *s, struct error *
     if (v < MEMSIZE_MIN || v > MEMSIZE_MAX)
         return wrong(p, s, e, "out of range: write MiB from 4 up, such as \"256\"");
     if (v % 4 != 0)
-        return error_set(e, EXIT_FAILED, "%s line %u: %s = \"%s\": not a multiple of 4: write \"%u\" or \"%u\"", p->file.name, s->line, s->key,
-                         s->value, (unsigned)(v / 4 * 4), (unsigned)(v / 4 * 4 + 4));
+        return error_set(e, EXIT_FAILED, "%s line %u: %s = \"%s\": not a multiple of 4: write \"%u\" or \"%u\"",
+                         p->file.name, s->line, s->key, s->value, (unsigned)(v / 4 * 4), (unsigned)(v / 4 * 4 + 4));
     p->out->memsize_mib = (uint32_t)v;
     return true;
 }
@@ -96,8 +105,9 @@ static bool set_numvcpus(struct parse *p, const struct setting *s, struct error 
     if (!parse_u64(s->value, &v) || v == 0 || v > 32)
         return wrong(p, s, e, "not a number of virtual CPUs: write \"1\"");
     if (v > 1)
-        return error_set(e, EXIT_INCOMPATIBLE, "%s line %u: %s = \"%s\": a domain has one virtual CPU in this version: write \"1\"", p->file.name,
-                         s->line, s->key, s->value);
+        return error_set(e, EXIT_INCOMPATIBLE,
+                         "%s line %u: %s = \"%s\": a domain has one virtual CPU in this version: write \"1\"",
+                         p->file.name, s->line, s->key, s->value);
     p->out->numvcpus = (uint32_t)v;
     return true;
 }
@@ -106,7 +116,8 @@ static bool set_guest_os(struct parse *p, const struct setting *s, struct error 
 {
     size_t len = strlen(s->value);
     if (len == 0 || len >= sizeof p->out->guest_os)
-        return wrong(p, s, e, "not an operating system's short name: write one such as \"debian12-64\" or \"other-64\"");
+        return wrong(p, s, e,
+                     "not an operating system's short name: write one such as \"debian12-64\" or \"other-64\"");
     strlcpy(p->out->guest_os, s->value, sizeof p->out->guest_os);
     return true;
 }
@@ -123,9 +134,10 @@ static int hex_digit(char c)
 /* 16 bytes in hex; spaces and - between bytes as VMware ("56 4d .. - ..") and everybody else write them. */
 static bool set_uuid(struct parse *p, const struct setting *s, struct error *e)
 {
-    static const char right[] = "not a uuid: write 16 bytes such as \"56 4d 1a 2b 3c 4d 5e 6f-70 81 92 a3 b4 c5 d6 e7\"";
+    static const char right[] =
+        "not a uuid: write 16 bytes such as \"56 4d 1a 2b 3c 4d 5e 6f-70 81 92 a3 b4 c5 d6 e7\"";
     unsigned digits = 0;
-    uint8_t uuid[16] = { 0 };
+    uint8_t uuid[16] = {0};
     for (const char *c = s->value; *c != '\0'; c++) {
         if ((*c == ' ' || *c == '-') && digits % 2 == 0)
             continue;
@@ -180,9 +192,12 @@ static bool set_cmdline(struct parse *p, const struct setting *s, struct error *
     return true;
 }
 
-static const struct { const char *name; apply_fn apply; } known[] = {
-#define VMX_USED(name, fn) { name, fn },
-#define VMX_CHECKED(name, fn) { name, fn },
+static const struct {
+    const char *name;
+    apply_fn apply;
+} known[] = {
+#define VMX_USED(name, fn)    {name, fn},
+#define VMX_CHECKED(name, fn) {name, fn},
 #define VMX_LATER(pattern, what)
 #include "dom0/manager/vmx_keys.def"
 #undef VMX_USED
@@ -190,10 +205,13 @@ static const struct { const char *name; apply_fn apply; } known[] = {
 #undef VMX_LATER
 };
 
-static const struct { const char *pattern; const char *what; } later[] = {
+static const struct {
+    const char *pattern;
+    const char *what;
+} later[] = {
 #define VMX_USED(name, fn)
 #define VMX_CHECKED(name, fn)
-#define VMX_LATER(pattern, what) { pattern, what },
+#define VMX_LATER(pattern, what) {pattern, what},
 #include "dom0/manager/vmx_keys.def"
 #undef VMX_USED
 #undef VMX_CHECKED
@@ -202,12 +220,10 @@ static const struct { const char *pattern; const char *what; } later[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-/* Does KEY match PATTERN? On a match with `.*` *DEVICE_LEN is the length of what stands before that dot, else the whole. */
+/* Does KEY match PATTERN? On a match with `.*` *DEVICE_LEN is the length of what stands before that dot, else the
+ * whole. */
 static bool matches(const char *pattern, const char *key, size_t *device_len)
 {
     const char *k = key;
@@ -268,8 +284,8 @@ static bool warn_later(struct parse *p, uint32_t i, const char *key)
         bool device = device_len < strlen(key);
         if ((device && device_absent(p, key, device_len)) || mentioned(p, i, key, device_len, later[k].pattern))
             return true;
-        snprintf(text, sizeof text, "%s line %u: %.*s%s: %s are not supported in this version, ignored", p->file.name, p->file.settings[i].line,
-                 (int)device_len, key, device ? ".*" : "", later[k].what);
+        snprintf(text, sizeof text, "%s line %u: %.*s%s: %s are not supported in this version, ignored", p->file.name,
+                 p->file.settings[i].line, (int)device_len, key, device ? ".*" : "", later[k].what);
         p->warn(text, p->ctx);
         return true;
     }
@@ -287,8 +303,8 @@ static void warn_unknown(struct parse *p, uint32_t i, const char *key)
         if (strchr(later[k].pattern, '#') == NULL && strchr(later[k].pattern, '*') == NULL)
             nearest_offer(&n, later[k].pattern);
     const char *meant = nearest_result(&n);
-    snprintf(text, sizeof text, "%s line %u: unknown key %s, ignored%s%s%s", p->file.name, p->file.settings[i].line, key,
-             meant != NULL ? ": did you mean " : "", meant != NULL ? meant : "", meant != NULL ? "?" : "");
+    snprintf(text, sizeof text, "%s line %u: unknown key %s, ignored%s%s%s", p->file.name, p->file.settings[i].line,
+             key, meant != NULL ? ": did you mean " : "", meant != NULL ? meant : "", meant != NULL ? "?" : "");
     p->warn(text, p->ctx);
 }
 
@@ -300,7 +316,7 @@ static bool apply_setting(struct parse *p, uint32_t i, struct error *e)
         if (strcasecmp(known[k].name, key) != 0)
             continue;
         vmx_file_value(&p->file, i, p->value);
-        struct setting s = { known[k].name, p->value, p->file.settings[i].line };
+        struct setting s = {known[k].name, p->value, p->file.settings[i].line};
         return known[k].apply(p, &s, e);
     }
     if (!warn_later(p, i, key))
@@ -318,15 +334,17 @@ static bool default_name(struct parse *p, struct error *e)
     char name[VM_NAME_MAX + 1];
     strlcpy(name, base, len + 1 < sizeof name ? len + 1 : sizeof name);
     if (!name_ok(name, &why))
-        return error_set(e, EXIT_FAILED, "%s: no displayName, and the file's name is no name for a domain: write displayName = \"NAME\"", base);
+        return error_set(
+            e, EXIT_FAILED,
+            "%s: no displayName, and the file's name is no name for a domain: write displayName = \"NAME\"", base);
     strlcpy(p->out->name, name, sizeof p->out->name);
     return true;
 }
 
-bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out, void (*warn)(const char *line, void *ctx), void *ctx,
-               struct error *e)
+bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out,
+               void (*warn)(const char *line, void *ctx), void *ctx, struct error *e)
 {
-    struct parse p = { .out = out, .path = path, .warn = warn, .ctx = ctx };
+    struct parse p = {.out = out, .path = path, .warn = warn, .ctx = ctx};
     memset(out, 0, sizeof *out);
     out->memsize_mib = 32; /* VMware's default */
     out->numvcpus = 1;
@@ -338,7 +356,9 @@ bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config 
         if (!apply_setting(&p, i, e))
             return false;
     if (out->kernel[0] == '\0')
-        return error_set(e, EXIT_FAILED, "%s: corbel.kernel is missing: write corbel.kernel = \"FILE\", a Linux bzImage or an ELF kernel with a PVH note",
+        return error_set(e, EXIT_FAILED,
+                         "%s: corbel.kernel is missing: write corbel.kernel = \"FILE\", a Linux bzImage or an ELF "
+                         "kernel with a PVH note",
                          p.file.name);
     return out->name[0] != '\0' || default_name(&p, e);
 }

@@ -4,12 +4,13 @@
 
 #include "dom0/lib/string.h"
 
-struct line { const char *at; size_t len; uint32_t nr; };
+struct line {
+    const char *at;
+    size_t len;
+    uint32_t nr;
+};
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 static int hex_digit(char c)
 {
@@ -23,13 +24,18 @@ static int hex_digit(char c)
 /* How many bytes the UTF-8 sequence at S has, 0 when it is none (overlong forms and surrogates count as none). */
 static size_t utf8_length(const unsigned char *s, size_t len)
 {
-    size_t need = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t need = s[0] < 0x80                   ? 1
+                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
     if (need == 0 || need > len)
         return 0;
     for (size_t i = 1; i < need; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] >= 0x90))
         return 0;
     return need;
 }
@@ -40,7 +46,8 @@ static bool check_bytes(const struct vmx_file *f, const struct line *l, struct e
         unsigned char c = (unsigned char)l->at[i];
         size_t n = utf8_length((const unsigned char *)l->at + i, l->len - i);
         if (n == 0)
-            return error_set(e, EXIT_FAILED, "%s line %u: byte 0x%02x is not UTF-8 text: save the file as UTF-8", f->name, l->nr, c);
+            return error_set(e, EXIT_FAILED, "%s line %u: byte 0x%02x is not UTF-8 text: save the file as UTF-8",
+                             f->name, l->nr, c);
         if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
             return error_set(e, EXIT_FAILED, "%s line %u: control character 0x%02x: remove it", f->name, l->nr, c);
         i += n;
@@ -50,7 +57,8 @@ static bool check_bytes(const struct vmx_file *f, const struct line *l, struct e
 
 static bool key_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == ':' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == ':' ||
+           c == '_' || c == '-';
 }
 
 /* Finds the closing quote; checks the escapes on the way. AT is behind the opening quote. */
@@ -60,20 +68,24 @@ static bool value_end(const struct vmx_file *f, const struct line *l, size_t at,
     for (size_t i = at; i < l->len; i++, decoded++) {
         if (l->at[i] == '"') {
             if (decoded >= VMX_VALUE_MAX)
-                return error_set(e, EXIT_FAILED, "%s line %u: the value has %zu bytes: at most %u are possible", f->name, l->nr, decoded,
-                                 VMX_VALUE_MAX - 1);
+                return error_set(e, EXIT_FAILED, "%s line %u: the value has %zu bytes: at most %u are possible",
+                                 f->name, l->nr, decoded, VMX_VALUE_MAX - 1);
             *end = i;
             return true;
         }
         if (l->at[i] != '|')
             continue;
         if (i + 2 >= l->len || hex_digit(l->at[i + 1]) < 0 || hex_digit(l->at[i + 2]) < 0)
-            return error_set(e, EXIT_FAILED, "%s line %u: | must be followed by two hexadecimal digits: write |7C for the character |", f->name, l->nr);
+            return error_set(e, EXIT_FAILED,
+                             "%s line %u: | must be followed by two hexadecimal digits: write |7C for the character |",
+                             f->name, l->nr);
         if (hex_digit(l->at[i + 1]) * 16 + hex_digit(l->at[i + 2]) < 0x20)
-            return error_set(e, EXIT_FAILED, "%s line %u: |%c%c is a control character: values are text", f->name, l->nr, l->at[i + 1], l->at[i + 2]);
+            return error_set(e, EXIT_FAILED, "%s line %u: |%c%c is a control character: values are text", f->name,
+                             l->nr, l->at[i + 1], l->at[i + 2]);
         i += 2;
     }
-    return error_set(e, EXIT_FAILED, "%s line %u: the closing \" is missing: write key = \"value\" on one line", f->name, l->nr);
+    return error_set(e, EXIT_FAILED, "%s line %u: the closing \" is missing: write key = \"value\" on one line",
+                     f->name, l->nr);
 }
 
 static bool same_key(const struct vmx_file *f, const struct vmx_setting *s, const char *key, size_t len)
@@ -81,17 +93,23 @@ static bool same_key(const struct vmx_file *f, const struct vmx_setting *s, cons
     return s->key_len == len && strncasecmp(f->text + s->line_off + s->key_off_in_line, key, len) == 0;
 }
 
-static bool add_setting(struct vmx_file *f, const struct line *l, size_t key, size_t key_len, size_t value, size_t end, struct error *e)
+static bool add_setting(struct vmx_file *f, const struct line *l, size_t key, size_t key_len, size_t value, size_t end,
+                        struct error *e)
 {
     for (uint32_t i = 0; i < f->count; i++)
         if (same_key(f, &f->settings[i], l->at + key, key_len))
-            return error_set(e, EXIT_FAILED, "%s line %u: %.*s was set in line %u already: remove one of the two", f->name, l->nr, (int)key_len,
-                             l->at + key, f->settings[i].line);
+            return error_set(e, EXIT_FAILED, "%s line %u: %.*s was set in line %u already: remove one of the two",
+                             f->name, l->nr, (int)key_len, l->at + key, f->settings[i].line);
     if (f->count == VMX_MAX_SETTINGS)
-        return error_set(e, EXIT_FAILED, "%s line %u: more than %u settings: remove some", f->name, l->nr, VMX_MAX_SETTINGS);
+        return error_set(e, EXIT_FAILED, "%s line %u: more than %u settings: remove some", f->name, l->nr,
+                         VMX_MAX_SETTINGS);
     uint32_t line_off = (uint32_t)(l->at - f->text);
-    f->settings[f->count++] = (struct vmx_setting){ .line_off = line_off, .key_off_in_line = (uint16_t)key, .key_len = (uint16_t)key_len,
-        .value_off = line_off + (uint32_t)value, .value_len = (uint16_t)(end - value), .line = (uint16_t)l->nr };
+    f->settings[f->count++] = (struct vmx_setting){.line_off = line_off,
+                                                   .key_off_in_line = (uint16_t)key,
+                                                   .key_len = (uint16_t)key_len,
+                                                   .value_off = line_off + (uint32_t)value,
+                                                   .value_len = (uint16_t)(end - value),
+                                                   .line = (uint16_t)l->nr};
     return true;
 }
 
@@ -111,20 +129,23 @@ static bool split_line(struct vmx_file *f, const struct line *l, struct error *e
     if (key_len == 0 || i == l->len || l->at[i] != '=')
         return error_set(e, EXIT_FAILED, "%s line %u: not a setting: write key = \"value\"", f->name, l->nr);
     if (key_len >= VMX_KEY_MAX)
-        return error_set(e, EXIT_FAILED, "%s line %u: a key of %zu letters: at most %u are possible", f->name, l->nr, key_len, VMX_KEY_MAX - 1);
+        return error_set(e, EXIT_FAILED, "%s line %u: a key of %zu letters: at most %u are possible", f->name, l->nr,
+                         key_len, VMX_KEY_MAX - 1);
     i++;
     while (i < l->len && is_blank(l->at[i]))
         i++;
     if (i == l->len || l->at[i] != '"')
-        return error_set(e, EXIT_FAILED, "%s line %u: %.*s has no value in quotes: write %.*s = \"value\"", f->name, l->nr, (int)key_len,
-                         l->at + key, (int)key_len, l->at + key);
+        return error_set(e, EXIT_FAILED, "%s line %u: %.*s has no value in quotes: write %.*s = \"value\"", f->name,
+                         l->nr, (int)key_len, l->at + key, (int)key_len, l->at + key);
     size_t value = i + 1, end = 0;
     if (!value_end(f, l, value, &end, e))
         return false;
     for (i = end + 1; i < l->len && is_blank(l->at[i]); i++)
         ;
     if (i < l->len && l->at[i] != '#')
-        return error_set(e, EXIT_FAILED, "%s line %u: text behind the value: write |22 for a \" inside of it, # before a comment", f->name, l->nr);
+        return error_set(e, EXIT_FAILED,
+                         "%s line %u: text behind the value: write |22 for a \" inside of it, # before a comment",
+                         f->name, l->nr);
     return add_setting(f, l, key, key_len, value, end, e);
 }
 
@@ -139,7 +160,7 @@ bool vmx_file_split(struct vmx_file *f, const char *text, size_t len, const char
     for (uint32_t nr = 1; at < len; nr++) {
         const char *nl = memchr(text + at, '\n', len - at);
         size_t line_len = nl != NULL ? (size_t)(nl - text) - at : len - at;
-        struct line l = { text + at, line_len, nr };
+        struct line l = {text + at, line_len, nr};
         if (!check_bytes(f, &l, e) || !split_line(f, &l, e))
             return false;
         at += line_len + 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Allocation inside the xenstore arena. Free blocks are in lists by size; neighbours are merged only when an allocation would fail otherwise. */
+ * [DOM0] Allocation inside the xenstore arena. Free blocks are in lists by size; neighbours are merged only when an
+ * allocation would fail otherwise. */
 #include "dom0/store/arena.h"
 
 #include "dom0/lib/string.h"
@@ -7,10 +8,12 @@
 
 #define BLOCK_ALIGN 16U
 #define BLOCK_MAGIC 0xb5U
-#define BLOCK_MIN 32U
+#define BLOCK_MIN   32U
 
 /* A free block's payload. */
-struct free_link { uint32_t next; };
+struct free_link {
+    uint32_t next;
+};
 
 uint32_t store_hash(uint32_t seed, const void *data, size_t len)
 {
@@ -41,12 +44,15 @@ static unsigned bin_of(uint32_t size)
     return bin;
 }
 
-static struct free_link *link_of(struct store *s, uint32_t block) { return store_at(s, block + (uint32_t)sizeof(struct store_block)); }
+static struct free_link *link_of(struct store *s, uint32_t block)
+{
+    return store_at(s, block + (uint32_t)sizeof(struct store_block));
+}
 
 static void make_free(struct store *s, uint32_t off, uint32_t size)
 {
     struct store_block *b = store_at(s, off);
-    *b = (struct store_block){ .size = size, .kind = STORE_FREE, .magic = BLOCK_MAGIC };
+    *b = (struct store_block){.size = size, .kind = STORE_FREE, .magic = BLOCK_MAGIC};
     unsigned bin = bin_of(size);
     link_of(s, off)->next = s->free[bin];
     s->free[bin] = off;
@@ -245,9 +251,14 @@ struct store *store_arena_init(void *mem, size_t bytes)
         return NULL;
     }
     struct store *s = mem;
-    *s = (struct store){ .magic = STORE_MAGIC, .version = STORE_VERSION, .header_bytes = sizeof(*s), .size = bytes & ~15UL, .brk = sizeof(*s), .next_tx = 1 };
+    *s = (struct store){.magic = STORE_MAGIC,
+                        .version = STORE_VERSION,
+                        .header_bytes = sizeof(*s),
+                        .size = bytes & ~15UL,
+                        .brk = sizeof(*s),
+                        .next_tx = 1};
     s->checksum = header_checksum(s);
-    struct store_perms none = { .count = 1, .entry = { { .domid = 0, .access = STORE_ACCESS_NONE } } };
+    struct store_perms none = {.count = 1, .entry = {{.domid = 0, .access = STORE_ACCESS_NONE}}};
     struct store_node *root = store_node_new(s, &none, false, "", 0);
     if (root == NULL) {
         return NULL;
@@ -272,15 +283,17 @@ static bool fault(struct check *c, const char *why)
     return false;
 }
 
-/* The payload at OFF when OFF is the start of a payload of KIND with at least BYTES. Only offsets at block starts pass, as blocks were walked before: a block's header
- * is recognised by its magic, kind and a plausible size. */
+/* The payload at OFF when OFF is the start of a payload of KIND with at least BYTES. Only offsets at block starts pass,
+ * as blocks were walked before: a block's header is recognised by its magic, kind and a plausible size. */
 static const void *payload_at(const struct check *c, uint32_t off, enum store_kind kind, size_t bytes)
 {
-    if (off < c->s->header_bytes + sizeof(struct store_block) || off >= c->s->brk || (off & 15U) != sizeof(struct store_block)) {
+    if (off < c->s->header_bytes + sizeof(struct store_block) || off >= c->s->brk ||
+        (off & 15U) != sizeof(struct store_block)) {
         return NULL;
     }
     const struct store_block *b = (const struct store_block *)((const uint8_t *)c->s + off) - 1;
-    if (b->magic != BLOCK_MAGIC || b->kind != (uint8_t)kind || b->size < bytes + sizeof(*b) || b->size > c->s->brk - (off - sizeof(*b))) {
+    if (b->magic != BLOCK_MAGIC || b->kind != (uint8_t)kind || b->size < bytes + sizeof(*b) ||
+        b->size > c->s->brk - (off - sizeof(*b))) {
         return NULL;
     }
     return b + 1;
@@ -298,7 +311,8 @@ static bool check_header(struct check *c, size_t bytes)
     if (s->checksum != header_checksum(s)) {
         return fault(c, "header checksum");
     }
-    if (s->size > bytes || s->size > STORE_ARENA_MAX || s->brk < s->header_bytes || s->brk > s->size || (s->brk & 15U) != 0) {
+    if (s->size > bytes || s->size > STORE_ARENA_MAX || s->brk < s->header_bytes || s->brk > s->size ||
+        (s->brk & 15U) != 0) {
         return fault(c, "sizes");
     }
     return true;
@@ -309,7 +323,8 @@ static bool check_blocks(struct check *c)
     const struct store *s = c->s;
     for (uint32_t off = s->header_bytes; off < s->brk;) {
         const struct store_block *b = (const struct store_block *)((const uint8_t *)s + off);
-        if (b->magic != BLOCK_MAGIC || b->kind >= STORE_KINDS || b->size < BLOCK_MIN || (b->size & 15U) != 0 || b->size > s->brk - off) {
+        if (b->magic != BLOCK_MAGIC || b->kind >= STORE_KINDS || b->size < BLOCK_MIN || (b->size & 15U) != 0 ||
+            b->size > s->brk - off) {
             return fault(c, "a block's header");
         }
         c->counts[b->kind]++;
@@ -362,7 +377,8 @@ static const struct store_node *check_node(struct check *c, uint32_t off, uint32
     return n;
 }
 
-/* Depth first without a stack: down to the first child, along to the next, up by the parent. Each step is counted, so that a ring in the links ends. */
+/* Depth first without a stack: down to the first child, along to the next, up by the parent. Each step is counted, so
+ * that a ring in the links ends. */
 static bool check_tree(struct check *c)
 {
     uint32_t off = c->s->root, nodes = 0;
@@ -409,7 +425,8 @@ static bool check_domains(struct check *c)
             }
             at += b->size;
         }
-        if (own_nodes != d->nodes || own_bytes != d->bytes || own_watches != d->watches || own_tx != d->transactions || own_events != d->events) {
+        if (own_nodes != d->nodes || own_bytes != d->bytes || own_watches != d->watches || own_tx != d->transactions ||
+            own_events != d->events) {
             return fault(c, "a domain's counters");
         }
         nodes += own_nodes;
@@ -424,8 +441,9 @@ static bool check_domains(struct check *c)
 
 bool store_arena_check(const void *mem, size_t bytes, const char **why)
 {
-    struct check c = { .s = mem };
-    bool ok = check_header(&c, bytes) && check_blocks(&c) && check_free_lists(&c) && check_tree(&c) && check_domains(&c);
+    struct check c = {.s = mem};
+    bool ok =
+        check_header(&c, bytes) && check_blocks(&c) && check_free_lists(&c) && check_tree(&c) && check_domains(&c);
     *why = ok ? "" : c.why;
     return ok;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The memory that holds the whole xenstore. Everything in it is addressed by offsets from its start, so that a Dom0 that starts later can map it anywhere,
- * check it (store_arena_check) and go on with it. Each block knows its kind and the domain that is charged for it. Pure: no hardware, no heap. Cooperative threads: no lock. */
+ * [DOM0] The memory that holds the whole xenstore. Everything in it is addressed by offsets from its start, so that a
+ * Dom0 that starts later can map it anywhere, check it (store_arena_check) and go on with it. Each block knows its kind
+ * and the domain that is charged for it. Pure: no hardware, no heap. Cooperative threads: no lock. */
 #ifndef DOM0_STORE_ARENA_H
 #define DOM0_STORE_ARENA_H
 
@@ -8,21 +9,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_MAGIC 0x31524f54534c4243ULL /* "CBLSTOR1" */
-#define STORE_VERSION 1U
-#define STORE_BINS 16U
+#define STORE_MAGIC     0x31524f54534c4243ULL /* "CBLSTOR1" */
+#define STORE_VERSION   1U
+#define STORE_BINS      16U
 #define STORE_ARENA_MIN (16UL << 10)
 #define STORE_ARENA_MAX (64UL << 20)
-#define STORE_NONE 0U /* the offset that is none */
+#define STORE_NONE      0U /* the offset that is none */
 
-enum store_kind { STORE_FREE, STORE_NODE, STORE_VALUE, STORE_DOMAIN, STORE_WATCH, STORE_EVENT, STORE_TX, STORE_RECORD, STORE_KINDS };
+enum store_kind {
+    STORE_FREE,
+    STORE_NODE,
+    STORE_VALUE,
+    STORE_DOMAIN,
+    STORE_WATCH,
+    STORE_EVENT,
+    STORE_TX,
+    STORE_RECORD,
+    STORE_KINDS
+};
 
 /* Limits of one unprivileged domain. Bytes are a share of the arena (store_domain_bytes_max). */
-#define STORE_QUOTA_NODES 1000U
-#define STORE_QUOTA_WATCHES 128U
+#define STORE_QUOTA_NODES        1000U
+#define STORE_QUOTA_WATCHES      128U
 #define STORE_QUOTA_TRANSACTIONS 10U
-#define STORE_QUOTA_RECORDS 256U /* nodes that one transaction may touch */
-#define STORE_QUOTA_EVENTS 256U  /* queued watch events; beyond it they merge into one per watch */
+#define STORE_QUOTA_RECORDS      256U /* nodes that one transaction may touch */
+#define STORE_QUOTA_EVENTS       256U /* queued watch events; beyond it they merge into one per watch */
 
 /* The header, at offset 0. The checksum covers what never changes. */
 struct store {
@@ -31,7 +42,7 @@ struct store {
     uint32_t header_bytes;
     uint64_t size;
     uint32_t checksum;
-    uint32_t brk;  /* blocks lie in [header_bytes, brk) */
+    uint32_t brk;        /* blocks lie in [header_bytes, brk) */
     uint64_t generation; /* counts changes of the tree */
     uint32_t root;       /* struct store_node "/" */
     uint32_t domains;    /* list of struct store_domain */
@@ -45,7 +56,7 @@ _Static_assert(sizeof(struct store) == 128, "store arena");
 
 /* Before each block's payload; blocks are multiples of 16 bytes and adjoin each other. */
 struct store_block {
-    uint32_t size; /* with this header */
+    uint32_t size;  /* with this header */
     uint16_t owner; /* the domain charged for it */
     uint8_t kind;
     uint8_t magic;
@@ -70,8 +81,8 @@ static inline uint32_t store_off(const struct store *s, const void *p)
 
 /* Makes an empty arena with "/" owned by domain 0 without rights for others. NULL: wrong size or alignment (16). */
 struct store *store_arena_init(void *mem, size_t bytes);
-/* Is this an arena that can be used? Checks the header's checksum, every block, the free lists, the tree, the lists and recomputes all counters. Never writes. WHY names
- * the first fault. */
+/* Is this an arena that can be used? Checks the header's checksum, every block, the free lists, the tree, the lists and
+ * recomputes all counters. Never writes. WHY names the first fault. */
 bool store_arena_check(const void *mem, size_t bytes, const char **why);
 /* Zeroed payload, charged to OWNER; NULL: no memory, or OWNER's share (when LIMITED) is used up. */
 void *store_alloc(struct store *s, uint16_t owner, bool limited, enum store_kind kind, size_t bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Dom0's own watches. Changes queue events; the server thread delivers them, so that a callback may change the store itself. */
+ * [DOM0] Dom0's own watches. Changes queue events; the server thread delivers them, so that a callback may change the
+ * store itself. */
 #include "dom0/store/local.h"
 
 #include <xen/errno.h>

@@ -27,7 +27,8 @@ static int ancestor_get(const struct store_caller *c, const char *path, struct s
     return err == 0 && !v->present ? XEN_EAGAIN : err;
 }
 
-/* PATH for ACCESS. A missing node is XEN_ENOENT only for those who may read its nearest ancestor: nobody learns names by trying. */
+/* PATH for ACCESS. A missing node is XEN_ENOENT only for those who may read its nearest ancestor: nobody learns names
+ * by trying. */
 static int get(const struct store_caller *c, const char *path, uint8_t access, struct store_view *v)
 {
     int err = store_view_get(c->s, c->tx, path, v);
@@ -45,7 +46,8 @@ static int get(const struct store_caller *c, const char *path, uint8_t access, s
     return allowed(c, &up, STORE_ACCESS_READ) ? XEN_ENOENT : XEN_EACCES;
 }
 
-/* Creates PATH: needs the right to write its nearest ancestor. New nodes have the ancestor's permissions; an unprivileged creator becomes their owner. */
+/* Creates PATH: needs the right to write its nearest ancestor. New nodes have the ancestor's permissions; an
+ * unprivileged creator becomes their owner. */
 static int create(const struct store_caller *c, const char *path, const void *data, size_t len)
 {
     struct store_view up;
@@ -63,7 +65,10 @@ static int create(const struct store_caller *c, const char *path, const void *da
     return store_view_create(c->s, c->tx, path, &perms, c->domid != 0, data, len);
 }
 
-int store_op_read(const struct store_caller *c, const char *path, struct store_view *v) { return get(c, path, STORE_ACCESS_READ, v); }
+int store_op_read(const struct store_caller *c, const char *path, struct store_view *v)
+{
+    return get(c, path, STORE_ACCESS_READ, v);
+}
 
 int store_op_write(const struct store_caller *c, const char *path, const void *data, size_t len)
 {
@@ -116,7 +121,8 @@ int store_op_rm(const struct store_caller *c, const char *path)
     return err != 0 ? err : v.present ? 0 : XEN_ENOENT;
 }
 
-int store_op_directory(const struct store_caller *c, const char *path, void (*emit)(void *ctx, const char *name, size_t len), void *ctx, uint64_t *generation)
+int store_op_directory(const struct store_caller *c, const char *path,
+                       void (*emit)(void *ctx, const char *name, size_t len), void *ctx, uint64_t *generation)
 {
     struct store_view v;
     int err = get(c, path, STORE_ACCESS_READ, &v);

@@ -37,13 +37,13 @@ bool store_perm_parse(const char *text, size_t len, struct store_perm *out)
     if (letter == NULL || domid >= 0x7ff0U) { /* DOMID_FIRST_RESERVED */
         return false;
     }
-    *out = (struct store_perm){ .domid = (uint16_t)domid, .access = (uint8_t)(letter - LETTERS) };
+    *out = (struct store_perm){.domid = (uint16_t)domid, .access = (uint8_t)(letter - LETTERS)};
     return true;
 }
 
 int store_perms_parse(const char *text, size_t len, char separator, struct store_perms *out)
 {
-    *out = (struct store_perms){ 0 };
+    *out = (struct store_perms){0};
     while (len > 0) {
         const char *end = memchr(text, separator, len);
         size_t part = end == NULL ? len : (size_t)(end - text);

@@ -11,7 +11,8 @@
 static uint32_t take(struct xenstore_domain_interface *page, void *to, uint32_t len)
 {
     uint32_t cons = __atomic_load_n(&page->req_cons, __ATOMIC_RELAXED);
-    uint32_t prod = __atomic_load_n(&page->req_prod, __ATOMIC_ACQUIRE); /* pairs with the guest's barrier before it moves req_prod */
+    uint32_t prod = __atomic_load_n(&page->req_prod,
+                                    __ATOMIC_ACQUIRE); /* pairs with the guest's barrier before it moves req_prod */
     uint32_t have = prod - cons;
     if (have > XENSTORE_RING_SIZE) {
         return UINT32_MAX;
@@ -21,7 +22,8 @@ static uint32_t take(struct xenstore_domain_interface *page, void *to, uint32_t 
     uint32_t first = n < XENSTORE_RING_SIZE - at ? n : XENSTORE_RING_SIZE - at;
     memcpy(to, page->req + at, first);
     memcpy((char *)to + first, page->req, n - first);
-    __atomic_store_n(&page->req_cons, cons + n, __ATOMIC_RELEASE); /* the bytes are copied before the guest may reuse them */
+    __atomic_store_n(&page->req_cons, cons + n,
+                     __ATOMIC_RELEASE); /* the bytes are copied before the guest may reuse them */
     return n;
 }
 
@@ -29,7 +31,8 @@ static uint32_t take(struct xenstore_domain_interface *page, void *to, uint32_t 
 static uint32_t put(struct xenstore_domain_interface *page, const void *from, uint32_t len)
 {
     uint32_t prod = __atomic_load_n(&page->rsp_prod, __ATOMIC_RELAXED);
-    uint32_t cons = __atomic_load_n(&page->rsp_cons, __ATOMIC_ACQUIRE); /* pairs with the guest's barrier before it moves rsp_cons */
+    uint32_t cons = __atomic_load_n(&page->rsp_cons,
+                                    __ATOMIC_ACQUIRE); /* pairs with the guest's barrier before it moves rsp_cons */
     uint32_t used = prod - cons;
     if (used > XENSTORE_RING_SIZE) {
         return UINT32_MAX;

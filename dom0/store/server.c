@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The xenstore server: the arena, the guests' rings, one cooperative thread that gives each ring one request per turn, and the operations for Dom0 itself.
- * Threads are cooperative and nothing here waits in the middle of a change, so there is no lock. */
+ * [DOM0] The xenstore server: the arena, the guests' rings, one cooperative thread that gives each ring one request per
+ * turn, and the operations for Dom0 itself. Threads are cooperative and nothing here waits in the middle of a change,
+ * so there is no lock. */
 #include <xen/errno.h>
 
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
-#include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "dom0/store/local.h"
 #include "dom0/store/ops.h"
@@ -16,8 +16,6 @@
 #include "dom0/store/watch.h"
 
 #define SERVER_STACK (32U << 10)
-/* An event that comes between the last look and the wait is seen after this at the latest. */
-#define LOOK_AGAIN_NS 100000000ULL
 
 struct connection {
     struct connection *next;
@@ -28,13 +26,8 @@ struct connection {
 static struct store *arena;
 static struct connection *connections;
 static struct waitq server_q;
-static volatile bool kicked;
 
-void store_server_wake(void)
-{
-    kicked = true;
-    waitq_wake(&server_q);
-}
+void store_server_wake(void) { waitq_wake(&server_q); }
 
 static void on_event(uint32_t port, void *arg)
 {
@@ -78,19 +71,16 @@ static void server_main(void *arg)
 {
     (void)arg;
     while (true) {
-        kicked = false;
         while (serve_all()) {
             thread_yield();
         }
-        if (!kicked) {
-            waitq_wait(&server_q, connections == NULL ? WAIT_FOREVER : time_now_ns() + LOOK_AGAIN_NS);
-        }
+        waitq_wait(&server_q, WAIT_FOREVER); /* a wake-up since the last look is remembered: returns at once */
     }
 }
 
 bool store_init(size_t arena_bytes)
 {
-    static const struct store_hooks hooks = { .changed = store_local_changed, .wake = store_server_wake };
+    static const struct store_hooks hooks = {.changed = store_local_changed, .wake = store_server_wake};
     void *mem = heap_alloc(arena_bytes);
     arena = mem == NULL ? NULL : store_arena_init(mem, arena_bytes);
     if (arena == NULL) {
@@ -103,7 +93,7 @@ bool store_init(size_t arena_bytes)
 
 /* ---- operations of Dom0 ----------------------------------------------------------------------- */
 
-static struct store_caller dom0(void) { return (struct store_caller){ .s = arena, .domid = 0 }; }
+static struct store_caller dom0(void) { return (struct store_caller){.s = arena, .domid = 0}; }
 
 int store_write(const char *path, const char *value)
 {
@@ -182,7 +172,10 @@ int store_set_perms(const char *path, const char *perms)
 }
 
 /* A directory copied out first: the caller's function may change the store. */
-struct names { char *text; size_t len, size; };
+struct names {
+    char *text;
+    size_t len, size;
+};
 
 static void count_name(void *ctx, const char *name, size_t len)
 {
@@ -200,7 +193,7 @@ static void copy_name(void *ctx, const char *name, size_t len)
 bool store_list(const char *path, bool (*fn)(const char *name, void *ctx), void *ctx)
 {
     struct store_caller c = dom0();
-    struct names n = { 0 };
+    struct names n = {0};
     if (!store_path_valid(path) || store_op_directory(&c, path, count_name, &n, NULL) != 0) {
         return false;
     }
@@ -269,7 +262,7 @@ void store_release(uint16_t domid)
 
 struct store_stats store_get_stats(void)
 {
-    struct store_stats st = { .nodes = arena->nodes, .arena_used = arena->used, .arena_total = arena->size };
+    struct store_stats st = {.nodes = arena->nodes, .arena_used = arena->used, .arena_total = arena->size};
     for (struct store_domain *d = store_at(arena, arena->domains); d != NULL; d = store_at(arena, d->next)) {
         st.watches += d->watches;
         st.transactions += d->transactions;

@@ -8,7 +8,8 @@
 #include "dom0/store/transaction_priv.h"
 #include "dom0/store/watch.h"
 
-struct store_record *store_record_find(struct store *s, const struct store_tx *tx, const char *path, size_t len, uint32_t hash)
+struct store_record *store_record_find(struct store *s, const struct store_tx *tx, const char *path, size_t len,
+                                       uint32_t hash)
 {
     for (struct store_record *r = store_at(s, tx->first_record); r != NULL; r = store_at(s, r->next)) {
         if (r->hash == hash && r->path_len == len && memcmp(r->path, path, len) == 0) {
@@ -182,7 +183,8 @@ int store_tx_commit(struct store *s, struct store_tx *tx)
     }
     commit_removals(s, tx);
     for (struct store_record *r = store_at(s, tx->first_record); r != NULL; r = store_at(s, r->next)) {
-        if ((r->flags & STORE_RECORD_PRESENT) != 0 && (r->flags & (STORE_RECORD_CREATED | STORE_RECORD_VALUE | STORE_RECORD_PERMS)) != 0) {
+        if ((r->flags & STORE_RECORD_PRESENT) != 0 &&
+            (r->flags & (STORE_RECORD_CREATED | STORE_RECORD_VALUE | STORE_RECORD_PERMS)) != 0) {
             commit_record(s, r);
         }
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Transactions: an overlay of records over the tree, one per node that the transaction touched. A record remembers the node's generation when it was first touched; the end
- * fails with EAGAIN when any of them changed since. What the overlay creates is allocated (and paid for) at once, so that a commit allocates nothing and cannot fail half-way. Pure. */
+ * [DOM0] Transactions: an overlay of records over the tree, one per node that the transaction touched. A record
+ * remembers the node's generation when it was first touched; the end fails with EAGAIN when any of them changed since.
+ * What the overlay creates is allocated (and paid for) at once, so that a commit allocates nothing and cannot fail
+ * half-way. Pure. */
 #ifndef DOM0_STORE_TRANSACTION_H
 #define DOM0_STORE_TRANSACTION_H
 
@@ -21,19 +23,19 @@ struct store_tx {
     uint16_t pad;
 };
 
-#define STORE_RECORD_PRESENT 1U /* the node exists for this transaction */
-#define STORE_RECORD_HIDE 2U    /* what the tree has at and below this path was removed */
-#define STORE_RECORD_CREATED 4U /* node is new */
-#define STORE_RECORD_VALUE 8U   /* value is new */
-#define STORE_RECORD_PERMS 16U  /* perms are new */
-#define STORE_RECORD_EVENT 32U  /* report it when committed */
+#define STORE_RECORD_PRESENT 1U  /* the node exists for this transaction */
+#define STORE_RECORD_HIDE    2U  /* what the tree has at and below this path was removed */
+#define STORE_RECORD_CREATED 4U  /* node is new */
+#define STORE_RECORD_VALUE   8U  /* value is new */
+#define STORE_RECORD_PERMS   16U /* perms are new */
+#define STORE_RECORD_EVENT   32U /* report it when committed */
 
 struct store_record {
     uint32_t next;
-    uint32_t hash; /* of the path */
+    uint32_t hash;            /* of the path */
     uint64_t base_generation; /* 0: was not in the tree */
-    uint32_t node;  /* CREATED: not linked yet */
-    uint32_t value; /* VALUE */
+    uint32_t node;            /* CREATED: not linked yet */
+    uint32_t value;           /* VALUE */
     uint16_t value_len;
     uint16_t path_len;
     uint32_t flags;
@@ -62,13 +64,17 @@ void store_tx_abort_all(struct store *s, uint16_t domid);
 
 /* How TX (or, for NULL, the tree) sees PATH; in a transaction the node counts as touched. 0 or XEN_ENOSPC. */
 int store_view_get(struct store *s, struct store_tx *tx, const char *path, struct store_view *v);
-/* Changes as OWNER's rights were checked before; LIMITED: the quota applies. 0 or XEN_ENOSPC; nothing changed in the tree on an error. PATH exists (value, perms) */
-int store_view_set_value(struct store *s, struct store_tx *tx, const char *path, bool limited, const void *data, size_t len);
+/* Changes as OWNER's rights were checked before; LIMITED: the quota applies. 0 or XEN_ENOSPC; nothing changed in the
+ * tree on an error. PATH exists (value, perms) */
+int store_view_set_value(struct store *s, struct store_tx *tx, const char *path, bool limited, const void *data,
+                         size_t len);
 int store_view_set_perms(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms);
 /* Makes PATH and what is missing above it, each with PERMS. */
-int store_view_create(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms, bool limited, const void *data, size_t len);
+int store_view_create(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms,
+                      bool limited, const void *data, size_t len);
 int store_view_remove(struct store *s, struct store_tx *tx, const char *path);
 /* EMIT for each child. */
-void store_view_children(struct store *s, struct store_tx *tx, const char *path, void (*emit)(void *ctx, const char *name, size_t len), void *ctx);
+void store_view_children(struct store *s, struct store_tx *tx, const char *path,
+                         void (*emit)(void *ctx, const char *name, size_t len), void *ctx);
 
 #endif

@@ -26,7 +26,8 @@ bool store_path_next(const char *path, size_t *pos, const char **part, size_t *l
 
 static bool name_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '@';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '@';
 }
 
 bool store_path_valid(const char *path)
@@ -96,7 +97,10 @@ struct store_node *store_node_find_n(struct store *s, const char *path, size_t l
     return n;
 }
 
-struct store_node *store_node_find(struct store *s, const char *path) { return store_node_find_n(s, path, strlen(path)); }
+struct store_node *store_node_find(struct store *s, const char *path)
+{
+    return store_node_find_n(s, path, strlen(path));
+}
 
 static void count_node(struct store *s, uint16_t owner, bool add)
 {
@@ -106,7 +110,8 @@ static void count_node(struct store *s, uint16_t owner, bool add)
     }
 }
 
-struct store_node *store_node_new(struct store *s, const struct store_perms *perms, bool limited, const char *name, size_t name_len)
+struct store_node *store_node_new(struct store *s, const struct store_perms *perms, bool limited, const char *name,
+                                  size_t name_len)
 {
     uint16_t owner = store_perms_owner(perms);
     const struct store_domain *d = owner == 0 ? NULL : store_domain_find(s, owner);

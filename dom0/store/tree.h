@@ -10,8 +10,8 @@
 #include "dom0/store/arena.h"
 #include "dom0/store/perms.h"
 
-#define STORE_DEPTH_MAX 64U
-#define STORE_NAME_MAX 256U
+#define STORE_DEPTH_MAX    64U
+#define STORE_NAME_MAX     256U
 #define STORE_REL_PATH_MAX 2048U
 /* For large buffers that are written before they are read: the compiler would clear them at each call. */
 #define STORE_NO_INIT __attribute__((uninitialized))
@@ -29,7 +29,8 @@ _Static_assert(sizeof(struct store_node) == 56, "store arena");
 
 /* The next part of a path: "/a/b" gives "a", "b". *POS starts at 0. false: no more. */
 bool store_path_next(const char *path, size_t *pos, const char **part, size_t *len);
-/* Absolute, only characters of names, no empty part, no '/' at the end but for "/" itself; depth, name and length limits. */
+/* Absolute, only characters of names, no empty part, no '/' at the end but for "/" itself; depth, name and length
+ * limits. */
 bool store_path_valid(const char *path);
 /* Length of the parent's path ("/a/b" -> 2, "/a" -> 1). */
 size_t store_path_parent(const char *path);
@@ -41,7 +42,8 @@ struct store_node *store_node_find_n(struct store *s, const char *path, size_t l
 struct store_node *store_node_find(struct store *s, const char *path);
 struct store_node *store_node_child(struct store *s, const struct store_node *parent, const char *name, size_t len);
 /* A node that hangs nowhere yet, charged to its owner. NULL: no memory or a LIMITED owner's quota is used up. */
-struct store_node *store_node_new(struct store *s, const struct store_perms *perms, bool limited, const char *name, size_t name_len);
+struct store_node *store_node_new(struct store *s, const struct store_perms *perms, bool limited, const char *name,
+                                  size_t name_len);
 /* Hangs NODE under PARENT as the last child; both change generation. */
 void store_node_link(struct store *s, struct store_node *parent, struct store_node *node);
 /* Takes NODE (not the root) out of the tree and frees it with everything below. */

@@ -10,7 +10,7 @@
 
 /* What the walk from the root to a path found in a transaction. */
 struct walk {
-    struct store_node *base;    /* the tree's node at the path, hidden or not */
+    struct store_node *base; /* the tree's node at the path, hidden or not */
     struct store_record *record;
     bool present;
     bool hidden; /* the tree's children of this path are hidden */
@@ -19,7 +19,7 @@ struct walk {
 
 static struct walk walk_to(struct store *s, const struct store_tx *tx, const char *path)
 {
-    struct walk w = { .base = store_at(s, s->root), .hash = store_hash(STORE_HASH_SEED, "/", 1) };
+    struct walk w = {.base = store_at(s, s->root), .hash = store_hash(STORE_HASH_SEED, "/", 1)};
     w.record = store_record_find(s, tx, "/", 1, w.hash);
     w.present = true;
     size_t pos = 0, len, end = 0;
@@ -71,11 +71,16 @@ static void fill_view(struct store *s, const struct walk *w, struct store_view *
 
 int store_view_get(struct store *s, struct store_tx *tx, const char *path, struct store_view *v)
 {
-    *v = (struct store_view){ 0 };
+    *v = (struct store_view){0};
     if (tx == NULL) {
         struct store_node *n = store_node_find(s, path);
         if (n != NULL) {
-            *v = (struct store_view){ .present = true, .node = n, .perms = &n->perms, .value = store_at(s, n->value), .value_len = n->value_len, .generation = n->generation };
+            *v = (struct store_view){.present = true,
+                                     .node = n,
+                                     .perms = &n->perms,
+                                     .value = store_at(s, n->value),
+                                     .value_len = n->value_len,
+                                     .generation = n->generation};
         }
         return 0;
     }
@@ -92,7 +97,8 @@ int store_view_get(struct store *s, struct store_tx *tx, const char *path, struc
     return 0;
 }
 
-int store_view_set_value(struct store *s, struct store_tx *tx, const char *path, bool limited, const void *data, size_t len)
+int store_view_set_value(struct store *s, struct store_tx *tx, const char *path, bool limited, const void *data,
+                         size_t len)
 {
     struct store_view v;
     int err = store_view_get(s, tx, path, &v);
@@ -130,7 +136,7 @@ int store_view_set_perms(struct store *s, struct store_tx *tx, const char *path,
     if (tx == NULL) {
         struct store_perms old = v.node->perms;
         (void)store_node_set_perms(s, v.node, perms); /* the record of the owner is there */
-        store_watch_fire(s, path, &old, false); /* who could read it before learns that it cannot now */
+        store_watch_fire(s, path, &old, false);       /* who could read it before learns that it cannot now */
         store_watch_fire(s, path, perms, false);
         return 0;
     }
@@ -139,8 +145,10 @@ int store_view_set_perms(struct store *s, struct store_tx *tx, const char *path,
     return 0;
 }
 
-/* The chain of missing nodes below PARENT for PATH from POS on, linked together but not to the tree; the last has the value. NULL: no memory or quota. */
-static struct store_node *chain_new(struct store *s, const char *path, size_t pos, const struct store_perms *perms, bool limited, const void *data, size_t len)
+/* The chain of missing nodes below PARENT for PATH from POS on, linked together but not to the tree; the last has the
+ * value. NULL: no memory or quota. */
+static struct store_node *chain_new(struct store *s, const char *path, size_t pos, const struct store_perms *perms,
+                                    bool limited, const void *data, size_t len)
 {
     struct store_node *top = NULL, *last = NULL;
     const char *part;
@@ -182,7 +190,8 @@ static size_t nearest(struct store *s, const char *path, struct store_node **nod
     return good;
 }
 
-static int create_in_tree(struct store *s, const char *path, const struct store_perms *perms, bool limited, const void *data, size_t len)
+static int create_in_tree(struct store *s, const char *path, const struct store_perms *perms, bool limited,
+                          const void *data, size_t len)
 {
     struct store_node *parent = NULL;
     size_t have = nearest(s, path, &parent);
@@ -196,7 +205,8 @@ static int create_in_tree(struct store *s, const char *path, const struct store_
 }
 
 /* One new node in a transaction. */
-static int create_record(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms, bool limited)
+static int create_record(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms,
+                         bool limited)
 {
     struct store_view v;
     int err = store_view_get(s, tx, path, &v);
@@ -240,7 +250,8 @@ static void undo_create(struct store *s, struct store_tx *tx, const char *path, 
     }
 }
 
-int store_view_create(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms, bool limited, const void *data, size_t len)
+int store_view_create(struct store *s, struct store_tx *tx, const char *path, const struct store_perms *perms,
+                      bool limited, const void *data, size_t len)
 {
     if (tx == NULL) {
         return create_in_tree(s, path, perms, limited, data, len);
@@ -313,9 +324,10 @@ static const char *child_name(const struct store_record *r, const char *path)
     return r->path + (parent == 1 ? 1 : parent + 1);
 }
 
-void store_view_children(struct store *s, struct store_tx *tx, const char *path, void (*emit)(void *ctx, const char *name, size_t len), void *ctx)
+void store_view_children(struct store *s, struct store_tx *tx, const char *path,
+                         void (*emit)(void *ctx, const char *name, size_t len), void *ctx)
 {
-    struct walk w = { .base = NULL };
+    struct walk w = {.base = NULL};
     if (tx == NULL) {
         w.base = store_node_find(s, path);
     } else {
@@ -331,8 +343,10 @@ void store_view_children(struct store *s, struct store_tx *tx, const char *path,
     for (struct store_node *n = shown ? store_at(s, w.base->child) : NULL; n != NULL; n = store_at(s, n->next)) {
         bool gone = false;
         uint32_t hash = tx == NULL ? 0 : store_hash(prefix, n->name, n->name_len);
-        for (struct store_record *r = tx == NULL ? NULL : store_at(s, tx->first_record); r != NULL; r = store_at(s, r->next)) {
-            if (r->hash == hash && r->path_len == prefix_len + n->name_len && memcmp(r->path, path, prefix_len - 1U) == 0 &&
+        for (struct store_record *r = tx == NULL ? NULL : store_at(s, tx->first_record); r != NULL;
+             r = store_at(s, r->next)) {
+            if (r->hash == hash && r->path_len == prefix_len + n->name_len &&
+                memcmp(r->path, path, prefix_len - 1U) == 0 &&
                 memcmp(r->path + prefix_len, n->name, n->name_len) == 0) {
                 gone = (r->flags & STORE_RECORD_PRESENT) == 0;
                 break;
@@ -342,7 +356,8 @@ void store_view_children(struct store *s, struct store_tx *tx, const char *path,
             emit(ctx, n->name, n->name_len);
         }
     }
-    for (struct store_record *r = tx == NULL ? NULL : store_at(s, tx->first_record); r != NULL; r = store_at(s, r->next)) {
+    for (struct store_record *r = tx == NULL ? NULL : store_at(s, tx->first_record); r != NULL;
+         r = store_at(s, r->next)) {
         const char *name = child_name(r, path);
         if (name != NULL && !(shown && store_node_child(s, w.base, name, strlen(name)) != NULL)) {
             emit(ctx, name, strlen(name));

@@ -12,7 +12,10 @@ static struct store_hooks hook;
 
 void store_watch_set_hooks(const struct store_hooks *hooks) { hook = *hooks; }
 
-size_t store_domain_prefix(uint16_t domid, char *buf) { return (size_t)snprintf(buf, 32, "/local/domain/%u/", (unsigned)domid); }
+size_t store_domain_prefix(uint16_t domid, char *buf)
+{
+    return (size_t)snprintf(buf, 32, "/local/domain/%u/", (unsigned)domid);
+}
 
 static const char *watch_path(const struct store_watch *w) { return w->text; }
 static const char *watch_token(const struct store_watch *w) { return w->text + w->path_len + 1U; }
@@ -150,7 +153,8 @@ static bool may_read(const struct store_perms *perms, uint16_t domid)
 }
 
 /* The path that W has to report for this change, or NULL. */
-static const char *reported(struct store *s, const struct store_watch *w, const char *path, const struct store_perms *perms, bool removed)
+static const char *reported(struct store *s, const struct store_watch *w, const char *path,
+                            const struct store_perms *perms, bool removed)
 {
     if (store_path_under(path, watch_path(w))) {
         return may_read(perms, w->domid) ? path : NULL;

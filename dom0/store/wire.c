@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] The xenstore wire protocol. Every request is untrusted: strings are used only after their NUL was found inside the payload. */
+ * [DOM0] The xenstore wire protocol. Every request is untrusted: strings are used only after their NUL was found inside
+ * the payload. */
 #include "dom0/store/wire.h"
 
 #include <stdbool.h>
@@ -22,10 +23,14 @@ struct request {
 
 static const char *error_name(int err)
 {
-    static const struct { int err; const char *name; } names[] = {
-        { XEN_EINVAL, "EINVAL" }, { XEN_EACCES, "EACCES" }, { XEN_EEXIST, "EEXIST" }, { XEN_EISDIR, "EISDIR" }, { XEN_ENOENT, "ENOENT" }, { XEN_ENOMEM, "ENOMEM" },
-        { XEN_ENOSPC, "ENOSPC" }, { XEN_EIO, "EIO" }, { XEN_ENOTEMPTY, "ENOTEMPTY" }, { XEN_ENOSYS, "ENOSYS" }, { XEN_EROFS, "EROFS" }, { XEN_EBUSY, "EBUSY" },
-        { XEN_EAGAIN, "EAGAIN" }, { XEN_EISCONN, "EISCONN" }, { XEN_E2BIG, "E2BIG" }, { XEN_EPERM, "EPERM" },
+    static const struct {
+        int err;
+        const char *name;
+    } names[] = {
+        {XEN_EINVAL, "EINVAL"},       {XEN_EACCES, "EACCES"},   {XEN_EEXIST, "EEXIST"}, {XEN_EISDIR, "EISDIR"},
+        {XEN_ENOENT, "ENOENT"},       {XEN_ENOMEM, "ENOMEM"},   {XEN_ENOSPC, "ENOSPC"}, {XEN_EIO, "EIO"},
+        {XEN_ENOTEMPTY, "ENOTEMPTY"}, {XEN_ENOSYS, "ENOSYS"},   {XEN_EROFS, "EROFS"},   {XEN_EBUSY, "EBUSY"},
+        {XEN_EAGAIN, "EAGAIN"},       {XEN_EISCONN, "EISCONN"}, {XEN_E2BIG, "E2BIG"},   {XEN_EPERM, "EPERM"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (names[i].err == err) {
@@ -147,7 +152,7 @@ static void list_emit(void *ctx, const char *name, size_t len)
 
 static int do_directory(struct request *r)
 {
-    struct listing l = { .buf = r->out->body, .max = XENSTORE_PAYLOAD_MAX };
+    struct listing l = {.buf = r->out->body, .max = XENSTORE_PAYLOAD_MAX};
     int err = only_path(r);
     err = err != 0 ? err : store_op_directory(&r->c, r->path, list_emit, &l, NULL);
     if (err == 0 && l.full) {
@@ -185,7 +190,7 @@ static int do_directory_part(struct request *r)
     uint64_t generation = 0;
     char head[24];
     /* The longest number first: the names' place must not depend on it. */
-    struct listing l = { .buf = body + sizeof(head), .max = XENSTORE_PAYLOAD_MAX - sizeof(head) - 1U, .skip = offset };
+    struct listing l = {.buf = body + sizeof(head), .max = XENSTORE_PAYLOAD_MAX - sizeof(head) - 1U, .skip = offset};
     err = store_op_directory(&r->c, r->path, list_emit, &l, &generation);
     if (err != 0) {
         return err;
@@ -364,7 +369,7 @@ static int dispatch(struct request *r, const struct xsd_sockmsg *head)
 void store_wire_handle(struct store *s, uint16_t domid, const struct store_message *in, struct store_message *out)
 {
     struct request r STORE_NO_INIT;
-    r.c = (struct store_caller){ .s = s, .domid = domid };
+    r.c = (struct store_caller){.s = s, .domid = domid};
     r.body = in->body;
     r.len = in->head.len;
     r.out = out;
@@ -382,6 +387,6 @@ void store_wire_handle(struct store *s, uint16_t domid, const struct store_messa
 bool store_wire_event(struct store *s, uint16_t domid, struct store_message *out)
 {
     size_t len = store_watch_next(s, domid, out->body);
-    out->head = (struct xsd_sockmsg){ .type = XS_WATCH_EVENT, .len = (uint32_t)len };
+    out->head = (struct xsd_sockmsg){.type = XS_WATCH_EVENT, .len = (uint32_t)len};
     return len > 0;
 }

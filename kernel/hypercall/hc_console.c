@@ -3,11 +3,13 @@
 #include "kernel/hypercall/hc_priv.h"
 #include "kernel/hypercall/policy.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/uart.h"
 
 #include <xen/xen.h>
 
 #define CHUNK 256U
 #define MAX_WRITE 16384U /* bytes in one call */
+#define ROOM_MAX 8192U   /* room asked for at most: half the console ring, so that the log has the rest */
 
 /* Complete lines into the log; an unfinished one waits in the domain. Control characters of a guest never reach the operator's terminal. */
 static void guest_text(struct domain *d, const char *text, size_t len)
@@ -29,6 +31,8 @@ static int64_t write(struct hc *c, uint64_t from, uint64_t len)
     char text[CHUNK];
     if (len > MAX_WRITE)
         return HC_EINVAL;
+    if (policy_console(d) && uart_room() < MIN(2 * len, (uint64_t)ROOM_MAX))
+        return HC_EAGAIN; /* Dom0 waits and comes again: nothing that it prints is lost */
     for (uint64_t done = 0, n; done < len; done += n) {
         n = MIN(len - done, (uint64_t)CHUNK);
         if (hc_get(c, text, from + done, n) != 0)

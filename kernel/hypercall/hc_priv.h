@@ -12,6 +12,7 @@
 #define HC_ESRCH (-3)
 #define HC_E2BIG (-7)
 #define HC_EFAULT (-14)
+#define HC_EAGAIN (-11)
 #define HC_EINVAL (-22)
 #define HC_ENOSYS (-38)
 #define HC_ETIME (-62)

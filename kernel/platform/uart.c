@@ -183,6 +183,8 @@ void uart_poll(void)
         drain_locked();
 }
 
+size_t uart_room(void) { return uart.present ? RING_BYTES - (size_t)(ring_head - ring_tail) : RING_BYTES; }
+
 static void send_sync(char c)
 {
     unsigned spins = 0;

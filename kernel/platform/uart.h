@@ -12,6 +12,8 @@ bool uart_init(const struct boot_options *options);
 void uart_poll(void);
 /* A received byte if there is one, else negative; for panic, without locks. */
 int uart_poll_byte(void);
+/* Bytes that the output ring takes now without dropping any (a \n takes two). */
+size_t uart_room(void);
 /* After irq setup: interrupt-driven from here on. */
 void uart_enable_irq(void);
 /* Queues TEXT (\n becomes \r\n); drops the oldest when the ring is full. */

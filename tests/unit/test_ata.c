@@ -64,10 +64,10 @@ static struct drive *drive_of(struct channel *c) { return &c->drives[(c->regs[6]
 
 static void raise_irq(struct channel *c)
 {
+    if (c->nien)
+        return; /* the drive drives no interrupt, so the bus master sees none */
     if (c->bm != 0)
         c->bm_status |= 4;
-    if (c->nien)
-        return;
     if (c->lose_irqs > 0)
         c->lose_irqs--;
     else
@@ -521,6 +521,22 @@ static void test_lost_interrupt(void **state)
     assert_int_equal(channels[0].resets, 0);
 }
 
+static void test_silent_line(void **state)
+{
+    (void)state;
+    model_reset();
+    drive_make(&channels[0].drives[0], "SILENT");
+    struct block_device *dev = probe(true, 0x80, "hd5");
+    assert_non_null(dev);
+    channels[0].handler = NULL;
+    for (int i = 0; i < 20; i++)
+        check_read(dev, 5, 9);
+    assert_non_null(strstr(fake_notices, "ata5: its interrupts do not arrive"));
+    uint64_t before = now;
+    check_read(dev, 5, 9);
+    assert_true(now - before < 1000000);
+}
+
 static void test_media_error(void **state)
 {
     struct drive *d = &channels[0].drives[0];
@@ -640,16 +656,16 @@ static void test_refused(void **state)
     model_reset();
     drive_make(&channels[0].drives[0], "OLD");
     channels[0].drives[0].id[49] = 0x100;
-    assert_null(probe(true, 0x80, "hd5"));
-    assert_non_null(strstr(fake_notices, "ata5.0: OLD: a disk without block addresses"));
+    assert_null(probe(true, 0x80, "hd6"));
+    assert_non_null(strstr(fake_notices, "ata6.0: OLD: a disk without block addresses"));
     model_reset();
     drive_make(&channels[0].drives[0], "ODD");
     channels[0].drives[0].id[106] = 0x5000;
     channels[0].drives[0].id[117] = 260;
-    assert_null(probe(true, 0x80, "hd5"));
+    assert_null(probe(true, 0x80, "hd6"));
     assert_non_null(strstr(fake_notices, "sectors of an unknown size"));
     model_reset();
-    assert_null(probe(true, 0x80, "hd5")); /* a channel without drives */
+    assert_null(probe(true, 0x80, "hd6")); /* a channel without drives */
 }
 
 int main(void)
@@ -659,7 +675,8 @@ int main(void)
         cmocka_unit_test(test_media_error),         cmocka_unit_test(test_timeout_and_reset),
         cmocka_unit_test(test_dma_falls_back),      cmocka_unit_test(test_polled_pio),
         cmocka_unit_test(test_polled_dma),          cmocka_unit_test(test_lba48),
-        cmocka_unit_test(test_native),              cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_native),              cmocka_unit_test(test_silent_line),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

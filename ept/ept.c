@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] One domain's second-level tables. Prepare allocates, map and unmap commit. Every change of what the CPU can see is one store of an
+ * entry; a table is complete before an entry points to it, and is freed through quarantine. Lock: the domain's. */
+#include "ept/ept.h"
+
+#include "ept/ept_priv.h"
+#include "ept/flush.h"
+#include "ept/hw.h"
+#include "ept/walk.h"
+#include "kernel/core/panic.h"
+#include "kernel/mm/frame.h"
+
+struct slot { /* where a walk ended */
+    uint64_t *entry;
+    unsigned level;
+};
+
+/* Walks towards G down to LEVEL; stops early at an absent entry or a leaf. */
+static struct slot find_slot(const struct ept *e, gfn_t g, unsigned level)
+{
+    struct slot s = {ept_table(e->root) + walk_index(g, 3), 3};
+    while (s.level > level && walk_present(*s.entry) && !walk_is_leaf(*s.entry, s.level)) {
+        s.level--;
+        s.entry = ept_table(walk_addr(*s.entry)) + walk_index(g, s.level);
+    }
+    return s;
+}
+
+static enum status reserve_one(struct ept *e)
+{
+    hfn_t f;
+    if (e->tables_used >= e->tables_max) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = frame_alloc(FRAME_ORDER_4K, e->owner, FRAME_EPT, &f);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    ept_table(hpa_of_hfn(f))[0] = e->reserve_head;
+    e->reserve_head = hpa_of_hfn(f).v;
+    e->reserve++;
+    e->tables_used++;
+    return STATUS_OK;
+}
+
+static hpa_t take_reserved(struct ept *e)
+{
+    ASSERT(e->reserve > 0);
+    hpa_t a = hpa(e->reserve_head);
+    uint64_t *table = ept_table(a);
+    e->reserve_head = table[0];
+    table[0] = 0;
+    e->reserve--;
+    return a;
+}
+
+static void release_reserved(struct ept *e, uint32_t keep)
+{
+    while (e->reserve > keep) {
+        frame_free(hfn_of_hpa(take_reserved(e)), FRAME_ORDER_4K);
+        e->tables_used--;
+    }
+}
+
+/* A CPU may still walk the table: it waits for the flush. */
+static void free_table(struct ept *e, hpa_t a)
+{
+    e->tables_used--;
+    flush_defer_free(e, hfn_of_hpa(a), FRAME_ORDER_4K);
+}
+
+/* Frees the table that ENTRY (of LEVEL, no longer reachable) points to, and those below. */
+static void free_subtree(struct ept *e, uint64_t entry, unsigned level)
+{
+    hpa_t top = walk_addr(entry);
+    if (level == 2) {
+        const uint64_t *pd = ept_table(top);
+        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+            if (walk_present(pd[i]) && !walk_is_leaf(pd[i], 1)) {
+                free_table(e, walk_addr(pd[i]));
+            }
+        }
+    }
+    free_table(e, top);
+}
+
+enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max)
+{
+    hfn_t f;
+    if (tables_max == 0) {
+        return STATUS_INVALID;
+    }
+    enum status status = frame_alloc(FRAME_ORDER_4K, owner, FRAME_EPT, &f);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *e = (struct ept){.root = hpa_of_hfn(f), .owner = owner, .tables_used = 1, .tables_max = tables_max};
+    e->eptp = e->root.v | (EPT_LEVELS - 1) << 3 | EPT_MEMTYPE_WB;
+    flush_mark(e); /* an earlier domain may have had this root: its translations carry the same tag */
+    return STATUS_OK;
+}
+
+void ept_destroy(struct ept *e)
+{
+    if (e->root.v == 0) {
+        return;
+    }
+    release_reserved(e, 0);
+    const uint64_t *pml4 = ept_table(e->root);
+    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+        if (!walk_present(pml4[i])) {
+            continue;
+        }
+        const uint64_t *pdpt = ept_table(walk_addr(pml4[i]));
+        for (unsigned k = 0; k < EPT_ENTRIES; k++) {
+            if (walk_present(pdpt[k]) && !walk_is_leaf(pdpt[k], 2)) {
+                free_subtree(e, pdpt[k], 2);
+            }
+        }
+        free_table(e, walk_addr(pml4[i]));
+    }
+    free_table(e, e->root);
+    flush_sync(e);
+    e->root = hpa(0);
+}
+
+enum status ept_prepare(struct ept *e, gfn_t g, unsigned order)
+{
+    if (!walk_range_ok(g, order) || order > ept_max_order()) {
+        return STATUS_INVALID;
+    }
+    unsigned level = walk_level(order);
+    uint32_t before = e->reserve;
+    for (unsigned missing = find_slot(e, g, level).level - level; missing > 0; missing--) {
+        enum status status = reserve_one(e);
+        if (status != STATUS_OK) {
+            release_reserved(e, before);
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+void ept_unprepare(struct ept *e)
+{
+    release_reserved(e, 0);
+}
+
+/* Puts a table at S in place of nothing or of a large leaf that it then repeats. */
+static void grow(struct ept *e, struct slot s)
+{
+    uint64_t old = *s.entry;
+    hpa_t a = take_reserved(e);
+    uint64_t *table = ept_table(a);
+    if (walk_present(old)) {
+        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
+            table[i] = walk_split_entry(old, s.level, i);
+        }
+        flush_mark(e);
+    }
+    ept_store(s.entry, walk_table_entry(a));
+}
+
+/* The entry for G at LEVEL, with what is missing above it made from the reserve. */
+static uint64_t *reach(struct ept *e, gfn_t g, unsigned level)
+{
+    struct slot s = find_slot(e, g, level);
+    while (s.level > level) {
+        grow(e, s);
+        s = find_slot(e, g, level);
+    }
+    return s.entry;
+}
+
+static void replace(struct ept *e, uint64_t *slot, unsigned level, uint64_t entry)
+{
+    uint64_t old = *slot;
+    ept_store(slot, entry);
+    if (!walk_present(old)) {
+        return;
+    }
+    flush_mark(e);
+    if (!walk_is_leaf(old, level)) {
+        free_subtree(e, old, level);
+    }
+}
+
+void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
+{
+    unsigned level = walk_level(order);
+    ASSERT(walk_range_ok(g, order) && (h.v & ((1UL << order) - 1)) == 0);
+    uint64_t *slot = reach(e, g, level);
+    replace(e, slot, level, walk_leaf_entry(h, level, rights, hw_memtype(h, order), hw_nx_large()));
+}
+
+void ept_unmap(struct ept *e, gfn_t g, unsigned order)
+{
+    unsigned level = walk_level(order);
+    ASSERT(walk_range_ok(g, order));
+    struct slot s = find_slot(e, g, level);
+    if (!walk_present(*s.entry)) {
+        return; /* nothing mapped there: nothing to split */
+    }
+    replace(e, reach(e, g, level), level, 0);
+}
+
+enum status ept_split_exec(struct ept *e, gfn_t g)
+{
+    struct ept_leaf leaf;
+    if (!ept_lookup(e, g, &leaf) || leaf.order == 0 || (leaf.rights & EPT_X) == 0) {
+        return STATUS_NOT_FOUND;
+    }
+    enum status status = ept_prepare(e, g, FRAME_ORDER_4K);
+    if (status == STATUS_OK) {
+        (void)reach(e, g, 0);
+    }
+    return status;
+}
+
+bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out)
+{
+    if ((g.v >> EPT_GFN_BITS) != 0 || e->root.v == 0) {
+        return false;
+    }
+    struct slot s = find_slot(e, g, 0);
+    uint64_t entry = *s.entry;
+    if (!walk_present(entry)) {
+        return false;
+    }
+    *out = walk_decode(entry, s.level, g);
+    return true;
+}
+
+void ept_walk(const struct ept *e, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, const struct ept_leaf *leaf, void *ctx), void *ctx)
+{
+    gfn_t g = first;
+    while (e->root.v != 0 && g.v <= last.v && (g.v >> EPT_GFN_BITS) == 0) {
+        struct slot s = find_slot(e, g, 0);
+        uint64_t span = 1UL << walk_order(s.level);
+        gfn_t start = gfn(g.v & ~(span - 1));
+        if (walk_present(*s.entry)) {
+            struct ept_leaf leaf = walk_decode(*s.entry, s.level, start);
+            if (!fn(start, &leaf, ctx)) {
+                return;
+            }
+        }
+        g = gfn_add(start, span);
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] What this machine means for EPT: memory types and page sizes. Filled by ept_global_init. */
+#ifndef EPT_HW_H
+#define EPT_HW_H
+
+#include "kernel/core/addr.h"
+
+/* The EPT memory type for a leaf of ORDER at H: by MTRR for RAM, UC otherwise or where the range is mixed. */
+unsigned hw_memtype(hfn_t h, unsigned order);
+/* Large leaves must not be executable here (ITLB multihit), and the operator wants mitigations. */
+bool hw_nx_large(void);
+/* INVEPT for one EPTP, or for all where the CPU has only that. */
+void hw_invept(uint64_t eptp);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The memory type that the host's MTRRs give a physical range. Pure. SDM vol 3, "Memory Type Range Registers (MTRRs)". */
+#ifndef EPT_MEMTYPE_H
+#define EPT_MEMTYPE_H
+
+#include "kernel/core/addr.h"
+
+#define MEMTYPE_MAX_VARIABLE 32U
+
+struct mtrr_state {
+    uint64_t cap;      /* IA32_MTRRCAP */
+    uint64_t def_type; /* IA32_MTRR_DEF_TYPE */
+    uint64_t fixed[11]; /* 0x250, 0x258, 0x259, 0x268..0x26f */
+    struct { uint64_t base, mask; } variable[MEMTYPE_MAX_VARIABLE];
+    unsigned phys_bits;
+};
+
+/* The type of the 4 KiB frame F. */
+unsigned memtype_of_frame(const struct mtrr_state *m, hfn_t f);
+/* The type of [F, +2^ORDER) when it is the same all over; false otherwise. */
+bool memtype_of_range(const struct mtrr_state *m, hfn_t f, unsigned order, unsigned *type);
+
+#endif

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [HOST] The life of domains against a small model of hypervisor, builder, xenstore and consoles: each step of a creation fails once, and nothing
+ * may be left; ends of all kinds; names and numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dom0/backend/console_backend.h"
+#include "dom0/builder/builder.h"
+#include "dom0/kernel/console.h"
+#include "dom0/kernel/event.h"
+#include "dom0/kernel/heap.h"
+#include "dom0/kernel/hypercall.h"
+#include "dom0/kernel/thread.h"
+#include "dom0/kernel/time.h"
+#include "dom0/manager/manager.h"
+#include "dom0/manager/manager_priv.h"
+#include "dom0/manager/registry.h"
+#include "dom0/store/store.h"
+
+size_t strlcpy(char *dst, const char *src, size_t size);
+
+/* ---- the model ---- */
+
+#define NOMEM (-12L)
+
+static struct model {
+    struct { bool exists, paused; uint32_t state, shutdown; const char *why; } dom[300];
+    int domains, mapped, introduced, consoles, files, heap_blocks, nodes;
+    uint16_t last;
+    uint64_t now;
+    unsigned step, fail_at; /* the fail_at-th call that may fail does */
+    unsigned busy_destroys;
+    char printed[8192];
+    char shutdown_node[32];
+    bool listens;
+    void (*reaper)(void *);
+    event_handler virq;
+    bool with_console[300], kept_console[300];
+    uint64_t free_bytes;
+    bool abort_build;
+} m;
+static jmp_buf reaper_idle;
+
+static bool fails(void)
+{
+    return ++m.step == m.fail_at;
+}
+
+static long info_of(struct cbl_domain_info *a)
+{
+    for (uint16_t i = a->domid; i < 300; i++) {
+        if (!m.dom[i].exists) {
+            if (a->exact)
+                return -3;
+            continue;
+        }
+        memset(a, 0, sizeof *a);
+        a->domid = i;
+        a->state = m.dom[i].state == CBL_DOM_SHUTDOWN ? CBL_DOM_SHUTDOWN : m.dom[i].paused ? CBL_DOM_PAUSED : m.dom[i].state;
+        a->shutdown = m.dom[i].shutdown;
+        a->vcpus = 1;
+        a->pages = 4096;
+        a->overhead_bytes = 98304;
+        strcpy(a->why, m.dom[i].why != NULL ? m.dom[i].why : "");
+        return 0;
+    }
+    return -3;
+}
+
+static long create_of(struct cbl_domain_create *a)
+{
+    assert_int_equal(a->privileges, 0);
+    if (fails())
+        return NOMEM;
+    a->domid = ++m.last;
+    memset(&m.dom[m.last], 0, sizeof m.dom[0]);
+    m.dom[m.last].exists = m.dom[m.last].paused = true;
+    m.dom[m.last].shutdown = CBL_SHUTDOWN_NONE;
+    m.domains++;
+    return 0;
+}
+
+static long destroy_of(const struct cbl_domain_ref *a)
+{
+    if (a->domid == 0 || !m.dom[a->domid].exists)
+        return -3;
+    if (m.busy_destroys > 0) {
+        m.busy_destroys--;
+        return -16;
+    }
+    m.dom[a->domid].exists = false;
+    m.domains--;
+    return 0;
+}
+
+long control(enum control_op op, void *arg)
+{
+    struct cbl_domain_ref *ref = arg;
+    switch ((int)op) {
+    case CTL_HOST_INFO:
+        memset(arg, 0, sizeof(struct cbl_host_info));
+        ((struct cbl_host_info *)arg)->max_domains = 8;
+        ((struct cbl_host_info *)arg)->mem_free_bytes = m.free_bytes;
+        return 0;
+    case CTL_DOMAIN_INFO: return info_of(arg);
+    case CTL_DOMAIN_CREATE: return create_of(arg);
+    case CTL_DOMAIN_DESTROY: return destroy_of(ref);
+    case CTL_DOMAIN_PAUSE: m.dom[ref->domid].paused = true; return 0;
+    case CTL_DOMAIN_UNPAUSE:
+        if (fails())
+            return -22;
+        m.dom[ref->domid].paused = false;
+        m.dom[ref->domid].state = CBL_DOM_RUNNING;
+        return 0;
+    default: fail_msg("control operation %d", (int)op); return -38;
+    }
+}
+
+const char *errno_text(long err) { return err == NOMEM ? "no memory" : "refused"; }
+
+void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
+{
+    assert_true(m.dom[domid].exists && pages == 1 && writable);
+    assert_true(gfn == GUEST_STORE_GFN || gfn == GUEST_CONSOLE_GFN);
+    if (fails())
+        return NULL;
+    m.mapped++;
+    return malloc(1);
+}
+void foreign_unmap(void *va, uint64_t pages)
+{
+    assert_int_equal(pages, 1);
+    m.mapped--;
+    free(va);
+}
+long hvm_set_param(uint16_t domid, uint32_t index, uint64_t value)
+{
+    assert_true(m.dom[domid].exists && value != 0 && (index == 1 || index == 2 || index == 17 || index == 18));
+    return fails() ? -22 : 0;
+}
+int event_alloc_unbound_in(uint16_t domid)
+{
+    assert_true(m.dom[domid].exists);
+    return fails() ? -28 : 7;
+}
+int event_bind_virq(uint32_t virq, event_handler fn, void *arg)
+{
+    (void)arg;
+    assert_int_equal(virq, 3);
+    m.virq = fn;
+    return 5;
+}
+
+bool builder_build(const struct build_request *r, struct error *e)
+{
+    assert_true(m.dom[r->domid].exists && r->kernel != NULL && r->mem_bytes == 16 << 20);
+    bool go_on = r->progress == NULL || r->progress(r->ctx, "kernel", 1, 2);
+    if (!go_on || fails())
+        return error_set(e, EXIT_FAILED, "kernel: broken: get another");
+    return true;
+}
+
+bool store_introduce(uint16_t domid, void *ring, uint32_t port)
+{
+    assert_true(m.dom[domid].exists && ring != NULL && port == 7);
+    if (fails())
+        return false;
+    m.introduced++;
+    return true;
+}
+void store_release(uint16_t domid) { assert_true(m.dom[domid].exists); m.introduced--; }
+int store_write(const char *path, const char *value)
+{
+    if (strstr(path, "control/shutdown") != NULL && value[0] != '\0') {
+        snprintf(m.shutdown_node, sizeof m.shutdown_node, "%s", value);
+        return 0;
+    }
+    m.nodes++;
+    return strncmp(path, "/local/domain/0", 15) != 0 && m.fail_at != 0 && fails() ? 28 : 0;
+}
+int store_set_perms(const char *path, const char *perms) { (void)path; assert_non_null(strchr("n", perms[0])); return 0; }
+int store_read(const char *path, char *value, size_t len) { (void)path; snprintf(value, len, "%d", m.listens); return 0; }
+int store_rm(const char *path) { assert_non_null(strstr(path, "/local/domain/")); m.nodes = 0; return 0; }
+
+bool guest_console_add(uint16_t domid, void *ring, uint32_t port)
+{
+    assert_true(ring != NULL && port == 7);
+    if (fails())
+        return false;
+    m.consoles++;
+    m.with_console[domid] = m.kept_console[domid] = true;
+    return true;
+}
+void guest_console_stop(uint16_t domid)
+{
+    m.consoles -= m.with_console[domid];
+    m.with_console[domid] = false;
+}
+void guest_console_forget(uint16_t domid) { guest_console_stop(domid); m.kept_console[domid] = false; }
+
+static void print(const char *fmt, va_list ap)
+{
+    size_t n = strlen(m.printed);
+    vsnprintf(m.printed + n, sizeof m.printed - n, fmt, ap);
+}
+void console_printf(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print(fmt, ap); va_end(ap); }
+void console_notice(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print(fmt, ap); va_end(ap); strcat(m.printed, "\n"); }
+uint64_t time_now_ns(void) { return m.now += 1000; }
+uint64_t time_tsc(void) { return m.now; }
+void thread_sleep_ns(uint64_t ns) { m.now += ns; }
+struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
+{
+    (void)name; (void)arg; (void)stack;
+    m.reaper = fn;
+    return (struct thread *)&m;
+}
+bool waitq_wait(struct waitq *q, uint64_t deadline_ns)
+{
+    if (q != &manager_ended)
+        longjmp(reaper_idle, 1);
+    m.now = deadline_ns;
+    return false;
+}
+void waitq_wake(struct waitq *q) { (void)q; }
+void waitq_wake_all(struct waitq *q) { (void)q; }
+void mutex_lock(struct mutex *x) { assert_null(x->owner); x->owner = (struct thread *)x; }
+void mutex_unlock(struct mutex *x) { assert_non_null(x->owner); x->owner = NULL; }
+
+void *heap_alloc(size_t size) { m.heap_blocks++; return calloc(1, size); }
+void heap_free(void *p) { m.heap_blocks -= p != NULL; free(p); }
+void *page_alloc(size_t pages, uint64_t *phys) { (void)phys; return calloc(pages, 4096); }
+
+/* Guests /NAME/NAME.vmx; the file's content is made from its name. */
+struct file { char text[200]; };
+bool path_resolve(const char *path, char *out, size_t len, struct error *e) { (void)e; snprintf(out, len, "boot:/%s", path); return true; }
+bool path_stat(const char *path, struct dir_entry *out, struct error *e)
+{
+    if (strstr(path, "none") != NULL)
+        return error_set(e, EXIT_FAILED, "no such file: x: y");
+    out->is_dir = strstr(path, "notdir") == NULL;
+    return true;
+}
+bool file_open(const char *path, struct file **out, struct error *e)
+{
+    if (fails() || strstr(path, "gone") != NULL)
+        return error_set(e, EXIT_FAILED, "%s: no such file: copy it", path);
+    *out = calloc(1, sizeof **out);
+    const char *base = strrchr(path, '/') + 1;
+    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s",
+             (int)(strlen(base) - 4), base, strstr(path, "disk") != NULL ? "corbel.ramdisk = \"r\"\n" : "");
+    m.files++;
+    return true;
+}
+uint64_t file_size(const struct file *f) { return strlen(f->text); }
+bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
+{
+    if (fails())
+        return error_set(e, EXIT_FAILED, "disk: broken: get another");
+    *got = strlen(f->text) - off < len ? strlen(f->text) - off : len;
+    memcpy(buf, f->text + off, *got);
+    return true;
+}
+const void *file_memory(const struct file *f) { return f->text; }
+void file_close(struct file *f) { m.files--; free(f); }
+
+/* ---- tests ---- */
+
+static struct error err;
+
+static int setup(void **s)
+{
+    (void)s;
+    memset(&m, 0, sizeof m);
+    m.dom[0].exists = true;
+    m.dom[0].state = CBL_DOM_RUNNING;
+    m.free_bytes = 1UL << 30;
+    manager_init();
+    return 0;
+}
+
+static int teardown(void **s)
+{
+    (void)s;
+    for (uint32_t i = 0; i < manager_registry->capacity; i++) {
+        struct registry_entry *e = registry_at(manager_registry, i);
+        if (registry_exists(e))
+            assert_true(vm_teardown(e, &err));
+    }
+    free(manager_runtime(registry_at(manager_registry, 0)));
+    free(manager_registry);
+    manager_registry = NULL;
+    return 0;
+}
+
+static void reap(void)
+{
+    m.virq(5, NULL);
+    if (setjmp(reaper_idle) == 0)
+        m.reaper(NULL);
+    assert_null(manager_lock.owner);
+}
+
+static bool create(const char *name, uint16_t *id)
+{
+    return manager_create(name, false, NULL, NULL, id, &err);
+}
+
+static void nothing_left(int domains)
+{
+    assert_int_equal(m.domains, domains);
+    assert_int_equal(m.mapped, 2 * domains);
+    assert_int_equal(m.introduced, domains);
+    assert_int_equal(m.consoles, domains);
+    assert_int_equal(m.files, 0);
+    assert_int_equal(m.heap_blocks, 1); /* the runtimes */
+    char why[80];
+    if (!registry_check(manager_registry, registry_bytes(manager_registry->capacity), why, sizeof why))
+        fail_msg("%s", why);
+}
+
+static void test_create_and_destroy(void **s)
+{
+    (void)s;
+    uint16_t id = 0;
+    struct vm_view v;
+    assert_true(create("alpha", &id));
+    assert_int_equal(id, 1);
+    assert_non_null(strstr(m.printed, "warning: alpha.vmx line 3: unknown key foo"));
+    nothing_left(1);
+    assert_true(manager_find("alpha", &v, &err));
+    assert_true(manager_find("1", &v, &err));
+    assert_string_equal(v.name, "alpha");
+    assert_string_equal(v.state, "r-----");
+    assert_int_equal(v.mem_mib, 16);
+    assert_false(create("alpha", &id));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    nothing_left(1);
+    assert_int_equal(manager_count(), 1);
+    assert_true(manager_destroy("alpha", &err));
+    nothing_left(0);
+    assert_false(manager_destroy("alpha", &err));
+    assert_int_equal(err.code, EXIT_NO_DOMAIN);
+    assert_non_null(strstr(err.text, "destroyed"));
+    m.busy_destroys = 3;
+    assert_true(create("disky", &id));
+    assert_true(manager_destroy("2", &err));
+    nothing_left(0);
+}
+
+/* Each call that can fail fails once, in a new attempt; a guest that is there already is not touched. */
+static void test_every_failure_leaves_nothing(void **s)
+{
+    (void)s;
+    uint16_t id;
+    unsigned failures = 0;
+    assert_true(create("other", &id));
+    for (unsigned at = 1; at < 200; at++) {
+        m.step = 0;
+        m.fail_at = at;
+        err = (struct error){ 0 };
+        bool ok = create("disky", &id);
+        m.fail_at = 0;
+        if (ok) {
+            assert_true(m.step < at);
+            break;
+        }
+        failures++;
+        assert_int_not_equal(err.code, EXIT_OK);
+        const char *first = strstr(err.text, ": ");
+        assert_true(first != NULL && strstr(first + 2, ": ") != NULL);
+        nothing_left(1);
+    }
+    assert_true(failures > 35 && failures < 199);
+    nothing_left(2);
+}
+
+static bool stop_at_once(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    (void)ctx; (void)what; (void)done; (void)total;
+    return false;
+}
+
+static void test_interrupt_and_refusals(void **s)
+{
+    (void)s;
+    uint16_t id;
+    assert_false(manager_create("alpha", false, stop_at_once, NULL, &id, &err));
+    assert_non_null(strstr(err.text, "interrupted"));
+    nothing_left(0);
+    m.free_bytes = 15 << 20;
+    assert_false(create("alpha", &id));
+    assert_int_equal(err.code, EXIT_NO_RESOURCE);
+    m.free_bytes = 1UL << 30;
+    assert_false(create("none", &id));
+    assert_false(create("notdir", &id));
+    assert_false(create("gone", &id));
+    assert_false(manager_destroy("0", &err));
+    assert_int_equal(err.code, EXIT_REFUSED);
+    assert_false(manager_destroy("Domain-0", &err));
+    assert_int_equal(err.code, EXIT_REFUSED);
+    assert_false(manager_pause("0", &err));
+    assert_int_equal(err.code, EXIT_REFUSED);
+    assert_false(manager_pause("nobody", &err));
+    assert_int_equal(err.code, EXIT_NO_DOMAIN);
+    assert_true(create("alpha", &id));
+    assert_false(manager_pause("alhpa", &err));
+    assert_non_null(strstr(err.text, "did you mean alpha?"));
+    assert_false(manager_unpause("alpha", &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_true(manager_pause("alpha", &err));
+    assert_false(manager_pause("alpha", &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_true(manager_unpause("alpha", &err));
+    for (int i = 0; i < 20; i++) { /* more than there is room for */
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        if (!create(name, &id)) {
+            assert_int_equal(err.code, EXIT_NO_RESOURCE);
+            return;
+        }
+    }
+    fail();
+}
+
+static void ends(uint16_t id, uint32_t shutdown, const char *why)
+{
+    m.dom[id].state = CBL_DOM_SHUTDOWN;
+    m.dom[id].shutdown = shutdown;
+    m.dom[id].why = why;
+    m.printed[0] = '\0';
+    reap();
+}
+
+static void test_poweroff(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_ended e;
+    create("alpha", &id);
+    reap(); /* nothing ended: nothing happens */
+    nothing_left(1);
+    ends(id, CBL_SHUTDOWN_POWEROFF, NULL);
+    assert_string_equal(m.printed, "alpha: powered off\n");
+    nothing_left(0);
+    assert_true(manager_find_ended("alpha", &e));
+    assert_int_equal(e.domid, id);
+    assert_string_equal(e.why, "powered off");
+    assert_true(m.kept_console[id]);
+    assert_true(manager_wait_end(id, 1000, NULL));
+    for (int i = 0; i < 4; i++) { /* four others: forgotten */
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        create(name, &id);
+        ends(id, CBL_SHUTDOWN_POWEROFF, NULL);
+    }
+    assert_false(manager_find_ended("alpha", &e));
+    assert_false(m.kept_console[1]);
+    assert_true(m.kept_console[5]);
+}
+
+static void test_crash_and_kill_are_kept(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    create("alpha", &id);
+    ends(id, CBL_SHUTDOWN_KILLED, "unknown exit 77");
+    assert_non_null(strstr(m.printed, "alpha: stopped by the hypervisor: unknown exit 77; kept"));
+    assert_true(manager_find("alpha", &v, &err));
+    assert_string_equal(v.state, "----c-");
+    assert_string_equal(manager_why(id), "stopped by the hypervisor: unknown exit 77");
+    assert_int_equal(m.domains, 1);
+    assert_int_equal(m.mapped, 0);
+    assert_true(m.kept_console[id]);
+    assert_false(manager_pause("alpha", &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_false(manager_shutdown("alpha", "poweroff", 0, &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_true(manager_wait_end(id, 1000, NULL));
+    m.printed[0] = '\0';
+    reap(); /* told once */
+    assert_string_equal(m.printed, "");
+    assert_true(manager_destroy("alpha", &err));
+    nothing_left(0);
+    create("beta", &id);
+    ends(id, CBL_SHUTDOWN_CRASH, NULL);
+    assert_non_null(strstr(m.printed, "beta: crashed"));
+}
+
+static void test_reboot(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    struct vm_ended e;
+    create("alpha", &id);
+    m.now += 60UL * 1000000000UL;
+    ends(1, CBL_SHUTDOWN_REBOOT, NULL);
+    assert_string_equal(m.printed, "alpha: rebooted: now domain 2\n");
+    nothing_left(1);
+    assert_true(manager_find("alpha", &v, &err));
+    assert_int_equal(v.domid, 2);
+    assert_true(manager_find_ended("alpha", &e));
+    assert_int_equal(e.domid, 1);
+    assert_true(m.kept_console[1]);
+    for (uint16_t i = 2; i < 12; i++)
+        ends(i, CBL_SHUTDOWN_REBOOT, NULL); /* at once, again and again */
+    assert_int_equal(m.domains, 1);
+    ends(12, CBL_SHUTDOWN_REBOOT, NULL);
+    assert_non_null(strstr(m.printed, "again and again"));
+    nothing_left(0);
+    create("beta", &id);
+    m.step = 0;
+    m.fail_at = 3;
+    ends(id, CBL_SHUTDOWN_REBOOT, NULL);
+    m.fail_at = 0;
+    assert_non_null(strstr(m.printed, "error: "));
+    assert_non_null(strstr(m.printed, "beta is not restarted"));
+    nothing_left(0);
+}
+
+static bool never(void) { return false; }
+static bool always(void) { return true; }
+
+static void test_shutdown_asks(void **s)
+{
+    (void)s;
+    uint16_t id;
+    create("alpha", &id);
+    assert_false(manager_shutdown("alpha", "poweroff", 0, &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_string_equal(m.shutdown_node, "");
+    m.listens = true;
+    assert_true(manager_shutdown("alpha", "poweroff", 0, &err));
+    assert_string_equal(m.shutdown_node, "poweroff");
+    assert_true(manager_shutdown("1", "reboot", 0, &err));
+    assert_string_equal(m.shutdown_node, "reboot");
+    assert_false(manager_shutdown("alpha", "poweroff", 2000000000UL, &err));
+    assert_int_equal(err.code, EXIT_TIMEOUT);
+    assert_false(manager_wait_end(id, 2000000000UL, never));
+    assert_false(manager_wait_end(id, UINT64_MAX, always));
+    assert_true(manager_pause("alpha", &err));
+    assert_false(manager_shutdown("alpha", "poweroff", 0, &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_false(manager_shutdown("0", "poweroff", 0, &err));
+    assert_int_equal(err.code, EXIT_REFUSED);
+}
+
+int main(void)
+{
+#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_interrupt_and_refusals), T(test_poweroff),
+        T(test_crash_and_kill_are_kept), T(test_reboot), T(test_shutdown_asks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

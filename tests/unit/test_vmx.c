@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [HOST] .vmx files: what is right is taken, what is wrong is named with its line, nothing is ignored in silence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dom0/manager/manager.h"
+#include "dom0/manager/nearest.h"
+#include "dom0/manager/vmx_file.h"
+
+#define PATH "hd0p1:/corbel/vm/box/box.vmx"
+#define KERNEL "corbel.kernel = \"vmlinuz\"\n"
+
+static char warnings[8192];
+static int warning_count;
+static struct vm_config config;
+static struct error err;
+
+static void warn(const char *line, void *ctx)
+{
+    assert_ptr_equal(ctx, warnings);
+    strcat(warnings, line);
+    strcat(warnings, "\n");
+    warning_count++;
+}
+
+static bool parse_bytes(const char *text, size_t len, const char *path)
+{
+    char *copy = malloc(len + (len == 0)); /* exact size: reading beyond is an ASan error */
+    memcpy(copy, text, len);
+    warnings[0] = '\0';
+    warning_count = 0;
+    memset(&err, 0, sizeof err);
+    bool ok = vmx_parse(copy, len, path, &config, warn, warnings, &err);
+    free(copy);
+    return ok;
+}
+
+static void good(const char *text)
+{
+    if (!parse_bytes(text, strlen(text), PATH))
+        fail_msg("refused: %s\n%s", err.text, text);
+}
+
+static void silent(const char *text)
+{
+    good(text);
+    if (warning_count != 0)
+        fail_msg("warned: %s", warnings);
+}
+
+static void warned(const char *text, const char *words)
+{
+    good(text);
+    if (strstr(warnings, words) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", words, warnings);
+}
+
+static void bad(const char *text, enum exit_code code, const char *words)
+{
+    if (parse_bytes(text, strlen(text), PATH))
+        fail_msg("taken: %s", text);
+    assert_int_equal(err.code, code);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", words, err.text);
+    const char *first = strstr(err.text, ": ");
+    if (first == NULL || strstr(first + 2, ": ") == NULL)
+        fail_msg("not what, why and what to do: %s", err.text);
+}
+
+static void test_a_whole_file(void **s)
+{
+    (void)s;
+    silent("\xef\xbb\xbf# a comment\r\n"
+           ".encoding = \"UTF-8\"\r\n"
+           "config.version = \"8\"\r\n"
+           "virtualHW.version = \"19\"\r\n"
+           "displayName = \"My box\"   # behind\r\n"
+           "memsize = \"256\"\r\n\r\n"
+           "numvcpus=\"1\"\n"
+           "guestOS = \"debian12-64\"\n"
+           "uuid.bios = \"56 4d 01 02 03 04 05 06-07 08 09 0a 0b 0c 0d fF\"\n"
+           "corbel.kernel = \"vmlinuz\"\n"
+           "corbel.ramdisk = \"/other/initrd.gz\"\n"
+           "corbel.cmdline = \"console=hvc0 name=|22x|22 |7C\"");
+    assert_string_equal(config.name, "My box");
+    assert_int_equal(config.memsize_mib, 256);
+    assert_int_equal(config.numvcpus, 1);
+    assert_string_equal(config.guest_os, "debian12-64");
+    assert_string_equal(config.kernel, "hd0p1:/corbel/vm/box/vmlinuz");
+    assert_string_equal(config.ramdisk, "hd0p1:/other/initrd.gz");
+    assert_string_equal(config.cmdline, "console=hvc0 name=\"x\" |");
+    assert_string_equal(config.path, PATH);
+    assert_true(config.uuid_set);
+    assert_int_equal(config.uuid[0], 0x56);
+    assert_int_equal(config.uuid[15], 0xff);
+}
+
+static void test_defaults(void **s)
+{
+    (void)s;
+    silent(KERNEL);
+    assert_string_equal(config.name, "box");
+    assert_int_equal(config.memsize_mib, 32);
+    assert_int_equal(config.numvcpus, 1);
+    assert_false(config.uuid_set);
+    assert_string_equal(config.ramdisk, "");
+    assert_true(parse_bytes(KERNEL, strlen(KERNEL), "Other.VMX"));
+    assert_string_equal(config.name, "Other");
+    assert_string_equal(config.kernel, "vmlinuz");
+    assert_true(parse_bytes(KERNEL, strlen(KERNEL), "boot:plain.vmx"));
+    assert_string_equal(config.kernel, "boot:vmlinuz");
+}
+
+static void test_paths(void **s)
+{
+    (void)s;
+    silent("corbel.kernel = \"boot:/k\"\n");
+    assert_string_equal(config.kernel, "boot:/k");
+    silent("corbel.kernel = \"sub/k:1\"\n");
+    assert_string_equal(config.kernel, "hd0p1:/corbel/vm/box/sub/k:1");
+    bad("corbel.kernel = \"\"\n", EXIT_FAILED, "line 1");
+    char text[400] = "corbel.kernel = \"";
+    memset(text + strlen(text), 'a', 240);
+    strcat(text, "\"");
+    bad(text, EXIT_FAILED, "too long");
+}
+
+static void test_wrong_values(void **s)
+{
+    (void)s;
+    bad(KERNEL "memsize = \"lots\"\n", EXIT_FAILED, "box.vmx line 2: memsize");
+    bad(KERNEL "memsize = \"65\"\n", EXIT_FAILED, "write \"64\" or \"68\"");
+    bad(KERNEL "memsize = \"0\"\n", EXIT_FAILED, "range");
+    bad(KERNEL "memsize = \"-4\"\n", EXIT_FAILED, "not a number");
+    bad(KERNEL "memsize = \"99999999999999999999\"\n", EXIT_FAILED, "not a number");
+    bad(KERNEL "memsize = \"4294967300\"\n", EXIT_FAILED, "range");
+    bad(KERNEL "memsize = \"\"\n", EXIT_FAILED, "not a number");
+    bad(KERNEL "\n\nnumvcpus = \"2\"\n", EXIT_INCOMPATIBLE, "line 4");
+    bad(KERNEL "numvcpus = \"0\"\n", EXIT_FAILED, "numvcpus");
+    bad(KERNEL "config.version = \"7\"\n", EXIT_FAILED, "only \"8\"");
+    bad(KERNEL "virtualHW.version = \"x\"\n", EXIT_FAILED, "version");
+    bad(KERNEL ".encoding = \"windows-1252\"\n", EXIT_FAILED, "UTF-8");
+    bad(KERNEL "guestOS = \"\"\n", EXIT_FAILED, "short name");
+    bad(KERNEL "uuid.bios = \"56 4d\"\n", EXIT_FAILED, "uuid");
+    bad(KERNEL "uuid.bios = \"56 4d 01 02 03 04 05 06-07 08 09 0a 0b 0c 0d fF 00\"\n", EXIT_FAILED, "uuid");
+    bad(KERNEL "uuid.bios = \"5 64d010203040506-0708090a0b0c0dff\"\n", EXIT_FAILED, "uuid");
+    bad("memsize = \"64\"\n", EXIT_FAILED, "corbel.kernel is missing");
+    bad("", EXIT_FAILED, "corbel.kernel is missing");
+}
+
+static void test_names(void **s)
+{
+    (void)s;
+    bad(KERNEL "displayName = \"12\"\n", EXIT_FAILED, "digits only");
+    bad(KERNEL "displayName = \"\"\n", EXIT_FAILED, "empty");
+    bad(KERNEL "displayName = \"domain-0\"\n", EXIT_FAILED, "own name");
+    bad(KERNEL "displayName = \"a/b\"\n", EXIT_FAILED, "line 2");
+    bad(KERNEL "displayName = \"-l\"\n", EXIT_FAILED, "option");
+    bad(KERNEL "displayName = \" a\"\n", EXIT_FAILED, "space");
+    bad(KERNEL "displayName = \"0123456789012345678901234567890123456789012345678901234567890123x\"\n", EXIT_FAILED, "63");
+    silent(KERNEL "displayName = \"Gr\xc3\xbc\xc3\x9f\"\n");
+    assert_string_equal(config.name, "Gr\xc3\xbc\xc3\x9f");
+    assert_false(parse_bytes(KERNEL, strlen(KERNEL), "boot:/7/7.vmx"));
+    assert_non_null(strstr(err.text, "displayName"));
+}
+
+static void test_syntax(void **s)
+{
+    (void)s;
+    bad("this is not a configuration\n", EXIT_FAILED, "line 1: not a setting");
+    bad(KERNEL "memsize\n", EXIT_FAILED, "line 2: not a setting");
+    bad(KERNEL "memsize =\n", EXIT_FAILED, "no value in quotes");
+    bad(KERNEL "memsize = 64\n", EXIT_FAILED, "memsize = \"value\"");
+    bad(KERNEL "memsize = \"64\n", EXIT_FAILED, "closing");
+    bad(KERNEL "memsize = \"64", EXIT_FAILED, "closing");
+    bad(KERNEL "memsize = \"64\" 65\n", EXIT_FAILED, "behind the value");
+    bad(KERNEL "= \"64\"\n", EXIT_FAILED, "not a setting");
+    bad(KERNEL "corbel.cmdline = \"a|2\"\n", EXIT_FAILED, "hexadecimal");
+    bad(KERNEL "corbel.cmdline = \"a|\"\n", EXIT_FAILED, "hexadecimal");
+    bad(KERNEL "corbel.cmdline = \"a|0A\"\n", EXIT_FAILED, "control character");
+    bad(KERNEL "memsize = \"64\"\nMemSize = \"64\"\n", EXIT_FAILED, "line 3: MemSize was set in line 2");
+    bad(KERNEL "a\x01 = \"1\"\n", EXIT_FAILED, "control character 0x01");
+    bad(KERNEL "# \xff\n", EXIT_FAILED, "not UTF-8");
+    bad(KERNEL "# \xc0\x80\n", EXIT_FAILED, "not UTF-8");
+    bad(KERNEL "# \xed\xa0\x80\n", EXIT_FAILED, "not UTF-8");
+    bad(KERNEL "# \xe2\x82\n", EXIT_FAILED, "not UTF-8");
+    assert_false(parse_bytes("a = \"b\0c\"\n", 10, PATH));
+    assert_non_null(strstr(err.text, "0x00"));
+}
+
+static void test_limits(void **s)
+{
+    (void)s;
+    char *text = calloc(1, 200000);
+    for (int i = 0; i < 400; i++)
+        sprintf(text + strlen(text), "tools.x%d = \"1\"\n", i);
+    assert_false(parse_bytes(text, strlen(text), PATH));
+    assert_non_null(strstr(err.text, "more than 384"));
+    memset(text, '\n', 70000);
+    assert_false(parse_bytes(text, 70000, PATH));
+    assert_non_null(strstr(err.text, "at most 65536"));
+    strcpy(text, KERNEL "corbel.cmdline = \"");
+    size_t at = strlen(text);
+    memset(text + at, 'x', 1023);
+    strcpy(text + at + 1023, "\"");
+    silent(text);
+    assert_int_equal(strlen(config.cmdline), 1023);
+    strcpy(text + at + 1023, "y\"");
+    bad(text, EXIT_FAILED, "at most 1023");
+    memset(text, 'k', 64);
+    strcpy(text + 64, " = \"1\"\n");
+    bad(text, EXIT_FAILED, "key");
+    free(text);
+    char path[400];
+    memset(path, 'p', 300);
+    path[300] = '\0';
+    assert_false(parse_bytes(KERNEL, strlen(KERNEL), path));
+}
+
+static void test_unknown_keys(void **s)
+{
+    (void)s;
+    warned(KERNEL "memsise = \"32\"\n", "line 2: unknown key memsise, ignored: did you mean memsize?");
+    assert_int_equal(config.memsize_mib, 32);
+    warned(KERNEL "corbel.kernal = \"32\"\n", "did you mean corbel.kernel?");
+    warned(KERNEL "DisplayNam = \"32\"\n", "did you mean displayName?");
+    warned(KERNEL "zebra = \"32\"\n", "unknown key zebra, ignored\n");
+    assert_null(strstr(warnings, "mean"));
+    silent(KERNEL "MEMSIZE = \"64\"\n");
+    assert_int_equal(config.memsize_mib, 64);
+}
+
+static void test_later_keys(void **s)
+{
+    (void)s;
+    warned(KERNEL "ide0:0.present = \"TRUE\"\nide0:0.fileName = \"d.vmdk\"\n", "line 2: ide0:0.*: IDE disks");
+    assert_int_equal(warning_count, 1);
+    silent(KERNEL "ide0:0.fileName = \"d.vmdk\"\nide0:0.present = \"false\"\n");
+    warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet1.present = \"TRUE\"\nethernet2.present = \"FALSE\"\n", "ethernet1.*: network cards");
+    assert_int_equal(warning_count, 2);
+    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0:0.present = \"FALSE\"\nscsi0:0.fileName = \"x\"\n", "SCSI controllers");
+    assert_int_equal(warning_count, 1);
+    warned(KERNEL "firmware = \"efi\"\n", "not supported in this version, ignored");
+    warned(KERNEL "ethernet = \"x\"\n", "unknown key ethernet");
+    warned(KERNEL "ethernet0. = \"x\"\n", "unknown key");
+    warned(KERNEL "ide00:12.x = \"x\"\n", "IDE disks");
+}
+
+static void test_nearest(void **s)
+{
+    (void)s;
+    assert_int_equal(nearest_distance("memsize", "memsize"), 0);
+    assert_int_equal(nearest_distance("memsize", "MEMSIZE"), 0);
+    assert_int_equal(nearest_distance("memsise", "memsize"), 1);
+    assert_int_equal(nearest_distance("mmesize", "memsize"), 1);
+    assert_int_equal(nearest_distance("", "abc"), 3);
+    assert_int_equal(nearest_distance("abc", ""), 3);
+    assert_int_equal(nearest_distance("kitten", "sitting"), 3);
+    char name[100];
+    memset(name, 'a', 99);
+    name[99] = '\0';
+    assert_int_equal(nearest_distance(name, "a"), 1000);
+    struct nearest n;
+    nearest_begin(&n, "lsit");
+    nearest_offer(&n, "destroy");
+    nearest_offer(&n, "list");
+    nearest_offer(&n, "ls");
+    assert_string_equal(nearest_result(&n), "list");
+    nearest_begin(&n, "q");
+    nearest_offer(&n, "list");
+    assert_null(nearest_result(&n));
+    nearest_begin(&n, "x");
+    nearest_offer(&n, "ls");
+    assert_null(nearest_result(&n));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_whole_file), cmocka_unit_test(test_defaults), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_names), cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_later_keys),
+        cmocka_unit_test(test_nearest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] VMX operation on and off, per CPU. SDM vol 3, "Enabling and Entering VMX Operation". */
+#include "kernel/core/log.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/cpu/traps.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/mm/frame.h"
+#include "kernel/mm/pagetable.h"
+#include "vmx/bitmaps.h"
+#include "vmx/caps.h"
+#include "vmx/cpuid_policy.h"
+#include "vmx/vmx.h"
+
+#define FEATURE_LOCK (1UL << 0)
+#define FEATURE_VMXON (1UL << 2)
+
+static bool vmx_on[MAX_CPUS];
+
+enum status vmx_global_init(void)
+{
+    enum status status = caps_init();
+    if (status == STATUS_OK) {
+        status = ept_global_init();
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    cpuid_policy_init(cpuid, &vmx_caps);
+    return bitmaps_init();
+}
+
+static enum status unlock_feature(void)
+{
+    uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
+    if ((control & FEATURE_LOCK) == 0) {
+        wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_LOCK | FEATURE_VMXON);
+        return STATUS_OK;
+    }
+    if ((control & FEATURE_VMXON) == 0) {
+        log_error("the firmware has locked VT-x off: enable \"Intel Virtualization Technology\" (VMX) in the firmware setup");
+        return STATUS_DENIED;
+    }
+    return STATUS_OK;
+}
+
+enum status vmx_cpu_init(void)
+{
+    hfn_t f;
+    bool failed;
+    enum status status = unlock_feature();
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    hpa_t region = hpa_of_hfn(f);
+    *(uint32_t *)root_va(region) = vmx_caps.revision;
+    write_cr0(read_cr0() | vmx_caps.cr0_fixed0);
+    write_cr4(read_cr4() | vmx_caps.cr4_fixed0 | CR4_VMXE);
+    __asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(region.v) : "memory");
+    if (failed) {
+        log_error("VMXON failed");
+        frame_free(f, FRAME_ORDER_4K);
+        return STATUS_UNSUPPORTED;
+    }
+    vmx_on[cpu_id()] = true;
+    return STATUS_OK;
+}
+
+void vmx_cpu_off(void)
+{
+    if (!vmx_on[cpu_id()]) {
+        return;
+    }
+    vmx_on[cpu_id()] = false;
+    (void)vmxoff_safe();
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] See dispatch.h. The table becomes a switch with direct calls: no indirect branch on this path. */
+#include "vmx/exit/dispatch.h"
+
+#include "kernel/core/log.h"
+#include "kernel/core/trace.h"
+#include "kernel/cpu/x86.h"
+#include "vmx/exit/handlers.h"
+#include "vmx/vlapic.h"
+#include "vmx/vmcs.h"
+
+#define REASON_ENTRY_FAILURE (1U << 31)
+#define Q 1U
+#define D 2U
+#define L 4U
+#define VECTOR_UD 6U
+#define VECTOR_GP 13U
+
+/* An event was under way when the exit came: it is delivered at the next entry. SDM vol 3, "Information for VM Exits That Occur During Event
+ * Delivery". */
+static void note_interrupted_event(struct vmx_vcpu *v)
+{
+    uint32_t info = vmread32(VMCS_IDT_VECTORING);
+    if ((info & INTR_VALID) == 0) {
+        return;
+    }
+    v->reinject_info = info & ~INTR_UNBLOCK_NMI; /* bit 12 is undefined here */
+    v->reinject_error = (info & INTR_ERROR_CODE) != 0 ? vmread32(VMCS_IDT_VECTORING_ERROR) : 0;
+    v->reinject_len = vmread32(VMCS_EXIT_INSTR_LEN);
+    v->reinject_valid = true;
+}
+
+static inline void read_exit(struct vmx_vcpu *v, unsigned what)
+{
+    if ((what & Q) != 0) {
+        v->exit.qualification = vmreadn(VMCS_EXIT_QUALIFICATION);
+    }
+    if ((what & L) != 0) {
+        v->exit.instr_len = vmread32(VMCS_EXIT_INSTR_LEN);
+    }
+    if ((what & D) != 0) {
+        note_interrupted_event(v);
+    }
+}
+
+/* A bit pattern that 32-bit code cannot hold: only a step over the 4 GiB line needs to know the mode. */
+static uint64_t wrap_rip(uint64_t rip)
+{
+    bool long_mode = (vmread32(VMCS_ENTRY_CTLS) & ENTRY_IA32E) != 0 && (vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) != 0;
+    return long_mode ? rip : rip & 0xffffffffU;
+}
+
+static void advance(struct vmx_vcpu *v)
+{
+    uint64_t old = vmreadn(VMCS_GUEST_RIP);
+    uint64_t rip = old + v->exit.instr_len;
+    if ((old ^ rip) >> 32 != 0) {
+        rip = wrap_rip(rip);
+    }
+    vmwriten(VMCS_GUEST_RIP, rip);
+    uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+    if ((blocked & (BLOCK_STI | BLOCK_MOV_SS)) != 0) {
+        vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(BLOCK_STI | BLOCK_MOV_SS));
+    }
+    if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0 && (vmread64(VMCS_GUEST_DEBUGCTL) & 2) == 0) {
+        vmwriten(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+    }
+}
+
+static void kill(struct vcpu *v)
+{
+    const char *why = v->vmx.kill_why != NULL ? v->vmx.kill_why : "an exit that Corbel does not handle";
+    log_guest(v->domain->id, "v%u: exit reason %u at rip %lx: %s", v->id, v->vmx.exit.reason, vmreadn(VMCS_GUEST_RIP), why);
+    domain_kill(v->domain, why);
+}
+
+static void carry_out(struct vcpu *v, enum exit_action action)
+{
+    switch (action) {
+    case EXIT_RESUME:
+        return;
+    case EXIT_ADVANCE:
+    case EXIT_ADVANCE_STOP:
+        advance(&v->vmx);
+        return;
+    case EXIT_ADVANCE_BLOCK:
+        advance(&v->vmx);
+        vcpu_block(v);
+        return;
+    case EXIT_INJECT_UD:
+        vmx_inject_exception(&v->vmx, VECTOR_UD, 0);
+        return;
+    case EXIT_INJECT_GP:
+        vmx_inject_exception(&v->vmx, VECTOR_GP, 0);
+        return;
+    case EXIT_KILL:
+        kill(v);
+        return;
+    }
+}
+
+static enum exit_action handle(struct vcpu *v)
+{
+    switch (v->vmx.exit.reason) {
+#define EXIT(number, handler, what)  \
+    case number:                     \
+        read_exit(&v->vmx, what);    \
+        return handler(v);
+#include "vmx/exit/exits.def"
+#undef EXIT
+    default:
+        return EXIT_KILL;
+    }
+}
+
+void exit_dispatch(struct vcpu *v)
+{
+    uint32_t raw = vmread32(VMCS_EXIT_REASON);
+    v->vmx.exit.reason = raw & 0xffff;
+    if ((raw & REASON_ENTRY_FAILURE) != 0) {
+        v->vmx.exit.entry_failure = true;
+        v->vmx.kill_why = "VM entry failed: its register state is not valid";
+        kill(v);
+        return;
+    }
+    carry_out(v, handle(v));
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] An access that the EPT does not allow. Nothing is emulated in root mode, so it ends the domain, in words. */
+#include "kernel/core/log.h"
+#include "vmx/exit/decode.h"
+#include "vmx/exit/handlers.h"
+#include "vmx/vmcs.h"
+
+/* true: the access is allowed now, or has just been made so. */
+static bool resolved(struct vcpu *v, gfn_t g, unsigned rights)
+{
+    struct ept_leaf leaf;
+    struct domain_locked l = domain_lock(v->domain);
+    bool ok = ept_lookup(&l.d->ept, g, &leaf) && (leaf.rights & rights) == rights;
+    if (ok && (rights & EPT_X) != 0) { /* a large page that is executable only once it is split */
+        enum status status = ept_split_exec(&l.d->ept, g);
+        ok = status == STATUS_OK || status == STATUS_NOT_FOUND;
+    }
+    domain_unlock(l);
+    return ok;
+}
+
+enum exit_action exit_ept_violation(struct vcpu *v)
+{
+    gpa_t a = gpa(vmread64(VMCS_GUEST_PHYS_ADDR));
+    struct ept_access access = decode_ept(v->vmx.exit.qualification);
+    if (resolved(v, gfn_of_gpa(a), access.rights)) {
+        return EXIT_RESUME;
+    }
+    uint64_t linear = access.linear_valid ? vmreadn(VMCS_GUEST_LINEAR_ADDR) : 0;
+    log_guest(v->domain->id, "v%u: %s of guest physical %lx%s, linear %lx", v->id,
+              (access.rights & EPT_W) != 0 ? "write" : (access.rights & EPT_X) != 0 ? "fetch" : "read", a.v,
+              access.walk ? " (its page tables)" : "", linear);
+    return exit_kill(v, "access to memory that it does not have");
+}
+
+enum exit_action exit_ept_misconfig(struct vcpu *v)
+{
+    struct ept_leaf leaf;
+    gpa_t a = gpa(vmread64(VMCS_GUEST_PHYS_ADDR));
+    bool mapped = ept_lookup(&v->domain->ept, gfn_of_gpa(a), &leaf);
+    log_error("d%u: EPT entry for guest physical %lx is not valid: %s frame %lx order %u rights %x type %u", v->domain->id, a.v,
+              mapped ? "present," : "absent,", mapped ? leaf.hfn.v : 0UL, mapped ? leaf.order : 0U, mapped ? leaf.rights : 0U,
+              mapped ? leaf.memtype : 0U);
+    return exit_kill(v, "the hypervisor's own EPT entry is wrong");
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] One function per kind of exit. Each finds the exit in v->vmx.exit (filled by dispatch.c), does what the guest asked for, and answers what is to
+ * happen next. Precondition of all: V is loaded and just left the guest. */
+#ifndef VMX_EXIT_HANDLERS_H
+#define VMX_EXIT_HANDLERS_H
+
+#include "vmx/exit/dispatch.h"
+
+enum exit_action exit_exception(struct vcpu *v);
+enum exit_action exit_external_interrupt(struct vcpu *v);
+enum exit_action exit_triple_fault(struct vcpu *v);
+enum exit_action exit_window(struct vcpu *v);
+enum exit_action exit_task_switch(struct vcpu *v);
+enum exit_action exit_cpuid(struct vcpu *v);
+enum exit_action exit_hlt(struct vcpu *v);
+enum exit_action exit_cache(struct vcpu *v);
+enum exit_action exit_privileged(struct vcpu *v);
+enum exit_action exit_undefined(struct vcpu *v);
+enum exit_action exit_vmcall(struct vcpu *v);
+enum exit_action exit_cr(struct vcpu *v);
+enum exit_action exit_io(struct vcpu *v);
+enum exit_action exit_rdmsr(struct vcpu *v);
+enum exit_action exit_wrmsr(struct vcpu *v);
+enum exit_action exit_ept_violation(struct vcpu *v);
+enum exit_action exit_ept_misconfig(struct vcpu *v);
+enum exit_action exit_xsetbv(struct vcpu *v);
+
+/* KILL for the reason WHY, a constant. */
+static inline enum exit_action exit_kill(struct vcpu *v, const char *why)
+{
+    v->vmx.kill_why = why;
+    return EXIT_KILL;
+}
+
+/* The local APIC's part that reaches other vCPUs and the timer; apic.c. REG as in vmx/vlapic.h. */
+enum exit_action exit_apic_write(struct vcpu *v, uint32_t reg, uint64_t value);
+/* Arms or stops the timer as the registers say. */
+void exit_apic_timer(struct vcpu *v);
+/* The hypercall page's MSR. */
+enum exit_action exit_hypercall_page(struct vcpu *v, uint64_t value);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Events: the host's interrupts, NMIs and machine checks, and the guest exceptions that are watched. */
+#include "kernel/cpu/x86.h"
+#include "kernel/platform/irq.h"
+#include "vmx/exit/decode.h"
+#include "vmx/exit/handlers.h"
+#include "vmx/vlapic.h"
+#include "vmx/vmcs.h"
+
+#define VECTOR_DB 1U
+#define VECTOR_AC 17U
+#define VECTOR_MC 18U
+
+enum exit_action exit_external_interrupt(struct vcpu *v)
+{
+    (void)v;
+    irq_dispatch((uint8_t)vmread32(VMCS_EXIT_INTR_INFO)); /* acknowledged by the exit */
+    return EXIT_RESUME;
+}
+
+/* Whatever waited is looked at before the next entry; the window closes itself when nothing waits. */
+enum exit_action exit_window(struct vcpu *v)
+{
+    (void)v;
+    return EXIT_RESUME;
+}
+
+/* The exception takes the place of the event whose delivery raised it; an interrupt or NMI among these must not be lost. SDM vol 3, "Interrupt 8 -
+ * Double Fault Exception": with #DB and #AC, which are benign, events are handled one after the other. */
+static void put_back_interrupted(struct vmx_vcpu *v)
+{
+    if (!v->reinject_valid) {
+        return;
+    }
+    uint8_t vector = (uint8_t)v->reinject_info;
+    if (INTR_TYPE(v->reinject_info) == INTR_TYPE_NMI) {
+        v->nmi_pending = true;
+    } else if (INTR_TYPE(v->reinject_info) == INTR_TYPE_EXTERNAL && vector != v->callback_vector) {
+        vlapic_take_back(v, vector);
+    }
+    v->reinject_valid = false;
+}
+
+/* The exit left DR6 and DR7 as they were; delivery is to find them as the CPU would have set them. */
+static void debug_registers(uint64_t qualification)
+{
+    uint64_t dr6 = read_dr6();
+    write_dr6((dr6 & ~0xfUL) | (qualification & DECODE_DB_DR6));
+    if ((qualification & DECODE_DB_ACCESS) != 0) {
+        vmwriten(VMCS_GUEST_DR7, vmreadn(VMCS_GUEST_DR7) & ~DECODE_DB_ACCESS); /* DR7.GD has the same place */
+    }
+}
+
+static void reinject(struct vcpu *v, uint32_t info)
+{
+    bool interrupted = v->vmx.reinject_valid;
+    if ((info & INTR_UNBLOCK_NMI) != 0 && !interrupted) { /* IRET had lifted NMI blocking when it faulted */
+        vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, vmread32(VMCS_GUEST_INTERRUPTIBILITY) | BLOCK_NMI);
+    }
+    put_back_interrupted(&v->vmx);
+    uint32_t error = (info & INTR_ERROR_CODE) != 0 ? vmread32(VMCS_EXIT_INTR_ERROR) : 0;
+    uint32_t type = INTR_TYPE(info);
+    vmx_inject_exception(&v->vmx, (uint8_t)info, error);
+    if (type == INTR_TYPE_PRIV_EXCEPTION) { /* INT1: a trap of an instruction, whose length delivery needs */
+        v->vmx.reinject_info = INTR_VALID | type << 8 | (info & 0xff);
+        v->vmx.reinject_len = vmread32(VMCS_EXIT_INSTR_LEN);
+    }
+}
+
+enum exit_action exit_exception(struct vcpu *v)
+{
+    uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
+    uint8_t vector = (uint8_t)info;
+    if (INTR_TYPE(info) == INTR_TYPE_NMI) {
+        __asm__ volatile("int $2" : : : "memory"); /* the host's: its handler's IRET also ends NMI blocking */
+        return EXIT_RESUME;
+    }
+    if (vector == VECTOR_MC) {
+        __asm__ volatile("int $18" : : : "memory"); /* the machine's trouble, not the guest's */
+        return EXIT_RESUME;
+    }
+    if (vector != VECTOR_DB && vector != VECTOR_AC) {
+        return exit_kill(v, "an exception that nobody asked to see");
+    }
+    if (vector == VECTOR_DB) {
+        debug_registers(v->vmx.exit.qualification);
+    }
+    reinject(v, info);
+    return EXIT_RESUME;
+}
+
+enum exit_action exit_triple_fault(struct vcpu *v)
+{
+    vmx_dump(&v->vmx);
+    domain_shutdown(v->domain, CBL_SHUTDOWN_CRASH);
+    return EXIT_RESUME; /* a vCPU of a domain that is shut down is held: the run loop picks another */
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] RDMSR and WRMSR that exit: the local APIC, then what msr_policy says. */
+#include "kernel/core/string.h"
+#include "kernel/cpu/x86.h"
+#include "kernel/hypercall/copy.h"
+#include "vmx/exit/handlers.h"
+#include "vmx/msr_policy.h"
+#include "vmx/vlapic.h"
+#include "vmx/vmcs.h"
+
+#define APIC_BASE_MODES 0xc00UL /* global enable and x2APIC enable */
+#define DEBUGCTL_BTF 2UL
+
+static bool is_x2apic(uint32_t msr)
+{
+    return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST;
+}
+
+static bool read_by_handler(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    switch (msr) {
+    case MSR_APIC_BASE:
+        *value = v->vmx.vlapic.base_msr;
+        return true;
+    case MSR_ARCH_CAPABILITIES:
+        *value = vmx_caps.arch_caps;
+        return true;
+    case MSR_DEBUGCTL:
+        *value = vmread64(VMCS_GUEST_DEBUGCTL);
+        return true;
+    case MSR_MTRR_DEF_TYPE:
+        *value = v->vmx.mtrr_def_type;
+        return true;
+    case MSR_TSC_DEADLINE:
+        *value = vlapic_tsc_deadline_read(&v->vmx);
+        return true;
+    default:
+        return is_x2apic(msr) && vlapic_read(&v->vmx, msr - MSR_X2APIC_FIRST, rdtsc(), value);
+    }
+}
+
+enum exit_action exit_rdmsr(struct vcpu *v)
+{
+    uint32_t msr = (uint32_t)v->vmx.gprs.rcx;
+    struct msr_rule rule = msr_policy(msr, false, &vmx_caps);
+    uint64_t value = rule.value;
+    /* DIRECT cannot come here: its bit in the bitmap is clear. */
+    if (rule.access == MSR_GP || (rule.access != MSR_FIXED && !read_by_handler(v, msr, &value))) {
+        return EXIT_INJECT_GP;
+    }
+    v->vmx.gprs.rax = (uint32_t)value;
+    v->vmx.gprs.rdx = value >> 32;
+    return EXIT_ADVANCE;
+}
+
+static enum exit_action write_apic_base(struct vcpu *v, uint64_t value)
+{
+    if (value == v->vmx.vlapic.base_msr) {
+        return EXIT_ADVANCE;
+    }
+    if ((value & APIC_BASE_MODES) != APIC_BASE_MODES) {
+        return exit_kill(v, "it left x2APIC mode, the only one that Corbel offers");
+    }
+    return EXIT_INJECT_GP; /* the base and the boot-processor flag are fixed */
+}
+
+/* Types 0, 1, 4, 5, 6 and the enable bit; there are no ranges, and the value has no effect: memory types are the EPT's. */
+static enum exit_action write_mtrr_def_type(struct vcpu *v, uint64_t value)
+{
+    uint64_t type = value & 0xff;
+    if ((value & ~0xcffUL) != 0 || type == 2 || type == 3 || type > 6) {
+        return EXIT_INJECT_GP;
+    }
+    v->vmx.mtrr_def_type = value;
+    return EXIT_ADVANCE;
+}
+
+static enum exit_action write_by_handler(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    switch (msr) {
+    case MSR_APIC_BASE:
+        return write_apic_base(v, value);
+    case MSR_DEBUGCTL:
+        if ((value & ~DEBUGCTL_BTF) != 0) {
+            return EXIT_INJECT_GP;
+        }
+        vmwrite64(VMCS_GUEST_DEBUGCTL, value);
+        return EXIT_ADVANCE;
+    case MSR_MTRR_DEF_TYPE:
+        return write_mtrr_def_type(v, value);
+    case MSR_TSC_DEADLINE:
+        vlapic_tsc_deadline_write(&v->vmx, value);
+        exit_apic_timer(v);
+        return EXIT_ADVANCE;
+    case MSR_HYPERCALL_PAGE:
+        return exit_hypercall_page(v, value);
+    default:
+        return is_x2apic(msr) ? exit_apic_write(v, msr - MSR_X2APIC_FIRST, value) : EXIT_INJECT_GP;
+    }
+}
+
+enum exit_action exit_wrmsr(struct vcpu *v)
+{
+    uint32_t msr = (uint32_t)v->vmx.gprs.rcx;
+    uint64_t value = v->vmx.gprs.rdx << 32 | (uint32_t)v->vmx.gprs.rax;
+    if (is_x2apic(msr)) { /* the frequent ones: APIC registers without the walk through the table */
+        return exit_apic_write(v, msr - MSR_X2APIC_FIRST, value);
+    }
+    switch (msr_policy(msr, true, &vmx_caps).access) {
+    case MSR_FIXED:
+        return EXIT_ADVANCE;
+    case MSR_HANDLER:
+        return write_by_handler(v, msr, value);
+    case MSR_GP:
+    case MSR_DIRECT:
+        return EXIT_INJECT_GP;
+    }
+    return EXIT_INJECT_GP;
+}
+
+/* 128 stubs of 32 bytes: mov eax, nr; vmcall; ret. The low bits of VALUE are the page's index; there is one page. */
+enum exit_action exit_hypercall_page(struct vcpu *v, uint64_t value)
+{
+    const uint8_t pattern[] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
+    uint8_t stub[32] = {0};
+    enum status status = (value & (PAGE_SIZE - 1)) == 0 ? STATUS_OK : STATUS_INVALID;
+    memcpy(stub, pattern, sizeof(pattern));
+    struct domain_locked l = domain_lock(v->domain);
+    for (uint8_t nr = 0; nr < PAGE_SIZE / sizeof(stub) && status == STATUS_OK; nr++) {
+        stub[1] = nr;
+        status = copy_to_gpa(l, gpa(value + nr * sizeof(stub)), stub, sizeof(stub));
+    }
+    domain_unlock(l);
+    return status == STATUS_OK ? EXIT_ADVANCE : EXIT_INJECT_GP;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] The gate for hypercalls: kernel mode (by SS.DPL; CS may be conforming) and 64-bit code only. */
+#include "kernel/cpu/x86.h"
+#include "kernel/hypercall/dispatch.h"
+#include "vmx/exit/handlers.h"
+#include "vmx/vmcs.h"
+
+#define XEN_EPERM 1L
+#define XEN_ENOSYS 38L
+
+static enum exit_action refuse(struct vcpu *v, long error)
+{
+    v->vmx.gprs.rax = (uint64_t)-error;
+    return EXIT_ADVANCE;
+}
+
+enum exit_action exit_vmcall(struct vcpu *v)
+{
+    if (SEG_DPL(vmread32(VMCS_GUEST_SS_AR)) != 0) {
+        return refuse(v, XEN_EPERM);
+    }
+    if ((vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) == 0 || (vmread64(VMCS_GUEST_EFER) & EFER_LMA) == 0) {
+        return refuse(v, XEN_ENOSYS);
+    }
+    switch (hypercall_dispatch(v)) {
+    case HC_DONE:
+        return EXIT_ADVANCE;
+    case HC_BLOCK:
+        return EXIT_ADVANCE_BLOCK;
+    case HC_STOP:
+        return EXIT_ADVANCE_STOP;
+    }
+    return EXIT_ADVANCE;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Which I/O ports a guest reaches, and what the others answer. Pure. DomUs reach none; a privileged domain all but those kept here. */
+#ifndef VMX_IO_POLICY_H
+#define VMX_IO_POLICY_H
+
+#include "kernel/core/types.h"
+
+struct io_range { uint16_t first, last; };
+
+/* Number I of the ranges that root keeps from a privileged domain, besides its console; false: there is none. */
+bool io_policy_kept(unsigned i, struct io_range *out);
+/* Does an access to PORT go to the device without an exit? OWNED: root keeps the port for its console. */
+bool io_policy_direct(bool privileged, uint16_t port, bool owned);
+/* What a read of SIZE bytes at PORT gives when nobody is there. */
+uint32_t io_policy_read(uint16_t port, unsigned size);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Which MSRs a guest has: one table, allow-list. Pure: the bitmaps are computed from it and checked against it. */
+#ifndef VMX_MSR_POLICY_H
+#define VMX_MSR_POLICY_H
+
+#include "vmx/caps.h"
+
+enum msr_access {
+    MSR_GP,      /* #GP(0) */
+    MSR_DIRECT,  /* no exit: the VMCS, switch.c or the APIC page holds the guest's value */
+    MSR_FIXED,   /* read: the row's constant; write: dropped */
+    MSR_HANDLER  /* vmx/exit/msr.c */
+};
+
+struct msr_rule {
+    enum msr_access access;
+    uint64_t value; /* of MSR_FIXED reads */
+};
+
+#define MSR_X2APIC_FIRST 0x800U
+#define MSR_X2APIC_LAST 0x83fU
+#define MSR_HYPERCALL_PAGE 0x40000000U
+#define MSR_MICROCODE_REV 0x8bU
+
+/* Number I of the MSRs that have a row; false: there is none. All others are MSR_GP. */
+bool msr_policy_listed(unsigned i, uint32_t *msr);
+struct msr_rule msr_policy(uint32_t msr, bool write, const struct vmx_caps *caps);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [ROOT] Access to the current VMCS. Each width has its own enum type, so that a read or write with the wrong width does not compile
+ * (-Wenum-conversion). Control bit names: SDM vol 3, "VM-Execution Control Fields" and following. */
+#ifndef VMX_VMCS_H
+#define VMX_VMCS_H
+
+#include "kernel/core/types.h"
+
+#define FIELD16(name, enc) VMCS_##name = (enc),
+#define FIELD32(name, enc)
+#define FIELD64(name, enc)
+#define FIELDN(name, enc)
+enum vmcs16 {
+#include "vmx/vmcs_fields.def"
+};
+#undef FIELD16
+#undef FIELD32
+#define FIELD16(name, enc)
+#define FIELD32(name, enc) VMCS_##name = (enc),
+enum vmcs32 {
+#include "vmx/vmcs_fields.def"
+};
+#undef FIELD32
+#undef FIELD64
+#define FIELD32(name, enc)
+#define FIELD64(name, enc) VMCS_##name = (enc),
+enum vmcs64 {
+#include "vmx/vmcs_fields.def"
+};
+#undef FIELD64
+#undef FIELDN
+#define FIELD64(name, enc)
+#define FIELDN(name, enc) VMCS_##name = (enc),
+enum vmcsn {
+#include "vmx/vmcs_fields.def"
+};
+#undef FIELD16
+#undef FIELD32
+#undef FIELD64
+#undef FIELDN
+
+#define PIN_EXTERNAL_INTERRUPT (1U << 0)
+#define PIN_NMI (1U << 3)
+#define PIN_VIRTUAL_NMI (1U << 5)
+#define PROC_INTERRUPT_WINDOW (1U << 2)
+#define PROC_TSC_OFFSET (1U << 3)
+#define PROC_HLT (1U << 7)
+#define PROC_MWAIT (1U << 10)
+#define PROC_RDPMC (1U << 11)
+#define PROC_CR3_LOAD (1U << 15)
+#define PROC_CR3_STORE (1U << 16)
+#define PROC_TPR_SHADOW (1U << 21)
+#define PROC_NMI_WINDOW (1U << 22)
+#define PROC_IO_BITMAPS (1U << 25)
+#define PROC_MSR_BITMAPS (1U << 28)
+#define PROC_MONITOR (1U << 29)
+#define PROC_SECONDARY (1U << 31)
+#define PROC2_EPT (1U << 1)
+#define PROC2_RDTSCP (1U << 3)
+#define PROC2_X2APIC (1U << 4)
+#define PROC2_VPID (1U << 5)
+#define PROC2_WBINVD (1U << 6)
+#define PROC2_UNRESTRICTED (1U << 7)
+#define PROC2_APIC_REGISTERS (1U << 8)
+#define PROC2_VIRTUAL_INTERRUPTS (1U << 9)
+#define PROC2_INVPCID (1U << 12)
+#define EXIT_HOST_64 (1U << 9)
+#define EXIT_ACK_INTERRUPT (1U << 15)
+#define EXIT_SAVE_PAT (1U << 18)
+#define EXIT_LOAD_PAT (1U << 19)
+#define EXIT_SAVE_EFER (1U << 20)
+#define EXIT_LOAD_EFER (1U << 21)
+#define ENTRY_LOAD_DEBUG (1U << 2)
+#define ENTRY_IA32E (1U << 9)
+#define ENTRY_LOAD_PAT (1U << 14)
+#define ENTRY_LOAD_EFER (1U << 15)
+#define EXIT_SAVE_DEBUG (1U << 2)
+
+/* Interruption information, SDM vol 3, "Format of the VM-Entry Interruption-Information Field". */
+#define INTR_VALID (1U << 31)
+#define INTR_UNBLOCK_NMI (1U << 12) /* exit only: NMI unblocking due to IRET */
+#define INTR_ERROR_CODE (1U << 11)
+#define INTR_TYPE(info) ((info) >> 8 & 7U)
+#define INTR_TYPE_EXTERNAL 0U
+#define INTR_TYPE_NMI 2U
+#define INTR_TYPE_EXCEPTION 3U
+#define INTR_TYPE_SOFT_INTERRUPT 4U
+#define INTR_TYPE_PRIV_EXCEPTION 5U
+#define INTR_TYPE_SOFT_EXCEPTION 6U
+
+/* Interruptibility state, SDM vol 3, "Guest Non-Register State". */
+#define BLOCK_STI 1U
+#define BLOCK_MOV_SS 2U
+#define BLOCK_NMI 8U
+
+#define PENDING_DEBUG_BS (1UL << 14)
+
+#define SEG_UNUSABLE (1U << 16)
+#define SEG_LONG (1U << 13)
+#define SEG_DPL(ar) ((ar) >> 5 & 3U)
+
+#ifdef CORBEL_HOST_TEST
+uint64_t vmcs_fake_read(uint32_t field);
+void vmcs_fake_write(uint32_t field, uint64_t value);
+static inline uint64_t vmcs_raw_read(uint32_t field) { return vmcs_fake_read(field); }
+static inline void vmcs_raw_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
+#else
+/* Our own bug: a field that this CPU lacks, or no current VMCS. Panics. */
+void vmcs_access_failed(uint32_t field) __attribute__((noreturn));
+
+static inline uint64_t vmcs_raw_read(uint32_t field)
+{
+    uint64_t value;
+    __asm__ goto("vmread %1, %0\n\tjbe %l[fail]" : "=r"(value) : "r"((uint64_t)field) : "cc" : fail);
+    return value;
+fail:
+    vmcs_access_failed(field);
+}
+
+static inline void vmcs_raw_write(uint32_t field, uint64_t value)
+{
+    __asm__ goto("vmwrite %0, %1\n\tjbe %l[fail]" : : "r"(value), "r"((uint64_t)field) : "cc", "memory" : fail);
+    return;
+fail:
+    vmcs_access_failed(field);
+}
+#endif
+
+static inline uint16_t vmread16(enum vmcs16 f) { return (uint16_t)vmcs_raw_read(f); }
+static inline uint32_t vmread32(enum vmcs32 f) { return (uint32_t)vmcs_raw_read(f); }
+static inline uint64_t vmread64(enum vmcs64 f) { return vmcs_raw_read(f); }
+static inline uint64_t vmreadn(enum vmcsn f) { return vmcs_raw_read(f); }
+static inline void vmwrite16(enum vmcs16 f, uint16_t v) { vmcs_raw_write(f, v); }
+static inline void vmwrite32(enum vmcs32 f, uint32_t v) { vmcs_raw_write(f, v); }
+static inline void vmwrite64(enum vmcs64 f, uint64_t v) { vmcs_raw_write(f, v); }
+static inline void vmwriten(enum vmcsn f, uint64_t v) { vmcs_raw_write(f, v); }
+
+struct vmx_vcpu;
+/* Makes V's VMCS current on this CPU for as long as vmcs_return is not called, whatever vCPU is loaded. Not nested. */
+void vmcs_borrow(struct vmx_vcpu *v);
+void vmcs_return(struct vmx_vcpu *v);
+/* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
+void vmcs_make_current(const struct vmx_vcpu *v);
+void vmcs_clear(const struct vmx_vcpu *v);
+/* What the VM-instruction error number N means. SDM vol 3, "VM Instruction Error Numbers". */
+const char *vmcs_error_name(uint32_t n);
+
+#endif
