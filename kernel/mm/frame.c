@@ -22,10 +22,8 @@ static bool has_desc(uint64_t f) { return f < FRAME_LIMIT && chunk_used[f >> FRA
 
 static void fill(uint64_t first, uint64_t count, uint64_t desc) { memset64(&FRAME_TABLE[first], desc, count); }
 
-static bool type_mapped(enum frame_type type)
-{
-    return type == FRAME_ROOT || type == FRAME_EPT || type == FRAME_VMX || type == FRAME_SHARED;
-}
+/* Is memory of TYPE at root_va()? */
+static bool type_mapped(enum frame_type type) { return type != FRAME_GUEST && type != FRAME_PAGE_TABLE; }
 
 /* ---- boot ---- */
 
@@ -144,7 +142,7 @@ enum status frame_take(unsigned order, uint16_t owner, enum frame_type type, hfn
         return STATUS_INVALID;
     bool clean = false;
     spin_lock(&frame_lock);
-    uint64_t f = frame_lists_take(order, type_mapped(type) || type == FRAME_PAGE_TABLE, &clean);
+    uint64_t f = frame_lists_take(order, type != FRAME_GUEST, &clean);
     if (f != 0) {
         fill(f, 1UL << order, desc_used(owner, type, 1));
         stats.by_type[type] += 1UL << order;
@@ -176,7 +174,7 @@ void frame_free(hfn_t first, unsigned order)
     enum frame_type type = (enum frame_type)(desc & DESC_TYPE);
     if (type == FRAME_FREE || type == FRAME_UNUSABLE)
         panic("free of frame 0x%lx: descriptor 0x%lx", first.v, desc);
-    if (type != FRAME_GUEST && type != FRAME_PAGE_TABLE)
+    if (type_mapped(type))
         pagetable_unmap_root(first, order);
     spin_lock(&frame_lock);
     for (uint64_t i = 0; i < 1UL << order; i++) {

@@ -91,20 +91,13 @@ static void parse_madt(size_t len)
     }
 }
 
-static struct acpi_gas pm1_control(size_t len, size_t gas_at, size_t port_at)
-{
-    if (len >= gas_at + 12 && get64(table + gas_at + 4) != 0)
-        return gas(table + gas_at);
-    return (struct acpi_gas){.space = 1, .bits = 16, .addr = get32(table + port_at)};
-}
-
 static void parse_fadt(size_t len)
 {
     struct acpi_info *a = &acpi_info;
     if (len < 116)
         return;
-    a->pm1a_control = pm1_control(len, 172, 64);
-    a->pm1b_control = pm1_control(len, 184, 68);
+    a->pm1a_control = (uint16_t)get32(table + 64);
+    a->pm1b_control = (uint16_t)get32(table + 68);
     a->pm_timer_port = table[91] == 4 ? (uint16_t)get32(table + 76) : 0;
     if (len >= 129 && (get32(table + 112) >> 10 & 1) != 0) {
         a->reset = gas(table + 116);

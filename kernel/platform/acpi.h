@@ -28,7 +28,7 @@ struct acpi_info {
     } isa[ACPI_ISA_IRQS]; /* identity where the MADT says nothing */
     struct acpi_gas reset;
     uint8_t reset_value;
-    struct acpi_gas pm1a_control, pm1b_control;
+    uint16_t pm1a_control, pm1b_control; /* ports; 0: none */
     uint16_t pm_timer_port; /* 0: none */
     uint64_t hpet;          /* 0: none */
     struct acpi_gas spcr;   /* the serial console's registers */

@@ -54,12 +54,10 @@ void reset_machine(void)
         cpu_relax();
 }
 
-static void sleep_control(const struct acpi_gas *pm1, uint32_t slp_typ)
+static void sleep_control(uint16_t port, uint32_t slp_typ)
 {
-    if (pm1->addr == 0 || pm1->addr > 0xffff || pm1->space != 1)
-        return;
-    uint16_t value = in16((uint16_t)pm1->addr);
-    out16((uint16_t)pm1->addr, (uint16_t)((value & ~0x3c00U) | (slp_typ & 7) << 10 | SLP_EN));
+    if (port != 0)
+        out16(port, (uint16_t)((in16(port) & ~0x3c00U) | (slp_typ & 7) << 10 | SLP_EN));
 }
 
 void poweroff_machine(void)
@@ -67,8 +65,8 @@ void poweroff_machine(void)
     quiesce();
     uint32_t s5 = boot_info.acpi_s5;
     if ((s5 & S5_VALID) != 0 && acpi_info.present) {
-        sleep_control(&acpi_info.pm1a_control, s5 & 255);
-        sleep_control(&acpi_info.pm1b_control, s5 >> 8 & 255);
+        sleep_control(acpi_info.pm1a_control, s5 & 255);
+        sleep_control(acpi_info.pm1b_control, s5 >> 8 & 255);
         give_it_time();
     }
     for (const char *p = "Shutdown"; *p != '\0'; p++) /* Bochs */

@@ -136,7 +136,7 @@ static void test_all(void **state)
     assert_int_equal(acpi_info.isa[0].gsi, 2);
     assert_int_equal(acpi_info.isa[9].flags, 0xd);
     assert_int_equal(acpi_info.isa[4].gsi, 4);
-    assert_int_equal(acpi_info.pm1a_control.addr, 0x604);
+    assert_int_equal(acpi_info.pm1a_control, 0x604);
     assert_int_equal(acpi_info.pm_timer_port, 0x608);
     assert_true(acpi_info.reset.addr == 0xcf9 && acpi_info.reset.space == 1 && acpi_info.reset_value == 0xf);
     assert_int_equal(acpi_info.hpet, 0xfed00000);
