@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The frame allocator. Every frame of RAM has an 8-byte descriptor: owner, type, reference count
- * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 1 GiB, each in a
- * clean (scrubbed) and a dirty form. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type; reference counts are atomic. Root-owned frames are mapped for good at root_va() (see pagetable.h). */
+ * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 1 GiB, each in a clean (scrubbed) and a
+ * dirty form. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type; reference counts are
+ * atomic. Root-owned frames are mapped for good at root_va() (see pagetable.h). */
 #ifndef KERNEL_MM_FRAME_H
 #define KERNEL_MM_FRAME_H
 
