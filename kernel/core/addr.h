@@ -23,7 +23,6 @@ static inline hfn_t hfn(uint64_t v) { return (hfn_t){v}; }
 static inline gfn_t gfn(uint64_t v) { return (gfn_t){v}; }
 static inline hpa_t hpa_of_hfn(hfn_t f) { return hpa(f.v << PAGE_SHIFT); }
 static inline hfn_t hfn_of_hpa(hpa_t a) { return hfn(a.v >> PAGE_SHIFT); }
-static inline gpa_t gpa_of_gfn(gfn_t f) { return gpa(f.v << PAGE_SHIFT); }
 static inline gfn_t gfn_of_gpa(gpa_t a) { return gfn(a.v >> PAGE_SHIFT); }
 static inline hfn_t hfn_add(hfn_t f, uint64_t n) { return hfn(f.v + n); }
 static inline gfn_t gfn_add(gfn_t f, uint64_t n) { return gfn(f.v + n); }

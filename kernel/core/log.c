@@ -21,7 +21,6 @@ static uint64_t (*log_clock)(void);
 void log_set_level(enum log_level level) { log_max_level = level; }
 void log_set_sink(void (*sink)(const char *text, size_t len)) { log_sink = sink; }
 void log_set_clock(uint64_t (*now_ns)(void)) { log_clock = now_ns; }
-uint64_t log_now_ns(void) { return log_clock != NULL ? log_clock() : 0; }
 
 static void ring_append(const char *text, size_t len)
 {
@@ -37,7 +36,7 @@ static void ring_append(const char *text, size_t len)
 __attribute__((format(printf, 2, 0))) static void emit(const char *prefix, const char *fmt, va_list args)
 {
     char line[LOG_LINE_BYTES];
-    uint64_t us = log_now_ns() / 1000;
+    uint64_t us = log_clock != NULL ? log_clock() / 1000 : 0;
     size_t len = (size_t)snprintf(line, sizeof(line), "(CBL) [%lu.%06lu] %s", us / 1000000, us % 1000000, prefix);
     len += (size_t)vsnprintf(line + len, sizeof(line) - len, fmt, args);
     len = MIN(len, sizeof(line) - 2);

@@ -8,7 +8,7 @@
 
 enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
-/* Appends one line (newline added). FMT as printf: %s %c %d %i %u %x %X %p %%, flags 0 and -, width, l ll z. */
+/* Appends one line (newline added). FMT as printf: %s %c %d %i %u %x %p %%, flags 0 and -, width, l ll z. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* As log_line, in the name of guest DOMID, subject to that domain's token bucket. */
 void log_guest(uint16_t domid, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -18,8 +18,6 @@ void log_set_level(enum log_level level);
 void log_set_sink(void (*sink)(const char *text, size_t len));
 /* The time for stamps, nanoseconds; before it is set stamps read 0.000000. */
 void log_set_clock(uint64_t (*now_ns)(void));
-/* That time; 0 while there is no clock. */
-uint64_t log_now_ns(void);
 /* Copies ring bytes from absolute position *POS on; advances *POS; returns the count (0: nothing new).
  * A *POS that has been overwritten is moved to the oldest byte kept. */
 size_t log_read(uint64_t *pos, char *buf, size_t len);

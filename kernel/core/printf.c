@@ -11,10 +11,9 @@ struct out {
 };
 
 struct spec {
-    bool left, zero;
+    bool left, zero, is_long;
     unsigned width;
     unsigned precision; /* ~0U: none */
-    unsigned bits;      /* of the integer argument */
 };
 
 static void put(struct out *o, char c)
@@ -24,33 +23,29 @@ static void put(struct out *o, char c)
     o->len++;
 }
 
-/* TEXT right- or left-aligned; zeros go behind its first SIGN characters. */
-static void put_padded(struct out *o, const struct spec *s, const char *text, size_t len, size_t sign)
+static void put_text(struct out *o, const struct spec *s, const char *text, size_t len)
 {
     size_t pad = s->width > len ? s->width - len : 0;
-    size_t i = 0;
-    while (s->zero && i < sign)
-        put(o, text[i++]);
     for (; !s->left && pad > 0; pad--)
-        put(o, s->zero ? '0' : ' ');
-    while (i < len)
-        put(o, text[i++]);
+        put(o, ' ');
+    for (size_t i = 0; i < len; i++)
+        put(o, text[i]);
     for (; pad > 0; pad--)
         put(o, ' ');
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool upper, bool negative)
+static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool negative)
 {
-    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-    char text[24];
+    char text[32];
     size_t at = sizeof(text);
+    size_t zeros = s->zero && !s->left ? MIN(s->width, sizeof(text) - 1) - negative : 0; /* digits wanted at least */
     do {
-        text[--at] = digits[v % base];
+        text[--at] = "0123456789abcdef"[v % base];
         v /= base;
-    } while (v != 0);
+    } while (v != 0 || sizeof(text) - at < zeros);
     if (negative)
         text[--at] = '-';
-    put_padded(o, s, text + at, sizeof(text) - at, negative ? 1 : 0);
+    put_text(o, s, text + at, sizeof(text) - at);
 }
 
 static const char *parse_number(const char *p, unsigned *n)
@@ -62,12 +57,11 @@ static const char *parse_number(const char *p, unsigned *n)
 
 static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 {
-    *s = (struct spec){.precision = ~0U, .bits = 32};
+    *s = (struct spec){.precision = ~0U};
     for (; *p == '0' || *p == '-'; p++) {
         s->zero |= *p == '0';
         s->left |= *p == '-';
     }
-    s->zero &= !s->left;
     p = parse_number(p, &s->width);
     if (*p == '.' && p[1] == '*') {
         s->precision = (unsigned)va_arg(*args, int); /* a negative one means none, and is very large here */
@@ -75,37 +69,23 @@ static const char *parse_spec(const char *p, struct spec *s, va_list *args)
     } else if (*p == '.') {
         p = parse_number(p + 1, &s->precision);
     }
-    for (; *p == 'h'; p++)
-        s->bits /= 2;
     for (; *p == 'l' || *p == 'z'; p++)
-        s->bits = 64;
+        s->is_long = true;
     return p;
 }
 
-/* The next integer argument, cut to its width and, if SIGNED, extended again. */
-static uint64_t next_integer(const struct spec *s, va_list *args, bool is_signed)
-{
-    uint64_t v = s->bits == 64 ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
-    v <<= 64 - s->bits;
-    return is_signed ? (uint64_t)((int64_t)v >> (64 - s->bits)) : v >> (64 - s->bits);
-}
-
-static void put_text(struct out *o, struct spec *s, const char *text, size_t len)
-{
-    s->zero = false;
-    put_padded(o, s, text, len, 0);
-}
-
-static void put_conversion(struct out *o, char kind, struct spec *s, va_list *args)
+static void put_conversion(struct out *o, char kind, const struct spec *s, va_list *args)
 {
     if (kind == 'd' || kind == 'i') {
-        int64_t v = (int64_t)next_integer(s, args, true);
-        put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, false, v < 0);
-    } else if (kind == 'u' || kind == 'x' || kind == 'X') {
-        put_number(o, s, next_integer(s, args, false), kind == 'u' ? 10 : 16, kind == 'X', false);
+        int64_t v = s->is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
+        put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0);
+    } else if (kind == 'u' || kind == 'x') {
+        uint64_t v = s->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
+        put_number(o, s, v, kind == 'u' ? 10 : 16, false);
     } else if (kind == 'p') {
-        put_text(o, &(struct spec){0}, "0x", 2);
-        put_number(o, &(struct spec){0}, (uint64_t)va_arg(*args, void *), 16, false, false);
+        put(o, '0');
+        put(o, 'x');
+        put_number(o, s, (uint64_t)va_arg(*args, void *), 16, false);
     } else if (kind == 's') {
         const char *text = va_arg(*args, const char *);
         text = text != NULL ? text : "(null)";

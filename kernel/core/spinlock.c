@@ -15,10 +15,3 @@ void spin_unlock(struct spinlock *lock)
     /* Only the holder writes owner, so a plain read of it is enough. Release: pairs with the acquire in spin_lock. */
     __atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
 }
-
-bool spin_try_lock(struct spinlock *lock)
-{
-    uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
-    uint32_t expected = owner;
-    return __atomic_compare_exchange_n(&lock->next, &expected, owner + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}

@@ -10,6 +10,5 @@ struct spinlock { uint32_t next; uint32_t owner; };
 
 void spin_lock(struct spinlock *lock);   /* acquire pairs with spin_unlock's release */
 void spin_unlock(struct spinlock *lock);
-bool spin_try_lock(struct spinlock *lock);
 
 #endif

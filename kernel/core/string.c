@@ -66,18 +66,6 @@ size_t strnlen(const char *s, size_t max)
 
 size_t strlen(const char *s) { return strnlen(s, ~0UL); }
 
-int strncmp(const char *a, const char *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (a[i] != b[i] || a[i] == '\0')
-            return (uint8_t)a[i] - (uint8_t)b[i];
-        NO_IDIOM();
-    }
-    return 0;
-}
-
-int strcmp(const char *a, const char *b) { return strncmp(a, b, ~0UL); }
-
 void str_copy(char *dst, size_t size, const char *src)
 {
     size_t n = strnlen(src, size - 1);

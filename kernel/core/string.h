@@ -13,8 +13,6 @@ void memset64(void *dst, uint64_t value, size_t count);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
-int strcmp(const char *a, const char *b);
-int strncmp(const char *a, const char *b, size_t n);
 /* Copies at most SIZE - 1 bytes of SRC and always terminates; SIZE > 0. */
 void str_copy(char *dst, size_t size, const char *src);
 

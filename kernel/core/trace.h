@@ -10,12 +10,10 @@
 #define TRACE_MAX_CPUS 32U
 
 enum trace_kind {
-    TRACE_NONE = 0,
     TRACE_EXIT = 1,      /* a: exit reason, b: RIP or qualification */
     TRACE_HYPERCALL = 2, /* a: number, b: result or first argument */
     TRACE_SWITCH = 3,    /* a: domid << 32 | vcpu, b: before */
     TRACE_IRQ = 4,       /* a: vector */
-    TRACE_EVENT = 5,     /* a: domid, b: port */
     TRACE_DOMAIN = 6,    /* a: domid, b: new state */
     TRACE_KILL = 7,      /* a: domid */
     TRACE_MARK = 8,      /* for debugging */
@@ -54,10 +52,7 @@ static inline void trace(enum trace_kind kind, uint64_t a, uint64_t b)
     if (ring == NULL)
         return;
     struct trace_record *r = &ring->records[ring->next++ % TRACE_RECORDS];
-    r->tsc = __builtin_ia32_rdtsc();
-    r->kind_cpu = (uint64_t)kind | (uint64_t)cpu << 32;
-    r->a = a;
-    r->b = b;
+    *r = (struct trace_record){__builtin_ia32_rdtsc(), (uint64_t)kind | (uint64_t)cpu << 32, a, b};
 }
 
 /* Copies up to MAX records of CPU from absolute record *POS on (moved to the oldest kept); advances *POS; returns how many. */

@@ -8,23 +8,19 @@
 struct cpu_features {
     char vendor[13];
     char brand[49];
-    uint32_t family, model, stepping;
-    uint32_t max_leaf, max_ext_leaf;
+    uint32_t family, model;
     uint32_t phys_bits; /* MAXPHYADDR */
-    uint32_t crystal_hz; /* CPUID 0x15 ECX, 0: not said */
     uint64_t tsc_hz_cpuid; /* by CPUID 0x15; 0: not said. Not to be believed without a check (clock.c) */
-    bool vmx, xsave, xsaves, page_1g, x2apic, tsc_deadline, invariant_tsc, rdtscp, invpcid;
+    bool vmx, xsave, x2apic, tsc_deadline, invariant_tsc, rdtscp;
     bool smep, smap, umip, fsgsbase, pcid;
-    bool arch_capabilities, md_clear, flush_cmd, ibpb_ibrs, stibp, ssbd;
+    bool md_clear, flush_cmd, ibpb_ibrs, stibp, ssbd;
     uint64_t arch_cap_msr; /* 0 when the MSR is absent */
     uint64_t xcr0_supported; /* 0 without XSAVE */
 };
 
 extern struct cpu_features cpu_features;
 
-/* Fills cpu_features and sets this CPU's CR4. */
+/* Fills cpu_features and sets the boot CPU's CR4 as root mode wants it, without VMXE. */
 void features_init(void);
-/* CR4 as root mode wants it, without VMXE; on each CPU. */
-void features_set_cr4(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include "kernel/cpu/gdt.h"
 
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/x86.h"
 
 #define IST_STACK_BYTES 4096U
 #define IST_STACKS 3U
@@ -18,16 +19,13 @@ struct __attribute__((packed)) tss { /* SDM vol 3, "Task Management in 64-bit Mo
 };
 _Static_assert(sizeof(struct tss) == 104, "hardware layout");
 
-struct __attribute__((packed)) table_register {
-    uint16_t limit;
-    uint64_t base;
-};
-
 static struct {
     uint64_t gdt[6];
     struct tss tss;
 } segments[MAX_CPUS];
 static uint8_t boot_ist[IST_STACKS][IST_STACK_BYTES] __attribute__((aligned(16)));
+
+void gdt_load_segments(const struct table_register *gdtr); /* gdt.asm */
 
 static void tss_descriptor(uint64_t *entry, const struct tss *tss)
 {
@@ -48,24 +46,7 @@ void gdt_load(uint32_t cpu)
     tss_descriptor(&gdt[GDT_TSS / 8], tss);
 
     struct table_register gdtr = {sizeof(segments[cpu].gdt) - 1, (uint64_t)gdt};
-    __asm__ volatile("lgdt %0\n\t"
-                     "pushq %1\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "pushq %%rax\n\t"
-                     "lretq\n"
-                     "1:\tmovl %2, %%eax\n\t"
-                     "movl %%eax, %%ds\n\t"
-                     "movl %%eax, %%es\n\t"
-                     "movl %%eax, %%ss\n\t"
-                     "xorl %%eax, %%eax\n\t"
-                     "movl %%eax, %%fs\n\t"
-                     "movl %%eax, %%gs\n\t"
-                     "lldt %%ax\n\t"
-                     "movl %3, %%eax\n\t"
-                     "ltr %%ax"
-                     :
-                     : "m"(gdtr), "i"(GDT_CODE), "i"(GDT_DATA), "i"(GDT_TSS)
-                     : "rax", "memory");
+    gdt_load_segments(&gdtr);
 }
 
 uint64_t gdt_base(uint32_t cpu) { return (uint64_t)segments[cpu].gdt; }

@@ -17,7 +17,6 @@ struct cpu {
     struct vcpu *current;      /* the vCPU whose state is loaded, or NULL */
     bool online;
     bool need_resched;         /* set by timers, wake-ups and IPIs; tested once per loop in run.c */
-    bool in_root_trap;         /* nesting guard of the exception printer */
     bool nmi_seen;             /* set by the NMI handler; traps_nmi_take() */
 };
 

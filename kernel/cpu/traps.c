@@ -4,6 +4,7 @@
 
 #include "kernel/cpu/gdt.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/x86.h"
 
 #define VECTOR_NMI 2U
 #define VECTOR_DOUBLE_FAULT 8U
@@ -29,43 +30,28 @@ void traps_handle(struct trap_frame *frame);
 
 static struct idt_gate idt[256] __attribute__((aligned(16)));
 static void (*irq_handler)(uint8_t vector);
-static void (*fatal_handler)(const struct trap_frame *frame);
-
-static void set_gate(unsigned vector, uint8_t ist)
-{
-    uint64_t offset = (uint64_t)traps_stubs + vector * STUB_BYTES;
-    idt[vector] = (struct idt_gate){
-        .offset_low = (uint16_t)offset,
-        .selector = GDT_CODE,
-        .ist = ist,
-        .type = 0x8e, /* present, DPL 0, interrupt gate */
-        .offset_mid = (uint16_t)(offset >> 16),
-        .offset_high = (uint32_t)(offset >> 32),
-    };
-}
-
-void traps_load(void)
-{
-    struct __attribute__((packed)) {
-        uint16_t limit;
-        uint64_t base;
-    } idtr = {sizeof(idt) - 1, (uint64_t)idt};
-    __asm__ volatile("lidt %0" : : "m"(idtr));
-}
 
 void traps_init(void)
 {
-    for (unsigned i = 0; i < 256; i++)
-        set_gate(i, 0);
-    set_gate(VECTOR_NMI, IST_NMI);
-    set_gate(VECTOR_DOUBLE_FAULT, IST_DOUBLE_FAULT);
-    set_gate(VECTOR_MACHINE_CHECK, IST_MACHINE_CHECK);
-    traps_load();
+    for (unsigned i = 0; i < ARRAY_SIZE(idt); i++) {
+        uint64_t offset = (uint64_t)traps_stubs + i * STUB_BYTES;
+        idt[i] = (struct idt_gate){
+            .offset_low = (uint16_t)offset,
+            .selector = GDT_CODE,
+            .type = 0x8e, /* present, DPL 0, interrupt gate */
+            .offset_mid = (uint16_t)(offset >> 16),
+            .offset_high = (uint32_t)(offset >> 32),
+        };
+    }
+    idt[VECTOR_NMI].ist = IST_NMI;
+    idt[VECTOR_DOUBLE_FAULT].ist = IST_DOUBLE_FAULT;
+    idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE_CHECK;
+    struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
+    __asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
 uint64_t traps_idt_base(void) { return (uint64_t)idt; }
 void traps_set_irq_handler(void (*fn)(uint8_t vector)) { irq_handler = fn; }
-void traps_set_fatal_handler(void (*fn)(const struct trap_frame *frame)) { fatal_handler = fn; }
 
 bool traps_nmi_take(void)
 {
@@ -97,10 +83,6 @@ void traps_handle(struct trap_frame *frame)
         this_cpu()->nmi_seen = true;
         return;
     }
-    if (fix_up(frame))
-        return;
-    while (fatal_handler == NULL || this_cpu()->in_root_trap) /* nothing can be said, or it faulted while saying it */
-        __asm__ volatile("cli\n\thlt");
-    this_cpu()->in_root_trap = true;
-    fatal_handler(frame);
+    if (!fix_up(frame))
+        traps_fatal(frame);
 }

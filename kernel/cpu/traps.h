@@ -13,14 +13,12 @@ struct trap_frame { /* as traps.asm pushes it */
 
 /* Builds and loads the IDT. Precondition: percpu_init. */
 void traps_init(void);
-/* Loads it on another CPU. */
-void traps_load(void);
 /* For the host-state area of a VMCS. */
 uint64_t traps_idt_base(void);
 /* Who takes vectors 0x20..0xff; set by platform/irq.c. */
 void traps_set_irq_handler(void (*fn)(uint8_t vector));
-/* Who ends the machine on a fault of root itself; set by panic's module. FRAME is the fault. */
-void traps_set_fatal_handler(void (*fn)(const struct trap_frame *frame));
+/* Ends the machine on a fault of root itself. Defined in kernel/platform/panic.c, as panic() is. */
+void traps_fatal(const struct trap_frame *frame) __attribute__((noreturn));
 /* Did an NMI arrive in root mode since the last call? */
 bool traps_nmi_take(void);
 

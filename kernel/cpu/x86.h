@@ -30,13 +30,11 @@
 #define CR4_UMIP (1UL << 11)
 #define CR4_LA57 (1UL << 12)
 #define CR4_VMXE (1UL << 13)
-#define CR4_SMXE (1UL << 14)
 #define CR4_FSGSBASE (1UL << 16)
 #define CR4_PCIDE (1UL << 17)
 #define CR4_OSXSAVE (1UL << 18)
 #define CR4_SMEP (1UL << 20)
 #define CR4_SMAP (1UL << 21)
-#define CR4_PKE (1UL << 22)
 #define EFER_SCE (1UL << 0)
 #define EFER_LME (1UL << 8)
 #define EFER_LMA (1UL << 10)
@@ -62,7 +60,6 @@
 #define MSR_PAT 0x277U
 #define MSR_MTRR_DEF_TYPE 0x2ffU
 #define MSR_TSC_DEADLINE 0x6e0U
-#define MSR_XSS 0xda0U
 #define MSR_EFER 0xc0000080U
 #define MSR_STAR 0xc0000081U
 #define MSR_LSTAR 0xc0000082U
@@ -72,6 +69,8 @@
 #define MSR_GS_BASE 0xc0000101U
 #define MSR_KERNEL_GS_BASE 0xc0000102U
 #define MSR_TSC_AUX 0xc0000103U
+
+struct __attribute__((packed)) table_register { uint16_t limit; uint64_t base; }; /* LGDT, LIDT */
 
 struct cpuid_regs { uint32_t eax, ebx, ecx, edx; };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The frame allocator. Every frame of RAM has an 8-byte descriptor: owner, type, reference count
- * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 2 MiB, each in a
- * clean (scrubbed) and a dirty form; 1 GiB is put together from 512 free 2 MiB blocks. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type;
- * reference counts are atomic. Root-owned frames are mapped for good at root_va() (see pagetable.h). */
+ * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 1 GiB, each in a clean (scrubbed) and a
+ * dirty form. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type; reference counts are
+ * atomic. Root-owned frames are mapped for good at root_va() (see pagetable.h). */
 #ifndef KERNEL_MM_FRAME_H
 #define KERNEL_MM_FRAME_H
 
@@ -46,9 +46,7 @@ enum status frame_init(const struct boot_info *boot);
  * with a reference count of 1. Types ROOT, EPT, VMX and SHARED are mapped at root_va(). STATUS_NO_MEMORY: none that large. */
 enum status frame_alloc(unsigned order, uint16_t owner, enum frame_type type, hfn_t *out);
 /* As frame_alloc, but never maps at root_va() (what frame_alloc and the page-table code are built on). */
-enum status frame_take(unsigned order, unsigned addr_bits, uint16_t owner, enum frame_type type, hfn_t *out);
-/* As frame_alloc, but prefers frames below 2^ADDR_BITS; for Dom0's DMA memory. */
-enum status frame_alloc_below(unsigned order, unsigned addr_bits, uint16_t owner, enum frame_type type, hfn_t *out);
+enum status frame_take(unsigned order, uint16_t owner, enum frame_type type, hfn_t *out);
 /* Returns 2^ORDER frames to the dirty lists and unmaps them from root. Panics when a count is above 1 (our bug):
  * callers drop references first (1: the owner's own, 0: after a frame_put that returned true).
  * The caller guarantees that no TLB can still reach them (flush epochs: ept/flush.h). */
@@ -63,15 +61,13 @@ bool frame_get(hfn_t f, uint16_t owner, enum frame_type type);
 /* Drops a reference; true when it was the last (count now 0 and the caller must release the frame). */
 bool frame_put(hfn_t f);
 uint32_t frame_refs(hfn_t f);
-/* Hands frames over (Dom0's modules given back, boot memory). Precondition: count 1. */
-void frame_set_owner(hfn_t first, uint64_t count, uint16_t owner, enum frame_type type);
 
 /* Scrubs at most BUDGET_PAGES pages of free dirty memory; false when nothing was left to do. Called by idle CPUs. */
 bool frame_scrub_step(unsigned budget_pages);
 struct frame_stats frame_stats(void);
 /* For audit: walks all descriptors, calling FN for each used one. */
 void frame_walk(void (*fn)(hfn_t f, uint16_t owner, enum frame_type type, uint32_t refs, void *ctx), void *ctx);
-/* For audit: checks free lists against descriptors; returns false and writes the reason. */
+/* For audit: checks free lists and counters against descriptors; returns false and writes the reason. */
 bool frame_check(char *why, size_t len);
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The buddy lists of free frames. Pure: knows descriptors and, for clustering, one question to the page tables. */
-#include "kernel/core/printf.h"
 #include "kernel/mm/frame_priv.h"
 #include "kernel/mm/pagetable.h"
 
-#define CLUSTER_SCAN 32U  /* blocks looked at per list for one near root's others */
-#define LIMIT_SCAN 4096U  /* ... for one below an address limit */
+#define CLUSTER_SCAN 32U /* blocks looked at per list for one near root's others */
 
 static uint32_t heads[2][FRAME_ORDERS]; /* [clean][order] */
 static uint64_t pages[2];
@@ -26,7 +24,7 @@ void frame_lists_push(uint64_t f, unsigned order, bool clean)
     pages[clean] += 1UL << order;
 }
 
-void frame_lists_remove(uint64_t f)
+static void lists_remove(uint64_t f)
 {
     uint64_t d = FRAME_TABLE[f];
     bool clean = (d & DESC_CLEAN) != 0;
@@ -44,32 +42,25 @@ void frame_lists_remove(uint64_t f)
 
 void frame_lists_free(uint64_t f, unsigned order, bool clean)
 {
-    while (order < FRAME_ORDER_2M) {
+    while (order < FRAME_ORDER_1G) {
         uint64_t buddy = f ^ (1UL << order);
         if ((FRAME_TABLE[buddy] & DESC_FREE_KEY) != desc_free_key(order, clean))
             break;
-        frame_lists_remove(buddy);
+        lists_remove(buddy);
         f &= ~(1UL << order);
         order++;
     }
     frame_lists_push(f, order, clean);
 }
 
-/* The first of at most MAX blocks in a list that fits; 0: none. */
-static uint64_t scan(unsigned list_order, bool clean, unsigned order, uint64_t limit, bool cluster, unsigned max)
-{
-    uint64_t f = heads[clean][list_order];
-    for (unsigned i = 0; i < max && f != 0; i++, f = desc_next(FRAME_TABLE[f]))
-        if (f + (1UL << order) <= limit && (!cluster || pagetable_root_unit_mapped(hfn(f))))
-            return f;
-    return 0;
-}
-
-static uint64_t scan_orders(unsigned from, unsigned to, unsigned order, uint64_t limit, bool cluster)
+/* The first block that fits in the lists of orders FROM to TO, clean ones first; 0: none. */
+static uint64_t scan(unsigned from, unsigned to, bool cluster)
 {
     for (int clean = 1; clean >= 0; clean--) {
-        for (unsigned o = from; o <= to; o++) {
-            uint64_t f = scan(o, clean != 0, order, limit, cluster, cluster ? CLUSTER_SCAN : LIMIT_SCAN);
+        for (unsigned order = from; order <= to; order++) {
+            uint64_t f = heads[clean][order];
+            for (unsigned i = 0; cluster && f != 0 && !pagetable_root_unit_mapped(hfn(f)); i++)
+                f = i < CLUSTER_SCAN ? desc_next(FRAME_TABLE[f]) : 0;
             if (f != 0)
                 return f;
         }
@@ -77,114 +68,78 @@ static uint64_t scan_orders(unsigned from, unsigned to, unsigned order, uint64_t
     return 0;
 }
 
-static uint64_t find(unsigned order, uint64_t limit, bool cluster)
+static uint64_t find(unsigned order, bool cluster)
 {
-    uint64_t f = 0;
-    if (cluster && order < FRAME_ORDER_2M) {
-        f = scan_orders(order, FRAME_ORDER_2M - 1, order, limit, true);
-        if (f == 0)
-            f = scan_orders(FRAME_ORDER_2M, FRAME_ORDER_2M, order, limit, false);
-    }
-    return f != 0 ? f : scan_orders(order, FRAME_ORDER_2M, order, limit, false);
+    uint64_t f = cluster && order < FRAME_ORDER_2M ? scan(order, FRAME_ORDER_2M - 1, true) : 0;
+    if (f == 0 && cluster)
+        f = scan(MAX(order, FRAME_ORDER_2M), FRAME_ORDER_1G, false);
+    return f != 0 ? f : scan(order, FRAME_ORDER_1G, false);
 }
 
-/* Merges free buddies of unlike cleanliness into dirty blocks: only when a large block is wanted and there is none. */
-static void merge_mixed(void)
+/* Merges free buddies of unlike cleanliness into dirty blocks: only when a block of ORDER is wanted and there is none. */
+static void merge_mixed(unsigned wanted)
 {
-    for (unsigned order = 0; order < FRAME_ORDER_2M; order++) {
+    for (unsigned order = 0; order < wanted; order++) {
         uint64_t next;
         for (uint64_t f = heads[false][order]; f != 0; f = next) {
             next = desc_next(FRAME_TABLE[f]);
             uint64_t buddy = f ^ (1UL << order);
             if ((FRAME_TABLE[buddy] & DESC_FREE_KEY) != desc_free_key(order, true))
                 continue;
-            frame_lists_remove(f);
-            frame_lists_remove(buddy);
+            lists_remove(f);
+            lists_remove(buddy);
             frame_lists_free(f & ~(1UL << order), order + 1, false);
         }
     }
 }
 
-uint64_t frame_lists_take(unsigned order, uint64_t limit, bool cluster, bool *clean)
+/* Takes the block at F off its list, cuts it to ORDER and gives the rest back. */
+static void take(uint64_t f, unsigned order)
 {
-    uint64_t f = find(order, limit, cluster);
+    uint64_t d = FRAME_TABLE[f];
+    lists_remove(f);
+    for (unsigned o = desc_order(d); o-- > order;)
+        frame_lists_push(f + (1UL << o), o, (d & DESC_CLEAN) != 0);
+}
+
+uint64_t frame_lists_take(unsigned order, bool cluster, bool *clean)
+{
+    uint64_t f = find(order, cluster);
     if (f == 0 && order > 0) {
-        merge_mixed();
-        f = find(order, limit, cluster);
+        merge_mixed(order);
+        f = find(order, cluster);
     }
     if (f == 0)
         return 0;
-    unsigned o = desc_order(FRAME_TABLE[f]);
     *clean = (FRAME_TABLE[f] & DESC_CLEAN) != 0;
-    frame_lists_remove(f);
-    while (o > order) {
-        o--;
-        frame_lists_push(f + (1UL << o), o, *clean);
-    }
+    take(f, order);
     return f;
 }
 
-static bool region_free(uint64_t first, bool *clean)
+uint64_t frame_lists_take_dirty(unsigned max_order, unsigned *order)
 {
-    *clean = true;
-    for (uint64_t f = first; f < first + (1UL << FRAME_ORDER_1G); f += 1UL << FRAME_ORDER_2M) {
-        uint64_t key = FRAME_TABLE[f] & DESC_FREE_KEY;
-        if ((key & ~DESC_CLEAN) != desc_free_key(FRAME_ORDER_2M, false))
-            return false;
-        *clean &= (key & DESC_CLEAN) != 0;
-    }
-    return true;
-}
-
-uint64_t frame_lists_take_1g(bool (*chunk_used)(uint64_t chunk), uint64_t limit, bool *clean)
-{
-    for (uint64_t chunk = 0; chunk < MIN(FRAME_CHUNKS, limit >> FRAME_CHUNK_SHIFT); chunk++) {
-        uint64_t first = chunk << FRAME_CHUNK_SHIFT;
-        if (!chunk_used(chunk) || !region_free(first, clean))
+    for (unsigned o = 0; o < FRAME_ORDERS; o++) {
+        uint64_t f = heads[false][o];
+        if (f == 0)
             continue;
-        for (uint64_t f = first; f < first + (1UL << FRAME_ORDER_1G); f += 1UL << FRAME_ORDER_2M)
-            frame_lists_remove(f);
-        return first;
+        *order = MIN(o, max_order);
+        take(f, *order);
+        return f;
     }
-    return 0;
-}
-
-uint64_t frame_lists_dirty(void)
-{
-    for (unsigned o = 0; o < FRAME_ORDERS; o++)
-        if (heads[false][o] != 0)
-            return heads[false][o];
     return 0;
 }
 
 uint64_t frame_lists_pages(bool clean) { return pages[clean]; }
 
-static bool check_list(unsigned order, bool clean, uint64_t *sum, char *why, size_t len)
+bool frame_lists_check(uint64_t f)
 {
-    uint64_t prev = 0;
-    for (uint64_t f = heads[clean][order]; f != 0; prev = f, f = desc_next(FRAME_TABLE[f])) {
-        uint64_t d = FRAME_TABLE[f];
-        if ((d & DESC_FREE_KEY) != desc_free_key(order, clean) || desc_prev(d) != prev || (f & ((1UL << order) - 1)) != 0 ||
-            *sum > pages[clean]) {
-            snprintf(why, len, "free list order %u: frame 0x%lx has descriptor 0x%lx", order, f, d);
-            return false;
-        }
-        *sum += 1UL << order;
-    }
-    return true;
-}
-
-bool frame_lists_check(char *why, size_t len)
-{
-    for (int clean = 0; clean < 2; clean++) {
-        uint64_t sum = 0;
-        for (unsigned o = 0; o < FRAME_ORDERS; o++)
-            if (!check_list(o, clean != 0, &sum, why, len))
-                return false;
-        if (sum != pages[clean]) {
-            snprintf(why, len, "free lists hold %lu frames, counter says %lu", sum, pages[clean]);
-            return false;
-        }
-    }
-    return true;
+    uint64_t d = FRAME_TABLE[f];
+    uint64_t next = desc_next(d);
+    uint64_t prev = desc_prev(d);
+    unsigned order = desc_order(d);
+    if (order >= FRAME_ORDERS || (f & ((1UL << order) - 1)) != 0)
+        return false;
+    if ((prev != 0 ? desc_next(FRAME_TABLE[prev]) : heads[(d & DESC_CLEAN) != 0][order]) != f)
+        return false;
+    return next == 0 || ((FRAME_TABLE[next] & DESC_FREE_KEY) == (d & DESC_FREE_KEY) && desc_prev(FRAME_TABLE[next]) == f);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Root's own map. map_lock guards all tables and the MMIO cursor; it comes before frame.c's lock. */
+ * [ROOT] Root's own map. map_lock guards all tables; it comes before frame.c's lock. */
 #include "kernel/mm/pagetable.h"
 
 #include "boot/boot_info.h"
@@ -49,7 +49,7 @@ static uint64_t new_table(void)
     if (early_used < EARLY_TABLES)
         return pagetable_image_pa(early_tables[early_used++]).v;
     hfn_t f;
-    if (frame_take(FRAME_ORDER_4K, 64, FRAME_OWNER_ROOT, FRAME_PAGE_TABLE, &f) != STATUS_OK)
+    if (frame_take(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_PAGE_TABLE, &f) != STATUS_OK)
         return 0;
     return hpa_of_hfn(f).v;
 }
@@ -75,12 +75,6 @@ static bool tables_present(uint64_t va, unsigned level)
         if ((*entry_at(l, va) & PTE_P) == 0)
             return false;
     return true;
-}
-
-static void must(enum status status, const char *what)
-{
-    if (status != STATUS_OK)
-        panic("page tables: %s: %s", what, status_name(status));
 }
 
 static uint64_t image_page_bits(uint64_t va)
@@ -118,34 +112,38 @@ void pagetable_init(void)
     split_image();
     for (unsigned i = 0; i < ENTRIES / 2; i++)
         boot_pml4[i] = 0; /* entry.asm's identity map */
-    must(make_tables(ROOT_WINDOW_BASE, 1), "windows");
+    ASSERT(make_tables(ROOT_WINDOW_BASE, 1) == STATUS_OK);
     /* The rest of the image's last 2 MiB unit becomes root's first free frames: give them their table at root_va() now. */
     uint64_t tail = pagetable_image_pa(image_end).v - 1;
-    must(make_tables(ROOT_MAP_BASE + tail, 1), "root map");
+    ASSERT(make_tables(ROOT_MAP_BASE + tail, 1) == STATUS_OK);
     write_cr3(pagetable_cr3());
 }
 
 void pagetable_map_frame_table(unsigned chunk, hpa_t a)
 {
     uint64_t va = ROOT_FRAME_TABLE + chunk * LARGE_PAGE_SIZE;
-    must(make_tables(va, 2), "frame table");
+    ASSERT(make_tables(va, 2) == STATUS_OK);
     *entry_at(2, va) = a.v | PTE_DATA | PTE_PS;
 }
 
 bool pagetable_root_unit_mapped(hfn_t f) { return tables_present(ROOT_MAP_BASE + hpa_of_hfn(f).v, 1); }
 
-enum status pagetable_map_root(hfn_t first, unsigned order)
+static enum status map_pages(uint64_t va, uint64_t pa, uint64_t pages, uint64_t bits)
 {
-    uint64_t a = hpa_of_hfn(first).v;
-    uint64_t size = PAGE_SIZE << order;
     enum status status = STATUS_OK;
     spin_lock(&map_lock);
-    for (uint64_t at = a; at < a + size && status == STATUS_OK; at += LARGE_PAGE_SIZE)
-        status = make_tables(ROOT_MAP_BASE + at, 1);
-    for (uint64_t at = a; at < a + size && status == STATUS_OK; at += PAGE_SIZE)
-        *entry_at(1, ROOT_MAP_BASE + at) = at | PTE_DATA;
+    for (uint64_t i = 0; i < pages && status == STATUS_OK; i++) {
+        status = make_tables(va + i * PAGE_SIZE, 1);
+        if (status == STATUS_OK)
+            *entry_at(1, va + i * PAGE_SIZE) = (pa + i * PAGE_SIZE) | bits;
+    }
     spin_unlock(&map_lock);
     return status;
+}
+
+enum status pagetable_map_root(hfn_t first, unsigned order)
+{
+    return map_pages(ROOT_MAP_BASE + hpa_of_hfn(first).v, hpa_of_hfn(first).v, 1UL << order, PTE_DATA);
 }
 
 void pagetable_unmap_root(hfn_t first, unsigned order)
@@ -154,15 +152,10 @@ void pagetable_unmap_root(hfn_t first, unsigned order)
     uint64_t end = a + (PAGE_SIZE << order);
     spin_lock(&map_lock);
     for (uint64_t va = a; va < end; va += PAGE_SIZE) {
-        if (!tables_present(va, 1)) {
-            va |= LARGE_PAGE_SIZE - PAGE_SIZE; /* on to the next 2 MiB */
-            continue;
+        if (tables_present(va, 1) && (*entry_at(1, va) & PTE_P) != 0) {
+            *entry_at(1, va) = 0;
+            invlpg((void *)va);
         }
-        volatile uint64_t *e = entry_at(1, va);
-        if ((*e & PTE_P) == 0)
-            continue;
-        *e = 0;
-        invlpg((void *)va);
     }
     spin_unlock(&map_lock);
 }
@@ -181,18 +174,10 @@ enum status pagetable_map_mmio(hpa_t a, size_t size, void **out)
     uint64_t pages = (a.v - first + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
     if (size == 0 || (a.v + size - 1) >> 52 != 0 || a.v + size < a.v)
         return STATUS_INVALID;
-    spin_lock(&map_lock);
-    enum status status = STATUS_OK;
-    uint64_t va = mmio_next;
-    for (uint64_t i = 0; i < pages && status == STATUS_OK; i++) {
-        status = make_tables(va + i * PAGE_SIZE, 1);
-        if (status == STATUS_OK)
-            *entry_at(1, va + i * PAGE_SIZE) = (first + i * PAGE_SIZE) | PTE_DATA | PTE_PCD | PTE_PWT;
-    }
-    mmio_next += pages * PAGE_SIZE; /* also after a failure: what was mapped stays, unused */
-    spin_unlock(&map_lock);
+    /* The cursor moves on also after a failure: what was mapped stays, unused. */
+    uint64_t va = __atomic_fetch_add(&mmio_next, pages * PAGE_SIZE, __ATOMIC_RELAXED);
     *out = (void *)(va + (a.v - first));
-    return status;
+    return map_pages(va, first, pages, PTE_DATA | PTE_PCD | PTE_PWT);
 }
 
 static uint64_t read_entry(unsigned level, uint64_t va) { return *entry_at(level, va); }

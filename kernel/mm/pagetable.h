@@ -21,7 +21,7 @@ static inline hpa_t root_pa(const void *va) { return hpa((uint64_t)va - ROOT_MAP
 void pagetable_init(void);
 /* Maps 2 MiB of physical memory at A as piece CHUNK of the frame table (2 MiB of table: 1 GiB of memory). Boot only, no frame allocator needed. */
 void pagetable_map_frame_table(unsigned chunk, hpa_t a);
-/* Makes 2^ORDER frames visible at root_va(), RW NX. STATUS_NO_MEMORY: no frame for a table; nothing is mapped then. */
+/* Makes 2^ORDER frames visible at root_va(), RW NX. STATUS_NO_MEMORY: no frame for a table; some may be mapped then: unmap them. */
 enum status pagetable_map_root(hfn_t first, unsigned order);
 /* Takes them out again; frames that are not there are skipped. This CPU's TLB is flushed for them. */
 void pagetable_unmap_root(hfn_t first, unsigned order);

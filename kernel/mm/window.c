@@ -16,33 +16,23 @@ struct windows {
 };
 static struct windows windows[MAX_CPUS];
 
-/* The slot that holds KEY, else the one unused for longest: 16 other opens pass before a pointer goes bad. */
-static unsigned find_slot(const struct windows *w, uint64_t key, bool *hit)
-{
-    unsigned oldest = 0;
-    for (unsigned i = 0; i < WINDOW_SLOTS; i++) {
-        if (w->frame[i] == key) {
-            *hit = true;
-            return i;
-        }
-        if (w->used[i] < w->used[oldest])
-            oldest = i;
-    }
-    *hit = false;
-    return oldest;
-}
-
+/* A frame that has no slot gets the one unused for longest: 16 other opens pass before a pointer goes bad. */
 void *window_open(hfn_t f)
 {
     uint32_t cpu = cpu_id();
     struct windows *w = &windows[cpu];
-    bool hit;
-    unsigned slot = find_slot(w, f.v + 1, &hit);
+    unsigned slot = 0;
+    for (unsigned i = 0; i < WINDOW_SLOTS; i++) {
+        if (w->frame[i] == f.v + 1) {
+            w->used[i] = ++w->uses;
+            return w->va[i];
+        }
+        if (w->used[i] < w->used[slot])
+            slot = i;
+    }
     w->used[slot] = ++w->uses;
-    if (hit)
-        return w->va[slot];
-    w->va[slot] = pagetable_set_window(cpu, slot, f);
     w->frame[slot] = f.v + 1;
+    w->va[slot] = pagetable_set_window(cpu, slot, f);
     return w->va[slot];
 }
 

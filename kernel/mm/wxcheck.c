@@ -27,12 +27,9 @@ static unsigned descend(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t
 
 bool wxcheck_walk(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t *bad_va)
 {
-    uint64_t va = 0;
-    while (va >> VA_BITS == 0) {
-        unsigned level = 4;
+    for (uint64_t va = 0; va >> VA_BITS == 0;) {
         bool wx = false;
-        if (va >> 39 != PAGETABLE_RECURSIVE_SLOT)
-            level = descend(entry, va, &wx);
+        unsigned level = va >> 39 != PAGETABLE_RECURSIVE_SLOT ? descend(entry, va, &wx) : 4;
         if (wx) {
             *bad_va = canonical(va);
             return false;

@@ -9,6 +9,7 @@
 #define TABLE_MAX 16384U /* larger tables are not read (a MADT of 1,000 CPUs fits) */
 #define ROOT_ENTRIES_MAX 256U
 #define HEADER_BYTES 36U
+#define ADDRESS_LIMIT (1UL << 46)
 
 struct acpi_info acpi_info;
 static uint8_t table[TABLE_MAX];
@@ -20,7 +21,6 @@ static uint64_t get(const uint8_t *p, unsigned bytes)
     memcpy(&v, p, bytes);
     return v;
 }
-static uint16_t get16(const uint8_t *p) { return (uint16_t)get(p, 2); }
 static uint32_t get32(const uint8_t *p) { return (uint32_t)get(p, 4); }
 static uint64_t get64(const uint8_t *p) { return get(p, 8); }
 
@@ -45,12 +45,10 @@ static bool checksum_ok(const uint8_t *p, size_t len)
     return sum == 0;
 }
 
-static bool address_ok(uint64_t pa) { return pa != 0 && pa < 1UL << 46; }
-
 /* Copies the table at PA into `table`; returns its length, 0 when it is not valid. */
 static size_t load_table(uint64_t pa)
 {
-    if (!address_ok(pa))
+    if (pa == 0 || pa >= ADDRESS_LIMIT)
         return 0;
     copy_physical(table, pa, HEADER_BYTES);
     size_t len = get32(table + 4);
@@ -78,14 +76,12 @@ static void parse_madt_entry(const uint8_t *e, size_t len)
         a->ioapics[a->nr_ioapics++].gsi_base = get32(e + 8);
     } else if (e[0] == 2 && len >= 10 && e[2] == 0 && e[3] < ACPI_ISA_IRQS) { /* interrupt source override */
         a->isa[e[3]].gsi = get32(e + 4);
-        a->isa[e[3]].flags = get16(e + 8);
+        a->isa[e[3]].flags = (uint16_t)get(e + 8, 2);
     }
 }
 
 static void parse_madt(size_t len)
 {
-    acpi_info.madt = true;
-    acpi_info.has_8259 = len >= 44 && (get32(table + 40) & 1) != 0;
     for (size_t at = 44; at + 2 <= len;) {
         size_t n = table[at + 1];
         if (n < 2 || at + n > len)
@@ -95,49 +91,27 @@ static void parse_madt(size_t len)
     }
 }
 
-static struct acpi_gas pm1_control(size_t len, size_t gas_at, size_t port_at)
-{
-    if (len >= gas_at + 12 && get64(table + gas_at + 4) != 0)
-        return gas(table + gas_at);
-    return (struct acpi_gas){.space = 1, .bits = 16, .addr = get32(table + port_at)};
-}
-
 static void parse_fadt(size_t len)
 {
     struct acpi_info *a = &acpi_info;
     if (len < 116)
         return;
-    uint32_t flags = get32(table + 112);
-    a->pm1a_control = pm1_control(len, 172, 64);
-    a->pm1b_control = pm1_control(len, 184, 68);
-    uint32_t port = get32(table + 76);
-    a->pm_timer_port = table[91] == 4 && port <= 0xffff ? (uint16_t)port : 0;
-    a->pm_timer_32bit = (flags >> 8 & 1) != 0;
-    if (len >= 129 && (flags >> 10 & 1) != 0) {
+    a->pm1a_control = (uint16_t)get32(table + 64);
+    a->pm1b_control = (uint16_t)get32(table + 68);
+    a->pm_timer_port = table[91] == 4 ? (uint16_t)get32(table + 76) : 0;
+    if (len >= 129 && (get32(table + 112) >> 10 & 1) != 0) {
         a->reset = gas(table + 116);
         a->reset_value = table[128];
-    }
-}
-
-static void parse_mcfg(size_t len)
-{
-    for (size_t at = 44; at + 16 <= len; at += 16) {
-        if (get16(table + at + 8) != 0)
-            continue;
-        acpi_info.mcfg = get64(table + at);
-        acpi_info.mcfg_first_bus = table[at + 10];
-        acpi_info.mcfg_last_bus = table[at + 11];
-        return;
     }
 }
 
 static void parse_dmar(size_t len)
 {
     for (size_t at = 48; at + 4 <= len;) {
-        size_t n = get16(table + at + 2);
+        size_t n = get(table + at + 2, 2);
         if (n < 4 || at + n > len)
             break;
-        if (get16(table + at) == 0 && n >= 16 && acpi_info.nr_dmar_units < ACPI_MAX_DMAR_UNITS)
+        if (get(table + at, 2) == 0 && n >= 16 && acpi_info.nr_dmar_units < ACPI_MAX_DMAR_UNITS)
             acpi_info.dmar_units[acpi_info.nr_dmar_units++] = get64(table + at + 8);
         at += n;
     }
@@ -152,8 +126,6 @@ static void parse_table(uint64_t pa)
         parse_madt(len);
     else if (memcmp(table, "FACP", 4) == 0)
         parse_fadt(len);
-    else if (memcmp(table, "MCFG", 4) == 0)
-        parse_mcfg(len);
     else if (memcmp(table, "DMAR", 4) == 0)
         parse_dmar(len);
     else if (memcmp(table, "HPET", 4) == 0 && len >= 56 && table[40] == 0)
@@ -166,7 +138,7 @@ static void parse_table(uint64_t pa)
 static uint64_t root_table(uint64_t rsdp, unsigned *width)
 {
     uint8_t p[36];
-    if (!address_ok(rsdp))
+    if (rsdp == 0 || rsdp >= ADDRESS_LIMIT)
         return 0;
     copy_physical(p, rsdp, sizeof(p));
     if (memcmp(p, "RSD PTR ", 8) != 0 || !checksum_ok(p, 20))
@@ -194,6 +166,6 @@ void acpi_init(uint64_t rsdp)
         entries[i] = get(table + HEADER_BYTES + i * width, width);
     for (size_t i = 0; i < count; i++)
         parse_table(entries[i]);
-    log_debug("acpi: %zu tables, %u I/O APICs, %u IOMMUs, hpet 0x%lx, pm timer 0x%x, mcfg 0x%lx", count, acpi_info.nr_ioapics,
-              acpi_info.nr_dmar_units, acpi_info.hpet, acpi_info.pm_timer_port, acpi_info.mcfg);
+    log_debug("acpi: %zu tables, %u I/O APICs, %u IOMMUs, hpet 0x%lx, pm timer 0x%x", count, acpi_info.nr_ioapics,
+              acpi_info.nr_dmar_units, acpi_info.hpet, acpi_info.pm_timer_port);
 }

@@ -17,8 +17,6 @@ struct acpi_gas { /* generic address; addr 0: absent */
 
 struct acpi_info {
     bool present;      /* a valid RSDP was found */
-    bool madt;
-    bool has_8259;
     uint32_t nr_ioapics;
     struct {
         uint64_t addr;
@@ -30,12 +28,9 @@ struct acpi_info {
     } isa[ACPI_ISA_IRQS]; /* identity where the MADT says nothing */
     struct acpi_gas reset;
     uint8_t reset_value;
-    struct acpi_gas pm1a_control, pm1b_control;
+    uint16_t pm1a_control, pm1b_control; /* ports; 0: none */
     uint16_t pm_timer_port; /* 0: none */
-    bool pm_timer_32bit;
     uint64_t hpet;          /* 0: none */
-    uint64_t mcfg;          /* of PCI segment 0; 0: none */
-    uint8_t mcfg_first_bus, mcfg_last_bus;
     struct acpi_gas spcr;   /* the serial console's registers */
     uint32_t nr_dmar_units;
     uint64_t dmar_units[ACPI_MAX_DMAR_UNITS];

@@ -4,12 +4,14 @@
 #include "kernel/platform/console.h"
 
 #include "kernel/core/log.h"
+#include "kernel/core/string.h"
 #include "kernel/platform/acpi.h"
 #include "kernel/platform/fbcon.h"
-#include "kernel/platform/panic_priv.h"
 #include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"
 
+#define TO_HYPERVISOR "\n(CBL) input goes to the hypervisor now: h for help, Ctrl-A three times for Dom0\n"
+#define TO_DOM0 "\n(CBL) input goes to Dom0 now: Ctrl-A three times for the hypervisor\n"
 #define INPUT_BYTES 1024U /* a power of two */
 #define MAX_KEYS 32U
 #define SWITCH_KEY 0x01U /* Ctrl-A */
@@ -17,7 +19,6 @@
 
 static struct key {
     char key;
-    bool internal; /* not run by '*' */
     const char *help;
     void (*fn)(void);
 } keys[MAX_KEYS];
@@ -42,8 +43,6 @@ void console_write_sync(const char *text, size_t len)
 }
 
 void console_flush(void) { uart_write_sync(NULL, 0); }
-
-static void say(const char *text) { console_write(text, __builtin_strlen(text)); }
 
 /* ---- input ---- */
 
@@ -73,8 +72,8 @@ void console_input(uint8_t byte)
         if (++switch_seen == SWITCH_COUNT) {
             switch_seen = 0;
             to_hypervisor = !to_hypervisor;
-            say(to_hypervisor ? "\n(CBL) input goes to the hypervisor now: h for help, Ctrl-A three times for Dom0\n"
-                              : "\n(CBL) input goes to Dom0 now: Ctrl-A three times for the hypervisor\n");
+            const char *text = to_hypervisor ? TO_HYPERVISOR : TO_DOM0;
+            console_write(text, strlen(text));
         }
         return;
     }
@@ -98,60 +97,45 @@ void console_set_dom0_notify(void (*fn)(void)) { dom0_notify = fn; }
 
 /* ---- keys ---- */
 
-static const struct key *find_key(char key)
+void console_register_key(char key, const char *help, void (*fn)(void))
 {
-    for (unsigned i = 0; i < nr_keys; i++)
-        if (keys[i].key == key)
-            return &keys[i];
-    return NULL;
+    if (nr_keys < MAX_KEYS)
+        keys[nr_keys++] = (struct key){key, help, fn};
+    else
+        log_error("console key '%c' cannot be registered: the table is full", key);
 }
 
-static void add_key(char key, bool internal, const char *help, void (*fn)(void))
+static void run_key(const struct key *k)
 {
-    if (find_key(key) != NULL || nr_keys == MAX_KEYS) {
-        log_error("console key '%c' cannot be registered: taken, or the table is full", key);
-        return;
-    }
-    keys[nr_keys++] = (struct key){key, internal, help, fn};
+    log_info("key '%c': %s", k->key, k->help);
+    k->fn();
 }
-
-void console_register_key(char key, const char *help, void (*fn)(void)) { add_key(key, false, help, fn); }
 
 bool console_handle_key(char key)
 {
-    const struct key *k = find_key(key);
-    if (k == NULL)
-        return false;
-    log_info("key '%c': %s", k->key, k->help);
-    k->fn();
-    return true;
+    if (key == 'R')
+        reset_machine();
+    if (key == 'h')
+        log_info("keys: h this list, * all of them but R, R reboot the machine");
+    bool known = key == 'h' || key == '*';
+    for (unsigned i = 0; i < nr_keys; i++) {
+        if (key == 'h')
+            log_info("  %c  %s", keys[i].key, keys[i].help);
+        else if (key == '*' || key == keys[i].key)
+            run_key(&keys[i]);
+        known |= key == keys[i].key;
+    }
+    return known;
 }
-
-static void key_help(void)
-{
-    for (unsigned i = 0; i < nr_keys; i++)
-        log_info("  %c  %s", keys[i].key, keys[i].help);
-}
-
-static void key_all(void)
-{
-    for (unsigned i = 0; i < nr_keys; i++)
-        if (!keys[i].internal)
-            console_handle_key(keys[i].key);
-}
-
-static void key_reboot(void) { reset_machine(); }
 
 /* ---- set-up ---- */
 
 void console_init_early(const struct boot_info *boot)
 {
     log_set_level((enum log_level)MIN(boot->options.loglvl, (uint32_t)LOG_DEBUG));
-    panic_init();
     if (boot->options.console_kind == BOOT_CONSOLE_AUTO || boot->options.console_kind == BOOT_CONSOLE_IO)
         uart_init(&boot->options);
     log_set_sink(console_write);
-    uart_set_input(console_input);
 }
 
 void console_init(const struct boot_info *boot)
@@ -162,7 +146,4 @@ void console_init(const struct boot_info *boot)
         for (size_t n = log_read(&pos, chunk, sizeof(chunk)); n > 0; n = log_read(&pos, chunk, sizeof(chunk)))
             fbcon_write(chunk, n);
     }
-    add_key('h', true, "this list", key_help);
-    add_key('*', true, "all of them but R", key_all);
-    add_key('R', true, "reboot the machine", key_reboot);
 }

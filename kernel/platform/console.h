@@ -9,7 +9,7 @@
 
 /* Log level, a port-I/O UART if OPTIONS allow or COM1 answers; the log's sink. Before page tables and ACPI. */
 void console_init_early(const struct boot_info *boot);
-/* The rest, after acpi_init: MMIO UART, SPCR's port, framebuffer; registers the keys h, * and R. */
+/* The rest, after acpi_init: MMIO UART, SPCR's port, framebuffer. */
 void console_init(const struct boot_info *boot);
 /* Dom0's output bytes. Never blocks: the oldest output is dropped when the ring is full. */
 void console_write(const char *text, size_t len);
@@ -18,7 +18,7 @@ size_t console_read(char *buf, size_t len);
 /* FN runs (in root, any context) whenever the Dom0 input ring becomes non-empty. */
 void console_set_dom0_notify(void (*fn)(void));
 /* Hypervisor key KEY runs FN; HELP is one line. '*' runs all of them except h, * and R, so FN only looks.
- * A key registered twice or a full table is our bug (logged). */
+ * A full table is our bug (logged). */
 void console_register_key(char key, const char *help, void (*fn)(void));
 /* Runs the key's function; also for the debug-keys operation. false: no such key. */
 bool console_handle_key(char key);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Vectors and who handles them. irq_lock guards the tables and the I/O APICs' index registers; handlers run without it. */
+ * [ROOT] Vectors and who handles them; the I/O APICs that raise them (82093AA datasheet: an index and a data window). irq_lock guards
+ * the tables and the index registers; handlers run without it. */
 #include "kernel/platform/irq.h"
 
 #include "kernel/core/log.h"
@@ -7,13 +8,20 @@
 #include "kernel/core/trace.h"
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
+#include "kernel/mm/pagetable.h"
 #include "kernel/platform/acpi.h"
-#include "kernel/platform/ioapic.h"
 #include "kernel/platform/lapic.h"
 
 #define MAX_GSIS 256U
 #define PIC_VECTORS 0x20U
 #define MSI_ADDRESS 0xfee00000UL
+#define IOAPIC_DEFAULT 0xfec00000UL
+#define REG_VERSION 1U
+#define REG_REDIRECT 0x10U
+#define DATA 4U /* the data window's index in 32-bit words */
+#define REDIRECT_LOW_ACTIVE (1U << 13)
+#define REDIRECT_LEVEL (1U << 15)
+#define REDIRECT_MASKED (1U << 16)
 
 enum handler_kind { HANDLER_FREE, HANDLER_EDGE, HANDLER_LEVEL, HANDLER_MSI };
 
@@ -23,10 +31,50 @@ static struct handler {
     void (*fn)(uint32_t gsi_or_vector, void *ctx);
     void *ctx;
 } handlers[VECTOR_GSI_LAST - VECTOR_GSI_BASE + 1];
-static uint8_t vector_of_gsi[MAX_GSIS]; /* 0: not bound */
+static struct line {
+    volatile uint32_t *ioapic; /* NULL: no I/O APIC has it */
+    uint32_t reg;              /* of its redirection entry there */
+    uint8_t vector;            /* 0: not bound */
+} lines[MAX_GSIS];
+static uint32_t gsi_count;
 static void (*system_handlers[256 - VECTOR_TIMER])(void);
 static struct spinlock irq_lock;
-static uint64_t stray_count;
+
+static uint32_t ioapic_read(volatile uint32_t *regs, uint32_t reg)
+{
+    regs[0] = reg;
+    return regs[DATA];
+}
+static void ioapic_write(volatile uint32_t *regs, uint32_t reg, uint32_t v)
+{
+    regs[0] = reg;
+    regs[DATA] = v;
+}
+
+static void line_mask(const struct line *l, bool masked)
+{
+    uint32_t v = ioapic_read(l->ioapic, l->reg);
+    ioapic_write(l->ioapic, l->reg, masked ? v | REDIRECT_MASKED : v & ~REDIRECT_MASKED);
+}
+
+/* Maps an I/O APIC and masks its lines. */
+static void ioapic_add(uint64_t addr, uint32_t gsi_base)
+{
+    void *va;
+    if (pagetable_map_mmio(hpa(addr), 32, &va) != STATUS_OK)
+        return;
+    uint32_t version = ioapic_read(va, REG_VERSION);
+    if (version == ~0U) {
+        log_warn("irq: no I/O APIC at 0x%lx", addr);
+        return;
+    }
+    uint32_t pins = (version >> 16 & 255) + 1;
+    for (uint32_t i = 0; i < pins && gsi_base < MAX_GSIS - i; i++) {
+        lines[gsi_base + i] = (struct line){.ioapic = va, .reg = REG_REDIRECT + 2 * i};
+        ioapic_write(va, REG_REDIRECT + 2 * i, REDIRECT_MASKED);
+        gsi_count = MAX(gsi_count, gsi_base + i + 1);
+    }
+}
 
 /* The 8259s go to vectors of their own, so that a spurious IRQ 7 is not taken for an exception; then they are masked for good. */
 static void pic_silence(void)
@@ -43,12 +91,15 @@ static void pic_silence(void)
 void irq_init(void)
 {
     pic_silence();
-    ioapic_init();
+    for (uint32_t i = 0; i < acpi_info.nr_ioapics; i++)
+        ioapic_add(acpi_info.ioapics[i].addr, acpi_info.ioapics[i].gsi_base);
+    if (acpi_info.nr_ioapics == 0)
+        ioapic_add(IOAPIC_DEFAULT, 0);
     traps_set_irq_handler(irq_dispatch);
-    log_debug("irq: %u lines", ioapic_gsi_count());
+    log_debug("irq: %u lines", gsi_count);
 }
 
-uint32_t irq_gsi_count(void) { return MIN(ioapic_gsi_count(), MAX_GSIS); }
+uint32_t irq_gsi_count(void) { return gsi_count; }
 uint32_t irq_gsi_of_isa(uint32_t irq) { return irq < ACPI_ISA_IRQS ? acpi_info.isa[irq].gsi : irq; }
 void irq_set_system(uint8_t vector, void (*fn)(void)) { system_handlers[vector - VECTOR_TIMER] = fn; }
 
@@ -75,29 +126,29 @@ static uint8_t take_vector(const struct handler *h)
     return 0;
 }
 
-static enum status bind_locked(uint32_t gsi, uint32_t flags, const struct handler *h)
-{
-    if (vector_of_gsi[gsi] != 0)
-        return STATUS_EXISTS;
-    uint8_t vector = take_vector(h);
-    if (vector == 0)
-        return STATUS_NO_SPACE;
-    vector_of_gsi[gsi] = vector;
-    ioapic_route(gsi, vector, (flags & IRQ_TRIGGER_LEVEL) != 0, (flags & IRQ_POLARITY_LOW) != 0, lapic_id());
-    return STATUS_OK;
-}
-
 enum status irq_bind_gsi(uint32_t gsi, uint32_t flags, void (*fn)(uint32_t gsi, void *ctx), void *ctx)
 {
-    if (gsi >= MAX_GSIS || !ioapic_has(gsi))
+    if (gsi >= MAX_GSIS || lines[gsi].ioapic == NULL)
         return STATUS_NOT_FOUND;
     if (flags == ~0U)
         flags = default_flags(gsi);
     if ((flags & ~(IRQ_TRIGGER_LEVEL | IRQ_POLARITY_LOW)) != 0)
         return STATUS_INVALID;
-    struct handler h = {(flags & IRQ_TRIGGER_LEVEL) != 0 ? HANDLER_LEVEL : HANDLER_EDGE, gsi, fn, ctx};
+    bool level = (flags & IRQ_TRIGGER_LEVEL) != 0;
+    struct handler h = {level ? HANDLER_LEVEL : HANDLER_EDGE, gsi, fn, ctx};
+    struct line *l = &lines[gsi];
     spin_lock(&irq_lock);
-    enum status status = bind_locked(gsi, flags, &h);
+    enum status status = STATUS_EXISTS;
+    if (l->vector == 0) {
+        l->vector = take_vector(&h);
+        status = l->vector != 0 ? STATUS_OK : STATUS_NO_SPACE;
+    }
+    if (status == STATUS_OK) {
+        ioapic_write(l->ioapic, l->reg, REDIRECT_MASKED); /* never half old, half new */
+        ioapic_write(l->ioapic, l->reg + 1, lapic_id() << 24);
+        ioapic_write(l->ioapic, l->reg,
+                     l->vector | (level ? REDIRECT_LEVEL : 0) | ((flags & IRQ_POLARITY_LOW) != 0 ? REDIRECT_LOW_ACTIVE : 0));
+    }
     spin_unlock(&irq_lock);
     return status;
 }
@@ -105,10 +156,10 @@ enum status irq_bind_gsi(uint32_t gsi, uint32_t flags, void (*fn)(uint32_t gsi, 
 void irq_unbind_gsi(uint32_t gsi)
 {
     spin_lock(&irq_lock);
-    if (gsi < MAX_GSIS && vector_of_gsi[gsi] != 0) {
-        ioapic_mask(gsi, true);
-        handlers[vector_of_gsi[gsi] - VECTOR_GSI_BASE] = (struct handler){0};
-        vector_of_gsi[gsi] = 0;
+    if (gsi < MAX_GSIS && lines[gsi].vector != 0) {
+        line_mask(&lines[gsi], true);
+        handlers[lines[gsi].vector - VECTOR_GSI_BASE] = (struct handler){0};
+        lines[gsi].vector = 0;
     }
     spin_unlock(&irq_lock);
 }
@@ -116,8 +167,8 @@ void irq_unbind_gsi(uint32_t gsi)
 void irq_unmask(uint32_t gsi)
 {
     spin_lock(&irq_lock);
-    if (gsi < MAX_GSIS && vector_of_gsi[gsi] != 0)
-        ioapic_mask(gsi, false);
+    if (gsi < MAX_GSIS && lines[gsi].vector != 0)
+        line_mask(&lines[gsi], false);
     spin_unlock(&irq_lock);
 }
 
@@ -148,12 +199,10 @@ static void dispatch_device(uint8_t vector)
     spin_lock(&irq_lock);
     struct handler h = handlers[vector - VECTOR_GSI_BASE];
     if (h.kind == HANDLER_LEVEL)
-        ioapic_mask(h.gsi, true); /* before the EOI, or the line fires again at once */
+        line_mask(&lines[h.gsi], true); /* before the EOI, or the line fires again at once */
     spin_unlock(&irq_lock);
     lapic_eoi();
-    if (h.kind == HANDLER_FREE)
-        stray_count++; /* of a line or message unbound a moment ago */
-    else
+    if (h.kind != HANDLER_FREE) /* else it was unbound a moment ago */
         h.fn(h.kind == HANDLER_MSI ? vector : h.gsi, h.ctx);
 }
 
@@ -162,15 +211,9 @@ void irq_dispatch(uint8_t vector)
     trace(TRACE_IRQ, vector, 0);
     if (vector >= VECTOR_GSI_BASE && vector <= VECTOR_GSI_LAST) {
         dispatch_device(vector);
-        return;
-    }
-    if (vector == VECTOR_SPURIOUS) /* needs no EOI: SDM vol 3, "Spurious Interrupt" */
-        return;
-    if (vector < VECTOR_GSI_BASE) { /* an 8259's last word; the local APIC knows nothing of it */
-        stray_count++;
-        return;
-    }
-    lapic_eoi();
-    if (system_handlers[vector - VECTOR_TIMER] != NULL)
-        system_handlers[vector - VECTOR_TIMER]();
+    } else if (vector >= VECTOR_TIMER && vector != VECTOR_SPURIOUS) {
+        lapic_eoi();
+        if (system_handlers[vector - VECTOR_TIMER] != NULL)
+            system_handlers[vector - VECTOR_TIMER]();
+    } /* else a spurious vector or an 8259's last word: no EOI, SDM vol 3, "Spurious Interrupt" */
 }

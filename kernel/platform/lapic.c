@@ -13,7 +13,7 @@
 
 /* Register numbers: MSR 0x800 + n in x2APIC mode, offset n * 16 in xAPIC mode. SDM vol 3, "x2APIC Register Address Space". */
 enum lapic_reg {
-    REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_EOI = 0x0b, REG_SPURIOUS = 0x0f, REG_IRR = 0x20, REG_ESR = 0x28,
+    REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_EOI = 0x0b, REG_SPURIOUS = 0x0f, REG_ESR = 0x28,
     REG_LVT_CMCI = 0x2f, REG_ICR = 0x30, REG_ICR_HIGH = 0x31, REG_LVT_TIMER = 0x32, REG_LVT_THERMAL = 0x33, REG_LVT_PMC = 0x34,
     REG_LVT_LINT0 = 0x35, REG_LVT_LINT1 = 0x36, REG_LVT_ERROR = 0x37, REG_TIMER_INITIAL = 0x38, REG_TIMER_CURRENT = 0x39,
     REG_TIMER_DIVIDE = 0x3e,
@@ -44,25 +44,8 @@ static void reg_write(enum lapic_reg reg, uint32_t v)
         mmio[reg * 4U] = v;
 }
 
-static bool timer_pending(void) { return (reg_read(REG_IRR + VECTOR_TIMER / 32) >> VECTOR_TIMER % 32 & 1) != 0; }
-
-/* Does a deadline in the near future really set the interrupt pending? It is delivered later and does no harm. */
-static bool deadline_mode_works(void)
-{
-    reg_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_TSC_DEADLINE);
-    __asm__ volatile("mfence" : : : "memory"); /* SDM vol 3, "TSC-Deadline Mode": orders an MMIO write of the LVT before the MSR */
-    uint64_t start = rdtsc();
-    wrmsr(MSR_TSC_DEADLINE, start + 2000);
-    while (rdtsc() - start < CALIBRATE_TICKS)
-        if (timer_pending())
-            return true;
-    wrmsr(MSR_TSC_DEADLINE, 0);
-    return false;
-}
-
 static void calibrate_one_shot(void)
 {
-    reg_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     uint64_t start = rdtsc();
     reg_write(REG_TIMER_INITIAL, ~0U);
@@ -72,7 +55,6 @@ static void calibrate_one_shot(void)
     uint64_t ticks = rdtsc() - start;
     reg_write(REG_TIMER_INITIAL, 0);
     counts_per_tick = MAX((counts << 32) / ticks, 1UL);
-    reg_write(REG_LVT_TIMER, VECTOR_TIMER);
 }
 
 static void enable(void)
@@ -85,10 +67,9 @@ static void enable(void)
         return;
     }
     void *va;
-    if (mmio == NULL && pagetable_map_mmio(hpa(base & APIC_BASE_ADDR), PAGE_SIZE, &va) == STATUS_OK)
-        mmio = va;
-    if (mmio == NULL)
+    if (pagetable_map_mmio(hpa(base & APIC_BASE_ADDR), PAGE_SIZE, &va) != STATUS_OK)
         panic("local APIC: cannot map its registers");
+    mmio = va;
 }
 
 void lapic_init(void)
@@ -105,9 +86,11 @@ void lapic_init(void)
     reg_write(REG_TPR, 0);
     reg_write(REG_SPURIOUS, 0x100U | VECTOR_SPURIOUS);
     reg_write(REG_ESR, 0);
-    tsc_deadline = cpu_features.tsc_deadline && deadline_mode_works();
+    tsc_deadline = cpu_features.tsc_deadline;
     if (!tsc_deadline)
         calibrate_one_shot();
+    reg_write(REG_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
+    __asm__ volatile("mfence" : : : "memory"); /* SDM vol 3, "TSC-Deadline Mode": orders an MMIO write of the LVT before the MSR */
     this_cpu()->apic_id = lapic_id();
     log_debug("lapic: id %u, %s, timer %s", lapic_id(), x2apic ? "x2APIC" : "xAPIC", tsc_deadline ? "TSC deadline" : "one-shot");
 }

@@ -4,25 +4,22 @@
 #include "kernel/core/panic.h"
 
 #include "kernel/core/ksyms.h"
-#include "kernel/core/log.h"
 #include "kernel/core/printf.h"
 #include "kernel/core/trace.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/platform/console.h"
-#include "kernel/platform/panic_priv.h"
 #include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"
 
 #define MAX_FRAMES 24U
 #define TRACE_TAIL 12U
-#define WAIT_NS 10000000000UL
-#define WAIT_SPINS 20000000U /* where there is no clock yet */
+#define WAIT_SPINS 20000000U /* of a port read each, where there is a port */
 
 extern const char text_start[], text_end[], data_start[], image_end[];
 
-static bool panicking;
+static unsigned panics;
 
 __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 {
@@ -62,27 +59,21 @@ static void backtrace(uint64_t rip, uint64_t rbp)
 
 static void trace_tail(void)
 {
-    uint32_t cpu = cpu_id();
-    uint64_t pos = 0;
-    struct trace_record r;
-    if (trace_rings[cpu] == NULL || trace_rings[cpu]->next == 0)
-        return;
-    pos = trace_rings[cpu]->next > TRACE_TAIL ? trace_rings[cpu]->next - TRACE_TAIL : 0;
+    const struct trace_ring *ring = trace_rings[cpu_id()];
+    uint64_t end = ring != NULL ? ring->next : 0;
     say("(CBL) trace (tsc, kind, a, b):\n");
-    while (trace_read(cpu, &pos, &r, 1) == 1)
-        say("(CBL)   %lu %u %lx %lx\n", r.tsc, (unsigned)(uint32_t)r.kind_cpu, r.a, r.b);
+    for (uint64_t i = end - MIN(end, TRACE_TAIL); i < end; i++) {
+        const struct trace_record *r = &ring->records[i % TRACE_RECORDS];
+        say("(CBL)   %lu %u %lx %lx\n", r->tsc, (unsigned)(uint32_t)r->kind_cpu, r->a, r->b);
+    }
 }
 
+/* Counted, not timed: there may be no clock, or it may be what failed. */
 static void wait_for_key(void)
 {
-    say("(CBL) R reboots now; otherwise in 10 s\n");
-    uint64_t start = log_now_ns();
-    for (unsigned i = 0; start != 0 || i < WAIT_SPINS; i++) {
-        int c = uart_poll_byte();
-        if (c == 'R' || c == 'r' || (start != 0 && log_now_ns() - start > WAIT_NS))
-            return;
+    say("(CBL) any key reboots now; otherwise in some seconds\n");
+    for (unsigned i = 0; i < WAIT_SPINS && uart_poll_byte() < 0; i++)
         cpu_relax();
-    }
 }
 
 static void registers(const struct trap_frame *f)
@@ -95,7 +86,6 @@ static void registers(const struct trap_frame *f)
     say("(CBL) r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
 }
 
-/* Common end. A second call means that the first one failed: no more words then. */
 __attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
 {
     say("(CBL) cpu %u cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", cpu_id(), read_cr0(), read_cr2(), read_cr3(), read_cr4());
@@ -105,12 +95,14 @@ __attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
     reset_machine();
 }
 
+/* A second call means that the first one failed: no more words then; a third that even the reset did. */
 static void begin(void)
 {
     __asm__ volatile("cli");
-    if (panicking)
+    if (panics++ == 1)
         reset_machine();
-    panicking = true;
+    while (panics > 2)
+        __asm__ volatile("hlt");
 }
 
 static const char *const exception_names[] = {
@@ -118,7 +110,7 @@ static const char *const exception_names[] = {
     "segment not present", "stack fault", "general protection", "page fault", "15", "x87 error", "alignment check", "machine check",
 };
 
-static void fatal_trap(const struct trap_frame *f)
+void traps_fatal(const struct trap_frame *f)
 {
     begin();
     const char *name = f->vector < ARRAY_SIZE(exception_names) ? exception_names[f->vector] : "exception";
@@ -138,5 +130,3 @@ void panic(const char *fmt, ...)
     say("\n(CBL) PANIC: %s\n", text);
     finish(0, (uint64_t)__builtin_frame_address(0));
 }
-
-void panic_init(void) { traps_set_fatal_handler(fatal_trap); }

@@ -14,10 +14,13 @@
 #define SLP_EN (1U << 13)
 #define SPINS 1000000U
 
-static void leave_vmx(void)
+/* The common beginning of the end. */
+static void quiesce(void)
 {
+    __asm__ volatile("cli");
     if ((read_cr4() & CR4_VMXE) != 0)
         vmxoff_safe();
+    console_flush();
 }
 
 static void give_it_time(void)
@@ -31,50 +34,39 @@ static void acpi_reset(void)
     const struct acpi_gas *r = &acpi_info.reset;
     if (r->addr == 0)
         return;
-    if (r->space == 1 && r->addr <= 0xffff)
+    if (r->space == 1)
         out8((uint16_t)r->addr, acpi_info.reset_value);
     else if (r->space == 0)
         *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
-    else
-        return;
     give_it_time();
 }
 
 void reset_machine(void)
 {
-    __asm__ volatile("cli");
-    leave_vmx();
-    console_flush();
+    quiesce();
     acpi_reset();
     out8(0xcf9, 0x02);
     out8(0xcf9, 0x06); /* hard reset: chipset reset control register */
     give_it_time();
-    struct __attribute__((packed)) {
-        uint16_t limit;
-        uint64_t base;
-    } none = {0, 0};
+    struct table_register none = {0, 0};
     __asm__ volatile("lidt %0\n\tint3" : : "m"(none)); /* no IDT: triple fault */
     while (true)
-        __asm__ volatile("hlt");
+        cpu_relax();
 }
 
-static void sleep_control(const struct acpi_gas *pm1, uint32_t slp_typ)
+static void sleep_control(uint16_t port, uint32_t slp_typ)
 {
-    if (pm1->addr == 0 || pm1->addr > 0xffff || pm1->space != 1)
-        return;
-    uint16_t value = in16((uint16_t)pm1->addr);
-    out16((uint16_t)pm1->addr, (uint16_t)((value & ~0x3c00U) | (slp_typ & 7) << 10 | SLP_EN));
+    if (port != 0)
+        out16(port, (uint16_t)((in16(port) & ~0x3c00U) | (slp_typ & 7) << 10 | SLP_EN));
 }
 
 void poweroff_machine(void)
 {
-    __asm__ volatile("cli");
-    leave_vmx();
-    console_flush();
+    quiesce();
     uint32_t s5 = boot_info.acpi_s5;
     if ((s5 & S5_VALID) != 0 && acpi_info.present) {
-        sleep_control(&acpi_info.pm1a_control, s5 & 255);
-        sleep_control(&acpi_info.pm1b_control, s5 >> 8 & 255);
+        sleep_control(acpi_info.pm1a_control, s5 & 255);
+        sleep_control(acpi_info.pm1b_control, s5 >> 8 & 255);
         give_it_time();
     }
     for (const char *p = "Shutdown"; *p != '\0'; p++) /* Bochs */

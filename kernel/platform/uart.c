@@ -8,6 +8,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/pagetable.h"
 #include "kernel/platform/acpi.h"
+#include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
 
 /* Registers of the PC16550D. */
@@ -29,14 +30,11 @@
 #define FIFO_BYTES 16U
 #define RX_PER_CALL 64U
 #define SYNC_SPINS 200000U /* per byte: 100 ms or more at any speed that matters */
-#define READ_SPINS 0x40000000U
 
 static struct {
-    bool present;
-    bool is_mmio;
-    bool irq_on;
-    uint16_t port;
-    uint32_t stride; /* of MMIO registers, bytes */
+    bool present, irq_on;
+    uint16_t port;          /* 0: MMIO */
+    uint32_t stride;        /* of MMIO registers, bytes */
     volatile uint8_t *mmio;
     unsigned fifo;
     uint8_t ier;
@@ -44,44 +42,36 @@ static struct {
 static struct spinlock uart_lock;
 static char ring[RING_BYTES];
 static uint64_t ring_head, ring_tail; /* absolute; tail: the oldest byte not sent */
-static uint64_t dropped;
-static void (*input_fn)(uint8_t byte);
 
-static uint8_t reg_read(unsigned reg)
-{
-    return uart.is_mmio ? uart.mmio[reg * uart.stride] : in8((uint16_t)(uart.port + reg));
-}
+static uint8_t reg_read(unsigned reg) { return uart.port == 0 ? uart.mmio[reg * uart.stride] : in8((uint16_t)(uart.port + reg)); }
+
 static void reg_write(unsigned reg, uint8_t v)
 {
-    if (uart.is_mmio)
+    if (uart.port == 0)
         uart.mmio[reg * uart.stride] = v;
     else
         out8((uint16_t)(uart.port + reg), v);
 }
 
-static bool scratch_answers(void)
+/* Takes the registers at PORT or, where that is 0, MMIO into use, if somebody answers there. */
+static bool use(uint16_t port, volatile uint8_t *mmio, uint32_t stride, uint32_t baud)
 {
+    if (uart.present && port != 0 && uart.port == port)
+        return true;
+    uart.present = false;
+    uart.port = port;
+    uart.mmio = mmio;
+    uart.stride = stride;
     reg_write(REG_SCRATCH, 0x5a);
-    bool ok = reg_read(REG_SCRATCH) == 0x5a;
-    reg_write(REG_SCRATCH, 0xa5);
-    return ok && reg_read(REG_SCRATCH) == 0xa5;
-}
-
-static void set_baud(uint32_t baud)
-{
-    uint32_t divisor = MAX(MIN(115200U / baud, 0xffffU), 1U);
-    reg_write(REG_LCR, 0x83); /* divisor latch, 8n1 */
-    reg_write(0, (uint8_t)divisor);
-    reg_write(1, (uint8_t)(divisor >> 8));
-}
-
-static bool set_up(uint32_t baud, bool probe)
-{
-    if (reg_read(REG_LSR) == 0xff || (probe && !scratch_answers()))
+    if (reg_read(REG_LSR) == 0xff || (port == COM1 && reg_read(REG_SCRATCH) != 0x5a))
         return false;
     reg_write(REG_IER, 0);
-    if (baud != 0)
-        set_baud(baud);
+    if (baud != 0) {
+        uint32_t divisor = MAX(MIN(115200U / baud, 0xffffU), 1U);
+        reg_write(REG_LCR, 0x83); /* divisor latch, 8n1 */
+        reg_write(0, (uint8_t)divisor);
+        reg_write(1, (uint8_t)(divisor >> 8));
+    }
     reg_write(REG_LCR, 0x03);
     reg_write(REG_FCR, 0x07); /* FIFOs on and empty, receive trigger 1 */
     reg_write(REG_MCR, 0x0b); /* DTR, RTS, OUT2: the interrupt line */
@@ -90,67 +80,40 @@ static bool set_up(uint32_t baud, bool probe)
     return true;
 }
 
-static bool use_port(uint64_t port, uint32_t baud, bool probe)
-{
-    if (port == 0 || port > 0xfff8)
-        return false;
-    if (uart.present && !uart.is_mmio && uart.port == port)
-        return true;
-    uart.present = false;
-    uart.is_mmio = false;
-    uart.port = (uint16_t)port;
-    return set_up(baud, probe);
-}
-
-static bool use_mmio(uint64_t addr, uint32_t stride, uint32_t baud)
-{
-    void *va;
-    if (pagetable_map_mmio(hpa(addr), 8UL * stride, &va) != STATUS_OK)
-        return false;
-    uart.present = false;
-    uart.is_mmio = true;
-    uart.stride = stride;
-    uart.mmio = va;
-    return set_up(baud, false);
-}
-
 bool uart_init(const struct boot_options *options)
 {
-    uint32_t baud = options->console_baud;
-    const struct acpi_gas *spcr = &acpi_info.spcr;
-    switch (options->console_kind) {
-    case BOOT_CONSOLE_IO:
-        return use_port(options->console_addr, baud, false);
-    case BOOT_CONSOLE_MMIO:
-        return use_mmio(options->console_addr, 1, baud);
-    case BOOT_CONSOLE_AUTO:
-        if (spcr->addr != 0 && spcr->space == 1)
-            return use_port(spcr->addr, baud, false);
-        if (spcr->addr != 0 && spcr->space == 0)
-            return use_mmio(spcr->addr, spcr->bits == 32 ? 4 : 1, baud);
-        return use_port(COM1, baud, true);
-    default:
+    struct acpi_gas at = acpi_info.spcr;
+    if (options->console_kind == BOOT_CONSOLE_NONE)
         return false;
+    if (options->console_kind != BOOT_CONSOLE_AUTO)
+        at = (struct acpi_gas){.addr = options->console_addr, .space = options->console_kind == BOOT_CONSOLE_IO ? 1 : 0};
+    else if (at.addr == 0)
+        at = (struct acpi_gas){.addr = COM1, .space = 1};
+    if (at.space == 1)
+        return at.addr != 0 && at.addr <= 0xfff8 && use((uint16_t)at.addr, NULL, 0, options->console_baud);
+    uint32_t stride = at.bits == 32 ? 4 : 1;
+    void *va;
+    return at.space == 0 && pagetable_map_mmio(hpa(at.addr), 8UL * stride, &va) == STATUS_OK && use(0, va, stride, options->console_baud);
+}
+
+/* Fills the transmit FIFO if it is empty. Its interrupt is on exactly while the ring holds something. Lock held. */
+static void drain(void)
+{
+    if (ring_head != ring_tail && (reg_read(REG_LSR) & LSR_TX_EMPTY) != 0)
+        for (unsigned i = 0; i < uart.fifo && ring_tail != ring_head; i++)
+            reg_write(REG_DATA, (uint8_t)ring[ring_tail++ % RING_BYTES]);
+    uint8_t want = (uint8_t)(IER_RX | (ring_head != ring_tail ? IER_TX : 0));
+    if (uart.irq_on && want != uart.ier) {
+        uart.ier = want;
+        reg_write(REG_IER, want);
     }
 }
 
-/* Fills the transmit FIFO if it is empty. Lock held (or panic). */
-static void drain(void)
+static void drain_locked(void)
 {
-    if (ring_head == ring_tail || (reg_read(REG_LSR) & LSR_TX_EMPTY) == 0)
-        return;
-    for (unsigned i = 0; i < uart.fifo && ring_tail != ring_head; i++)
-        reg_write(REG_DATA, (uint8_t)ring[ring_tail++ % RING_BYTES]);
-}
-
-/* The transmit interrupt is on exactly while the ring holds something. */
-static void update_ier(void)
-{
-    uint8_t want = (uint8_t)(IER_RX | (ring_head != ring_tail ? IER_TX : 0));
-    if (!uart.irq_on || want == uart.ier)
-        return;
-    uart.ier = want;
-    reg_write(REG_IER, want);
+    spin_lock(&uart_lock);
+    drain();
+    spin_unlock(&uart_lock);
 }
 
 static void receive(void)
@@ -159,8 +122,7 @@ static void receive(void)
         int byte = uart_poll_byte();
         if (byte < 0)
             return;
-        if (input_fn != NULL)
-            input_fn((uint8_t)byte);
+        console_input((uint8_t)byte);
     }
 }
 
@@ -171,47 +133,29 @@ static void on_irq(uint32_t gsi, void *ctx)
     /* An edge-triggered line: go on until the port has nothing more to say, or no further edge comes. */
     for (unsigned i = 0; i < 8 && (reg_read(REG_IIR) & IIR_NONE) == 0; i++) {
         receive();
-        spin_lock(&uart_lock);
-        drain();
-        update_ier();
-        spin_unlock(&uart_lock);
+        drain_locked();
     }
 }
 
-static uint32_t isa_irq(void)
-{
-    switch (uart.port) {
-    case 0x3f8:
-    case 0x3e8:
-        return 4;
-    case 0x2f8:
-    case 0x2e8:
-        return 3;
-    default:
-        return ~0U;
-    }
-}
-
+/* COM1 and COM3 share an ISA interrupt, COM2 and COM4 the next; any other port stays polled. */
 void uart_enable_irq(void)
 {
-    if (!uart.present || uart.is_mmio || isa_irq() == ~0U)
-        return; /* stays polled */
-    if (irq_bind_gsi(irq_gsi_of_isa(isa_irq()), ~0U, on_irq, NULL) != STATUS_OK) {
+    bool odd = uart.port == 0x3f8 || uart.port == 0x3e8;
+    bool even = uart.port == 0x2f8 || uart.port == 0x2e8;
+    if (!uart.present || (!odd && !even))
+        return;
+    if (irq_bind_gsi(irq_gsi_of_isa(odd ? 4 : 3), ~0U, on_irq, NULL) != STATUS_OK) {
         log_warn("uart: no interrupt line; polled");
         return;
     }
-    spin_lock(&uart_lock);
     uart.irq_on = true;
-    update_ier();
-    spin_unlock(&uart_lock);
+    drain_locked();
 }
 
 static void push(char c)
 {
-    if (ring_head - ring_tail == RING_BYTES) {
-        ring_tail++;
-        dropped++;
-    }
+    if (ring_head - ring_tail == RING_BYTES)
+        ring_tail++; /* the oldest is lost */
     ring[ring_head++ % RING_BYTES] = c;
 }
 
@@ -225,10 +169,8 @@ void uart_write(const char *text, size_t len)
             push('\r');
         push(text[i]);
     }
-    if ((uart.ier & IER_TX) == 0) {
+    if ((uart.ier & IER_TX) == 0)
         drain();
-        update_ier();
-    }
     spin_unlock(&uart_lock);
 }
 
@@ -237,18 +179,11 @@ void uart_poll(void)
     if (!uart.present)
         return;
     receive();
-    if (ring_head == ring_tail)
-        return;
-    spin_lock(&uart_lock);
-    drain();
-    update_ier();
-    spin_unlock(&uart_lock);
+    if (ring_head != ring_tail)
+        drain_locked();
 }
 
-uint64_t uart_dropped(void) { return dropped; }
-
 size_t uart_room(void) { return uart.present ? RING_BYTES - (size_t)(ring_head - ring_tail) : RING_BYTES; }
-void uart_set_input(void (*fn)(uint8_t byte)) { input_fn = fn; }
 
 static void send_sync(char c)
 {
@@ -280,12 +215,4 @@ int uart_poll_byte(void)
     return reg_read(REG_DATA);
 }
 
-int uart_read_sync(void)
-{
-    int byte = -1;
-    for (unsigned i = 0; uart.present && byte < 0 && i < READ_SPINS; i++)
-        byte = uart_poll_byte();
-    return byte;
-}
-
-bool uart_owns_port(uint16_t port) { return uart.present && !uart.is_mmio && port >= uart.port && port < uart.port + 8; }
+bool uart_owns_port(uint16_t port) { return uart.present && uart.port != 0 && port >= uart.port && port < uart.port + 8; }

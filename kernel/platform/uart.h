@@ -12,20 +12,14 @@ bool uart_init(const struct boot_options *options);
 void uart_poll(void);
 /* A received byte if there is one, else negative; for panic, without locks. */
 int uart_poll_byte(void);
-/* Bytes dropped because the output ring was full. */
-uint64_t uart_dropped(void);
 /* Bytes that the output ring takes now without dropping any (a \n takes two). */
 size_t uart_room(void);
 /* After irq setup: interrupt-driven from here on. */
 void uart_enable_irq(void);
-/* Queues TEXT (\n becomes \r\n); drops the oldest when the ring is full and counts it. */
+/* Queues TEXT (\n becomes \r\n); drops the oldest when the ring is full. */
 void uart_write(const char *text, size_t len);
 /* Polled, for panic: drains the ring, then writes TEXT directly. */
 void uart_write_sync(const char *text, size_t len);
-/* Called for each received byte, in root. */
-void uart_set_input(void (*fn)(uint8_t byte));
-/* Waits (polled, bounded) for a byte. Negative when there is no port or none came. */
-int uart_read_sync(void);
 /* Does I/O port P belong to the console (so that Dom0 must not touch it)? */
 bool uart_owns_port(uint16_t port);
 

@@ -20,12 +20,9 @@ static bool turn_off(volatile uint32_t *regs, uint32_t bit)
     if ((state & bit) == 0)
         return true;
     regs[REG_GCMD] = state & ~ONE_SHOT_BITS & ~bit;
-    for (unsigned i = 0; i < SPINS; i++) {
-        if ((regs[REG_GSTS] & bit) == 0)
-            return true;
+    for (unsigned i = 0; i < SPINS && (regs[REG_GSTS] & bit) != 0; i++)
         cpu_relax();
-    }
-    return false;
+    return (regs[REG_GSTS] & bit) == 0;
 }
 
 void vtd_init(void)

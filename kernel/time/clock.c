@@ -75,17 +75,18 @@ static uint64_t measure_pit(void)
     return ticks < MAX_TICKS ? ticks * PIT_HZ / count : 0;
 }
 
+static uint64_t measure_pm_timer(void) { return acpi_info.pm_timer_port != 0 ? measure(read_pm_timer, PM_TIMER_HZ, 0xffffff) : 0; }
+
 static uint64_t measured_hz(const char **by)
 {
-    *by = "HPET";
-    uint64_t hz = measure_hpet();
-    if (hz == 0 && acpi_info.pm_timer_port != 0) {
-        *by = "ACPI PM timer";
-        hz = measure(read_pm_timer, PM_TIMER_HZ, 0xffffff);
-    }
-    if (hz == 0) {
-        *by = "PIT";
-        hz = measure_pit();
+    static const struct {
+        const char *name;
+        uint64_t (*hz)(void);
+    } ways[] = {{"HPET", measure_hpet}, {"ACPI PM timer", measure_pm_timer}, {"PIT", measure_pit}};
+    uint64_t hz = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(ways) && hz == 0; i++) {
+        *by = ways[i].name;
+        hz = ways[i].hz();
     }
     return hz;
 }
@@ -141,12 +142,4 @@ void clock_wallclock(uint64_t *seconds, uint32_t *ns)
 {
     *seconds = wall_seconds;
     *ns = wall_ns;
-}
-
-void clock_delay_us(uint32_t us)
-{
-    uint64_t start = rdtsc();
-    uint64_t ticks = us * khz / 1000;
-    while (rdtsc() - start < ticks)
-        cpu_relax();
 }

@@ -16,7 +16,5 @@ uint64_t clock_tsc_of_ns(uint64_t ns);  /* saturates */
 void clock_pv_factors(uint32_t *mul, int8_t *shift, uint64_t *tsc_base, uint64_t *ns_base);
 /* UTC at system time 0. */
 void clock_wallclock(uint64_t *seconds, uint32_t *ns);
-/* Busy-waits, for bring-up of devices only. */
-void clock_delay_us(uint32_t us);
 
 #endif

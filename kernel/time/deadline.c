@@ -4,50 +4,25 @@
  * nothing once, which is cheaper than writing it each time. */
 #include "kernel/time/deadline.h"
 
-#include "kernel/core/log.h"
 #include "kernel/core/spinlock.h"
-#include "kernel/core/string.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/mm/frame.h"
-#include "kernel/mm/pagetable.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/lapic.h"
 #include "kernel/time/heap.h"
 
-#define BOOT_CAPACITY 512U
 #define FIRE_LIMIT 64U /* per deadline_run: a deadline that keeps setting itself into the past does not hold the CPU */
 
 static struct queue {
     struct spinlock lock;
     uint64_t armed; /* host TSC the hardware is set to; UINT64_MAX: not armed */
     struct deadline_heap heap;
-    unsigned order;
 } queues[MAX_CPUS];
-static struct deadline *boot_slots[BOOT_CAPACITY];
 
 void deadline_init(void)
 {
     queues[0].armed = UINT64_MAX;
-    queues[0].heap = (struct deadline_heap){boot_slots, 0, BOOT_CAPACITY};
     irq_set_system(VECTOR_TIMER, deadline_run);
-}
-
-/* Twice the room. Lock held. */
-static bool grow(struct queue *q)
-{
-    hfn_t f;
-    unsigned order = q->order + 1; /* the static one counts as order 0 */
-    if (order > FRAME_ORDER_2M || frame_alloc(order, FRAME_OWNER_ROOT, FRAME_ROOT, &f) != STATUS_OK)
-        return false;
-    struct deadline **slots = root_va(hpa_of_hfn(f));
-    memcpy(slots, q->heap.slots, q->heap.count * sizeof(slots[0]));
-    if (q->heap.slots != boot_slots)
-        frame_free(hfn_of_hpa(root_pa(q->heap.slots)), q->order);
-    q->heap.slots = slots;
-    q->heap.capacity = (uint32_t)((PAGE_SIZE << order) / sizeof(slots[0]));
-    q->order = order;
-    return true;
 }
 
 static void arm(struct queue *q, uint64_t tsc)
@@ -79,19 +54,17 @@ void deadline_set(struct deadline *d, uint64_t tsc)
     spin_lock(&q->lock);
     d->tsc = tsc;
     d->cpu = cpu;
-    bool queued = heap_insert(&q->heap, d) || (grow(q) && heap_insert(&q->heap, d));
-    if (queued && tsc < q->armed)
+    heap_insert(&q->heap, d);
+    if (tsc < q->armed)
         arm(q, tsc);
     spin_unlock(&q->lock);
-    if (!queued)
-        log_error("deadline: no memory for more than %u timers; one is lost", q->heap.capacity);
 }
 
 /* Takes the earliest off if it is due; NULL: none is, and the hardware is armed for the next. */
 static struct deadline *take_due(struct queue *q, bool may_fire)
 {
     spin_lock(&q->lock);
-    struct deadline *d = heap_first(&q->heap);
+    struct deadline *d = q->heap.first;
     if (d != NULL && may_fire && d->tsc <= rdtsc()) {
         heap_remove(&q->heap, d);
     } else {
@@ -117,8 +90,6 @@ void deadline_run(void)
 
 uint64_t deadline_next(void)
 {
-    const struct deadline *d = heap_first(&queues[cpu_id()].heap);
+    const struct deadline *d = queues[cpu_id()].heap.first;
     return d != NULL ? d->tsc : UINT64_MAX;
 }
-
-bool deadline_due(void) { return deadline_next() <= rdtsc(); }

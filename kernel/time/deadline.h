@@ -9,13 +9,12 @@ struct deadline { /* zeroed: not queued */
     uint64_t tsc;                       /* due at this host TSC value */
     void (*fire)(struct deadline *self); /* runs in root on the owning CPU with no lock held; may set it again */
     uint32_t cpu;                       /* owning CPU while queued */
-    uint32_t slot;                      /* 1-based place in the heap; 0: not queued */
+    uint32_t slot;                      /* 0: not queued */
+    struct deadline *child, *next, *prev; /* heap.c's: first child, right sibling, left sibling or (of a first child) parent */
 };
 
 /* Takes VECTOR_TIMER. Precondition: irq_init, clock_init. */
 void deadline_init(void);
-/* Is the first deadline of this CPU due? */
-bool deadline_due(void);
 /* When this CPU's first deadline is due (host TSC); UINT64_MAX: none. For the console key and idle. */
 uint64_t deadline_next(void);
 /* Queues D on this CPU for TSC (re-queues if queued). A past value fires at the next deadline_run. */

@@ -1,53 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] The heap of deadlines. */
+ * [ROOT] The heap of deadlines: a pairing heap. Inserting is constant, removing logarithmic on average; it needs no memory of its own,
+ * so it never fills up. */
 #include "kernel/time/heap.h"
 
-static void place(struct deadline_heap *h, uint32_t i, struct deadline *d)
+/* Of two trees the one that is due later becomes the first child of the other. */
+static struct deadline *meld(struct deadline *a, struct deadline *b)
 {
-    h->slots[i] = d;
-    d->slot = i + 1;
+    if (a == NULL || b == NULL)
+        return a != NULL ? a : b;
+    struct deadline *parent = a->tsc <= b->tsc ? a : b;
+    struct deadline *child = a->tsc <= b->tsc ? b : a;
+    child->next = parent->child;
+    if (child->next != NULL)
+        child->next->prev = child;
+    child->prev = parent;
+    parent->child = child;
+    return parent;
 }
 
-static void sift_up(struct deadline_heap *h, uint32_t i, struct deadline *d)
+/* One tree of a list of siblings: by pairs from the left, then all pairs into one. */
+static struct deadline *meld_all(struct deadline *list)
 {
-    while (i > 0 && h->slots[(i - 1) / 2]->tsc > d->tsc) {
-        place(h, i, h->slots[(i - 1) / 2]);
-        i = (i - 1) / 2;
+    struct deadline *pairs = NULL;
+    struct deadline *all = NULL;
+    while (list != NULL) {
+        struct deadline *second = list->next;
+        struct deadline *rest = second != NULL ? second->next : NULL;
+        struct deadline *pair = meld(list, second);
+        pair->next = pairs;
+        pairs = pair;
+        list = rest;
     }
-    place(h, i, d);
-}
-
-static void sift_down(struct deadline_heap *h, uint32_t i, struct deadline *d)
-{
-    while (2 * i + 1 < h->count) {
-        uint32_t child = 2 * i + 1;
-        if (child + 1 < h->count && h->slots[child + 1]->tsc < h->slots[child]->tsc)
-            child++;
-        if (h->slots[child]->tsc >= d->tsc)
-            break;
-        place(h, i, h->slots[child]);
-        i = child;
+    while (pairs != NULL) {
+        struct deadline *rest = pairs->next;
+        all = meld(all, pairs);
+        pairs = rest;
     }
-    place(h, i, d);
+    return all;
 }
 
-bool heap_insert(struct deadline_heap *h, struct deadline *d)
+void heap_insert(struct deadline_heap *h, struct deadline *d)
 {
-    if (h->count == h->capacity)
-        return false;
-    sift_up(h, h->count++, d);
-    return true;
+    d->slot = 1;
+    d->child = NULL;
+    h->first = meld(h->first, d);
 }
 
 void heap_remove(struct deadline_heap *h, struct deadline *d)
 {
-    uint32_t i = d->slot - 1;
-    struct deadline *last = h->slots[--h->count];
+    struct deadline *children = meld_all(d->child);
+    if (h->first == d) {
+        h->first = children;
+    } else {
+        if (d->next != NULL)
+            d->next->prev = d->prev;
+        if (d->prev->child == d)
+            d->prev->child = d->next;
+        else
+            d->prev->next = d->next;
+        h->first = meld(h->first, children);
+    }
     d->slot = 0;
-    if (last == d)
-        return;
-    if (i > 0 && h->slots[(i - 1) / 2]->tsc > last->tsc)
-        sift_up(h, i, last);
-    else
-        sift_down(h, i, last);
 }

@@ -27,27 +27,15 @@ uint64_t scale_ns_of_ticks(const struct scale *s, uint64_t ticks)
     return (uint64_t)((unsigned __int128)shifted * s->mul >> 32);
 }
 
-/* ceil(V / D) for a 96-bit V by schoolbook in base 2^32; saturates. */
-static uint64_t divide_up(unsigned __int128 v, uint32_t d)
-{
-    uint64_t rem = 0;
-    unsigned __int128 q = 0;
-    for (int limb = 3; limb >= 0; limb--) {
-        rem = rem << 32 | (uint32_t)(v >> (32 * limb));
-        q = q << 32 | rem / d;
-        rem %= d;
-    }
-    if (rem != 0)
-        q++;
-    return q >> 64 != 0 ? UINT64_MAX : (uint64_t)q;
-}
-
 uint64_t scale_ticks_of_ns(const struct scale *s, uint64_t ns)
 {
-    uint64_t shifted = divide_up((unsigned __int128)ns << 32, s->mul);
-    if (s->shift >= 0) {
-        uint64_t up = (1UL << s->shift) - 1;
-        return shifted == UINT64_MAX ? shifted : (shifted >> s->shift) + ((shifted & up) != 0 ? 1 : 0);
-    }
-    return shifted > UINT64_MAX >> -s->shift ? UINT64_MAX : shifted << -s->shift;
+    uint64_t high = ns / s->mul; /* (ns << 32) / mul, digit by digit in base 2^32 */
+    uint64_t rest = (ns % s->mul) << 32;
+    if (high >= UINT32_MAX)
+        return UINT64_MAX;
+    uint64_t shifted = (high << 32 | rest / s->mul) + (rest % s->mul != 0 ? 1 : 0);
+    if (s->shift < 0)
+        return shifted > UINT64_MAX >> -s->shift ? UINT64_MAX : shifted << -s->shift;
+    uint64_t up = (1UL << s->shift) - 1;
+    return (shifted >> s->shift) + ((shifted & up) != 0 ? 1 : 0);
 }
