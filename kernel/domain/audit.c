@@ -22,7 +22,7 @@
 struct audit {
     struct cbl_audit *out;
     uint64_t first, frames;  /* the window */
-    uint64_t highest;        /* RAM frame seen */
+    uint64_t next;           /* the lowest used frame above it; ~0: none */
     uint16_t *shadow;
     const struct domain *d;  /* whose EPT is walked */
     uint32_t ept_frames[MAX_DOMAINS];
@@ -87,7 +87,8 @@ static uint32_t expected(const struct audit *a, hfn_t f, enum frame_type type)
 static void used_frame(hfn_t f, uint16_t owner, enum frame_type type, uint32_t refs, void *ctx)
 {
     struct audit *a = ctx;
-    a->highest = MAX(a->highest, f.v);
+    if (f.v >= a->first + a->frames)
+        a->next = MIN(a->next, f.v);
     if (f.v < a->first || f.v - a->first >= a->frames)
         return;
     bool of_domain = type == FRAME_GUEST || type == FRAME_SHARED || type == FRAME_EPT || type == FRAME_VMX;
@@ -142,10 +143,11 @@ static void check_frames(struct audit *a)
     }
     a->shadow = root_va(hpa_of_hfn(h));
     a->frames = (PAGE_SIZE << order) / sizeof(a->shadow[0]);
-    for (a->first = 0; a->first <= a->highest; a->first += a->frames) {
+    for (a->first = 0; a->first != ~0UL; a->first = a->next) {
+        a->next = ~0UL;
         memset(a->shadow, 0, PAGE_SIZE << order);
         each_domain(a, count_domain);
-        frame_walk(used_frame, a); /* finds a->highest in its first round */
+        frame_walk(used_frame, a);
     }
     frame_free(h, order);
 }

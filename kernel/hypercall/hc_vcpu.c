@@ -214,7 +214,7 @@ int64_t hc_sched_op(struct hc *c)
 {
     switch (c->a1) {
     case SCHEDOP_yield:
-        sched_yield(&c->v->sched);
+        sched_give_way(&c->v->sched);
         return 0;
     case SCHEDOP_block:
         c->then = HC_BLOCK;

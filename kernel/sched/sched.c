@@ -93,19 +93,15 @@ static void arm_slice(struct runqueue *rq)
 /* A unit became able to run: queue it; preempt when it has had clearly less than the one that runs. */
 static void make_ready(struct runqueue *rq, struct sched_unit *u)
 {
+    struct sched_unit *cur = rq->running;
+    if (cur && cur->state == VCPU_RUNNING)
+        account(rq, cur); /* min_vruntime up to now */
     uint64_t credit = u->boost ? SCHED_SLICE_NS : SCHED_SLICE_NS / 2;
     uint64_t floor = rq->min_vruntime_ns > credit ? rq->min_vruntime_ns - credit : 0;
     u->vruntime_ns = MAX(u->vruntime_ns, floor);
     enqueue(rq, u);
-    struct sched_unit *cur = rq->running;
-    if (!cur) {
-        smp_kick(u->cpu);
-        return;
-    }
-    uint64_t now = clock_now_ns();
-    uint64_t ran = now > cur->since_ns ? (now - cur->since_ns) * SCHED_WEIGHT_DEFAULT / cur->weight : 0;
     uint64_t margin = u->boost ? 0 : WAKE_GRANULARITY_NS;
-    if (cur->vruntime_ns + ran > u->vruntime_ns + margin)
+    if (!cur || cur->vruntime_ns > u->vruntime_ns + margin)
         smp_kick(u->cpu);
     else
         arm_slice(rq);
@@ -186,7 +182,7 @@ void sched_unhold(struct sched_unit *u, uint32_t reason)
     spin_unlock(&rq->lock);
 }
 
-void sched_yield(struct sched_unit *u)
+void sched_give_way(struct sched_unit *u)
 {
     struct runqueue *rq = rq_lock(u);
     if (rq->head) {
@@ -246,7 +242,7 @@ bool sched_check(uint32_t cpu, char *why, size_t len)
     bool ok = true;
     spin_lock(&rq->lock);
     for (struct sched_unit *u = rq->head; u && ok; u = u->next) {
-        ok = u->queued && u->state == VCPU_RUNNABLE && u->hold == 0 && u->cpu == cpu && u != rq->running;
+        ok = u->queued && u->state == VCPU_RUNNABLE && u->hold == 0 && u->cpu == cpu;
         if (u->next && u->next->vruntime_ns < u->vruntime_ns)
             ok = false;
     }

@@ -51,7 +51,7 @@ void sched_wake(struct sched_unit *u);
 void sched_hold(struct sched_unit *u, uint32_t reason);
 void sched_unhold(struct sched_unit *u, uint32_t reason);
 /* Lets others of this CPU go first once. */
-void sched_yield(struct sched_unit *u);
+void sched_give_way(struct sched_unit *u);
 /* Who runs on CPU from now on (state RUNNING), NULL: nobody wants to. PREV, if it still runs, goes back to the queue. Clears the CPU's need_resched. */
 struct sched_unit *sched_pick(uint32_t cpu, struct sched_unit *prev);
 /* Its books: state, since when, and the times of all that came before. */

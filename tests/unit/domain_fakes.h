@@ -126,7 +126,7 @@ void deadline_set(struct deadline *d, uint64_t tsc)
     }
     abort();
 }
-static void fake_time(uint64_t ns)
+__attribute__((unused)) static void fake_time(uint64_t ns)
 {
     fake_ns = ns;
     for (uint32_t i = 0; i < FAKE_DEADLINES; i++) {
@@ -137,7 +137,7 @@ static void fake_time(uint64_t ns)
         }
     }
 }
-static unsigned fake_deadlines_set(void)
+__attribute__((unused)) static unsigned fake_deadlines_set(void)
 {
     unsigned n = 0;
     for (uint32_t i = 0; i < FAKE_DEADLINES; i++)
@@ -347,7 +347,7 @@ bool vlapic_has_pending(struct vmx_vcpu *v) { (void)v; return false; }
 void vmx_dump(struct vmx_vcpu *v) { (void)v; }
 
 /* ---- console and interrupts ------------------------------------------------------------------------ */
-static char fake_console[1024];
+__attribute__((unused)) static char fake_console[1024];
 void console_write(const char *text, size_t len) { strncat(fake_console, text, MIN(len, sizeof(fake_console) - strlen(fake_console) - 1)); }
 size_t console_read(char *buf, size_t len) { if (len) buf[0] = 'x'; return len ? 1 : 0; }
 bool console_handle_key(char key) { return key == 'q'; }
@@ -384,7 +384,7 @@ static void fake_machine(void)
     assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpu), 0); /* this_cpu() reads GS:0 */
     sched_init_cpu(0);
 }
-static struct domain *fake_dom0(void)
+__attribute__((unused)) static struct domain *fake_dom0(void)
 {
     struct domain *d;
     assert_int_equal(domain_create_dom0(FAKE_FRAMES, 1, &d), STATUS_OK);
@@ -397,7 +397,7 @@ static struct domain *fake_dom0(void)
     return d;
 }
 /* A DomU of PAGES pages from gfn 0 on, running. */
-static struct domain *fake_domu(uint32_t pages, uint32_t vcpus)
+__attribute__((unused)) static struct domain *fake_domu(uint32_t pages, uint32_t vcpus)
 {
     struct cbl_domain_create how = {.max_pages = pages, .vcpus = vcpus};
     struct domain *d;
@@ -413,13 +413,13 @@ static struct domain *fake_domu(uint32_t pages, uint32_t vcpus)
     domain_unlock(l);
     return d;
 }
-static void *fake_page(struct domain *d, uint64_t g)
+__attribute__((unused)) static void *fake_page(struct domain *d, uint64_t g)
 {
     struct ept_leaf leaf;
     assert_true(ept_lookup(&d->ept, gfn(g), &leaf));
     return window_open(leaf.hfn);
 }
-static void fake_audit(void)
+__attribute__((unused)) static void fake_audit(void)
 {
     struct cbl_audit a;
     audit_run(&a);
@@ -429,7 +429,7 @@ static void fake_audit(void)
     assert_true(a.checks > 10);
 }
 /* Makes V what runs on the CPU. */
-static void fake_run(struct vcpu *v)
+__attribute__((unused)) static void fake_run(struct vcpu *v)
 {
     for (int i = 0; i < 64; i++) {
         struct sched_unit *u = sched_pick(0, fake_cpu.current ? &fake_cpu.current->sched : NULL);
@@ -437,7 +437,7 @@ static void fake_run(struct vcpu *v)
         if (fake_cpu.current == v)
             return;
         if (u)
-            sched_yield(u);
+            sched_give_way(u);
         fake_ns += 20000000;
     }
     fail_msg("the vCPU does not get to run");
