@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] One domain's second-level tables. Prepare allocates, map and unmap commit. Every change of what the CPU can see is one store of an
- * entry; a table is complete before an entry points to it, and is freed through quarantine. Lock: the domain's. */
+ * [ROOT] One domain's second-level tables. Prepare allocates, map and unmap commit. Every change of what the CPU can
+ * see is one store of an entry; a table is complete before an entry points to it, and is freed through quarantine.
+ * Lock: the domain's. */
 #include "ept/ept.h"
 
 #include "ept/ept_priv.h"
@@ -132,10 +133,7 @@ enum status ept_prepare(struct ept *e, gfn_t g, unsigned order)
     return STATUS_OK;
 }
 
-void ept_unprepare(struct ept *e)
-{
-    release_reserved(e, 0);
-}
+void ept_unprepare(struct ept *e) { release_reserved(e, 0); }
 
 /* Puts a table at S in place of nothing or of a large leaf that it then repeats. */
 static void grow(struct ept *e, struct slot s)

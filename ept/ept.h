@@ -40,17 +40,19 @@ enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max);
 /* Frees all tables. Precondition: no CPU can enter with this EPTP any more; leaves already released. */
 void ept_destroy(struct ept *e);
 
-/* Allocates what mapping, splitting or unmapping [G, G + 2^ORDER) at leaf size ORDER needs. STATUS_NO_MEMORY: quota or memory; nothing changed. */
+/* Allocates what mapping, splitting or unmapping [G, G + 2^ORDER) at leaf size ORDER needs. STATUS_NO_MEMORY: quota or
+ * memory; nothing changed. */
 enum status ept_prepare(struct ept *e, gfn_t g, unsigned order);
-/* Sets the leaf; cannot fail after ept_prepare for the same range. An existing larger leaf is split, existing smaller tables below are
- * replaced and freed (their leaves must be absent). The memory type comes from memtype.c unless MMIO. Marks the EPT for flushing if an entry was present. */
+/* Sets the leaf; cannot fail after ept_prepare for the same range. An existing larger leaf is split, existing smaller
+ * tables below are replaced and freed (their leaves must be absent). The memory type comes from memtype.c unless MMIO.
+ * Marks the EPT for flushing if an entry was present. */
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights);
 /* Clears the leaf(s) of [G, +2^ORDER); splits larger ones; cannot fail after ept_prepare. */
 void ept_unmap(struct ept *e, gfn_t g, unsigned order);
 /* Gives unused prepared frames back. */
 void ept_unprepare(struct ept *e);
-/* Gives the 4 KiB pages around G their execute right where large leaves are mapped without it (see hw_nx_large). STATUS_NOT_FOUND: G is not a
- * large executable leaf. STATUS_NO_MEMORY: the quota is used up. */
+/* Gives the 4 KiB pages around G their execute right where large leaves are mapped without it (see hw_nx_large).
+ * STATUS_NOT_FOUND: G is not a large executable leaf. STATUS_NO_MEMORY: the quota is used up. */
 enum status ept_split_exec(struct ept *e, gfn_t g);
 /* false: not mapped. */
 bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out);

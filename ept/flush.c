@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Who still may translate by an old entry. A CPU in root mode never does, and before it enters a guest again it executes INVEPT when the
- * EPT is marked for it; so a frame is safe to reuse as soon as every CPU has been in root mode once since the mark (its epoch has passed).
- * Lock: `lock` guards the quarantine; an EPT's marks are atomic bits. */
+ * [ROOT] Who still may translate by an old entry. A CPU in root mode never does, and before it enters a guest again it
+ * executes INVEPT when the EPT is marked for it; so a frame is safe to reuse as soon as every CPU has been in root
+ * mode once since the mark (its epoch has passed). Lock: `lock` guards the quarantine; an EPT's marks are atomic bits. */
 #include "ept/flush.h"
 
 #include "ept/hw.h"
@@ -46,7 +46,8 @@ void flush_before_entry(struct ept *e)
     }
 }
 
-/* Waits until every other CPU has left the guest it may be in: it has then noted the new epoch on its way back, or taken need_resched. */
+/* Waits until every other CPU has left the guest it may be in: it has then noted the new epoch on its way back, or
+ * taken need_resched. */
 static void pass_epoch(void)
 {
     uint64_t now = __atomic_add_fetch(&epoch, 1, __ATOMIC_ACQ_REL);

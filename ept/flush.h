@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Flush epochs: a frame taken out of an EPT (or a freed table) is reused only after every CPU that may hold a
- * stale translation has invalidated it. flush_defer hands frames to quarantine; flush_complete makes the promise true now. */
+ * stale translation has invalidated it. flush_defer hands frames to quarantine; flush_complete makes the promise true
+ * now. */
 #ifndef EPT_FLUSH_H
 #define EPT_FLUSH_H
 
@@ -10,10 +11,11 @@
 void flush_mark(struct ept *e);
 /* On this CPU, before entry with E: INVEPT if marked. */
 void flush_before_entry(struct ept *e);
-/* Puts 2^ORDER frames that E led to (reference count 1) into quarantine; they return to the allocator when all CPUs have passed the epoch. */
+/* Puts 2^ORDER frames that E led to (reference count 1) into quarantine; they return to the allocator when all CPUs
+ * have passed the epoch. */
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order);
-/* Runs INVEPT where needed on all CPUs that may cache E (IPI and wait, bounded) and releases quarantine. Call before returning
- * from a hypercall that removed mappings. */
+/* Runs INVEPT where needed on all CPUs that may cache E (IPI and wait, bounded) and releases quarantine. Call before
+ * returning from a hypercall that removed mappings. */
 void flush_sync(struct ept *e);
 
 #endif

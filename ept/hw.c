@@ -39,8 +39,9 @@ static void read_mtrrs(struct mtrr_state *m)
     }
 }
 
-/* CVE-2018-12207: a guest that changes the size of an executable page can halt the machine on Intel cores up to Cascade Lake; Atoms and
- * CPUs with PSCHANGE_MC_NO are free of it. Where affected, large leaves are not executable, and one is split at its first instruction fetch. */
+/* CVE-2018-12207: a guest that changes the size of an executable page can halt the machine on Intel cores up to
+ * Cascade Lake; Atoms and CPUs with PSCHANGE_MC_NO are free of it. Where affected, large leaves are not executable,
+ * and one is split at its first instruction fetch. */
 static bool multihit_affected(void)
 {
     const struct cpu_features *f = &cpu_features;
@@ -82,10 +83,7 @@ enum status ept_global_init(void)
     return STATUS_OK;
 }
 
-unsigned ept_max_order(void)
-{
-    return (ept_cap & EPT_CAP_1G) != 0 ? FRAME_ORDER_1G : FRAME_ORDER_2M;
-}
+unsigned ept_max_order(void) { return (ept_cap & EPT_CAP_1G) != 0 ? FRAME_ORDER_1G : FRAME_ORDER_2M; }
 
 unsigned hw_memtype(hfn_t h, unsigned order)
 {
@@ -95,10 +93,7 @@ unsigned hw_memtype(hfn_t h, unsigned order)
     return type;
 }
 
-bool hw_nx_large(void)
-{
-    return nx_large;
-}
+bool hw_nx_large(void) { return nx_large; }
 
 void hw_invept(uint64_t eptp)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] The memory type that the host's MTRRs give a physical range. Pure. SDM vol 3, "Memory Type Range Registers (MTRRs)". */
+ * [ROOT] The memory type that the host's MTRRs give a physical range. Pure. SDM vol 3, "Memory Type Range Registers
+ * (MTRRs)". */
 #ifndef EPT_MEMTYPE_H
 #define EPT_MEMTYPE_H
 

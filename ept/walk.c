@@ -2,10 +2,7 @@
  * [ROOT] Pure: see walk.h. */
 #include "ept/walk.h"
 
-uint64_t walk_table_entry(hpa_t table)
-{
-    return table.v | EPT_RWX;
-}
+uint64_t walk_table_entry(hpa_t table) { return table.v | EPT_RWX; }
 
 uint64_t walk_leaf_entry(hfn_t h, unsigned level, unsigned rights, unsigned memtype, bool nx_large)
 {

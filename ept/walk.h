@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] EPT entries as numbers: pure functions, no memory. SDM vol 3, "EPT Translation Mechanism". Level 0 is the page table (4 KiB leaves),
- * 1 the page directory (2 MiB), 2 the page-directory-pointer table (1 GiB), 3 the PML4. */
+ * [ROOT] EPT entries as numbers: pure functions, no memory. SDM vol 3, "EPT Translation Mechanism". Level 0 is the
+ * page table (4 KiB leaves), 1 the page directory (2 MiB), 2 the page-directory-pointer table (1 GiB), 3 the PML4. */
 #ifndef EPT_WALK_H
 #define EPT_WALK_H
 
@@ -10,7 +10,8 @@
 #define EPT_ENTRIES 512U
 #define EPT_GFN_BITS 36U
 #define EPT_LARGE (1UL << 7)
-/* Ignored by the CPU; ours: "executable as far as its owner is concerned" on large leaves that are mapped without X (see ept_nx_large). */
+/* Ignored by the CPU; ours: "executable as far as its owner is concerned" on large leaves that are mapped without X
+ * (see hw_nx_large). */
 #define EPT_SOFT_X (1UL << 58)
 #define EPT_ADDR_MASK 0x000ffffffffff000UL
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] See bitmaps.h. A set bit means exit. SDM vol 3, "MSR-Bitmap Address" and "I/O-Bitmap Addresses". Filling goes through the tables' rows and
- * costs little at boot; that the result agrees with the policy for every MSR and port there is, the unit test shows. */
+ * [ROOT] See bitmaps.h. A set bit means exit. SDM vol 3, "MSR-Bitmap Address" and "I/O-Bitmap Addresses". Filling goes
+ * through the tables' rows and costs little at boot; that the result agrees with the policy for every MSR and port
+ * there is, the unit test shows. */
 #include "vmx/bitmaps.h"
 
 #include "kernel/core/string.h"
@@ -31,8 +32,10 @@ static void fill_msr(uint8_t *map)
         bool high = msr >= MSR_HIGH_BASE;
         if (msr - (high ? MSR_HIGH_BASE : 0) >= MSRS_PER_HALF)
             continue;
-        for (uint32_t write = 0; write < 2; write++)
-            put(map, (2 * write + high) * MSRS_PER_HALF + msr % MSRS_PER_HALF, msr_policy(msr, write != 0, &vmx_caps).access != MSR_DIRECT);
+        for (uint32_t write = 0; write < 2; write++) {
+            bool direct = msr_policy(msr, write != 0, &vmx_caps).access == MSR_DIRECT;
+            put(map, (2 * write + high) * MSRS_PER_HALF + msr % MSRS_PER_HALF, !direct);
+        }
     }
 }
 

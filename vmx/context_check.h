@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Can this CPU take these register values? Pure. What remains, VM entry checks itself, and a refusal stops that domain. */
+ * [ROOT] Can this CPU take these register values? Pure. What remains, VM entry checks itself, and a refusal stops that
+ * domain. */
 #ifndef VMX_CONTEXT_CHECK_H
 #define VMX_CONTEXT_CHECK_H
 

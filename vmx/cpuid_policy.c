@@ -14,10 +14,12 @@
 #define L1_ECX_XSAVE (BIT(12) | BIT(26) | BIT(28) | BIT(29)) /* and what lives in AVX registers */
 #define L1_ECX_OSXSAVE BIT(27)
 #define L1_ECX_HYPERVISOR BIT(31)
-/* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE CX8 APIC SEP MTRR PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2. No MCE, MCA, DS, SS, TM. */
+/* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE CX8 APIC SEP MTRR PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2. No MCE, MCA,
+ * DS, SS, TM. */
 #define L1_EDX 0x078bbb7fU
 #define L1_EDX_HTT BIT(28)
-/* Leaf 7 EBX: FSGSBASE BMI1 AVX2 FDP_EXCPTN SMEP BMI2 ERMS INVPCID FCS_FDS AVX512F/DQ RDSEED ADX SMAP IFMA CLFLUSHOPT CLWB AVX512CD SHA BW VL. */
+/* Leaf 7 EBX: FSGSBASE BMI1 AVX2 FDP_EXCPTN SMEP BMI2 ERMS INVPCID FCS_FDS AVX512F/DQ RDSEED ADX SMAP IFMA CLFLUSHOPT
+ * CLWB AVX512CD SHA BW VL. */
 #define L7_EBX (BIT(0) | BIT(3) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(13) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | \
                 BIT(20) | BIT(21) | BIT(23) | BIT(24) | BIT(28) | BIT(29) | BIT(30) | BIT(31))
 #define L7_EBX_INVPCID BIT(10)
@@ -85,8 +87,8 @@ static void init_leaf_7(struct cpuid_regs r, const struct vmx_caps *caps)
     policy.basic[7] = r;
 }
 
-/* Components' places and sizes are the host's; the totals are computed from them for what the guest turned on, because hosts exist whose totals
- * disagree with their parts. */
+/* Components' places and sizes are the host's; the totals are computed from them for what the guest turned on, because
+ * hosts exist whose totals disagree with their parts. */
 static void init_xsave(struct cpuid_regs (*host)(uint32_t, uint32_t), uint64_t offer)
 {
     policy.xcr0_offer = offer;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] What CPUID says to guests: an allow-list of leaves and bits over what the host has. Pure: built once at boot, then lookups. */
+ * [ROOT] What CPUID says to guests: an allow-list of leaves and bits over what the host has. Pure: built once at boot,
+ * then lookups. */
 #ifndef VMX_CPUID_POLICY_H
 #define VMX_CPUID_POLICY_H
 

@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: Apache-2.0
 ; [ROOT] VM entry as a C function that returns: enum status vmx_enter_asm(struct vmx_vcpu *v).
-; 0, STATUS_OK: the guest ran and exited. VMLAUNCH or VMRESUME failed: what vmx_entry_failed(v) says. Guest registers are loaded from and saved to v->gprs; root's callee-saved
-; registers and V itself lie on the stack meanwhile. RFLAGS after an exit is 2 (SDM vol 3, "Loading Host RIP, RSP, RFLAGS, and SSP").
+; 0, STATUS_OK: the guest ran and exited. VMLAUNCH or VMRESUME failed: what vmx_entry_failed(v) says. Guest registers are
+; loaded from and saved to v->gprs; root's callee-saved registers and V itself lie on the stack meanwhile. RFLAGS after
+; an exit is 2 (SDM vol 3, "Loading Host RIP, RSP, RFLAGS, and SSP").
 %include "offsets.inc"
 
 %define VMCS_HOST_RSP 0x6c14
@@ -46,11 +47,14 @@ vmx_enter_asm:
         mov     r15, [rdi + VCPU_R15]
         mov     rdi, [rdi + VCPU_RDI]
         je      .launch
+        sti
         vmresume
         jmp     .failed
 .launch:
+        sti
         vmlaunch
 .failed:
+        cli
         mov     rdi, [rsp]      ; RSP is 16-byte aligned here, as the call wants it
         call    vmx_entry_failed
         pop     rdi

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] What event the next entry delivers. Order: an event whose delivery was cut off or that an exit ordered; NMI; the callback vector;
- * the local APIC. What must wait opens its window. SDM vol 3, "Event Injection". */
+ * [ROOT] What event the next entry delivers. Order: an event whose delivery was cut off or that an exit ordered; NMI;
+ * the callback vector; the local APIC. What must wait opens its window. SDM vol 3, "Event Injection". */
 #include "kernel/cpu/x86.h"
 #include "vmx/caps.h"
 #include "vmx/vlapic.h"
@@ -32,7 +32,8 @@ void vmx_inject_exception(struct vmx_vcpu *v, uint8_t vector, uint32_t error)
     v->reinject_valid = true;
 }
 
-/* The event in line. Its delivery ends any shadow, which entry would otherwise check against it and against a pending single step. */
+/* The event in line. Its delivery ends any shadow, which entry would otherwise check against it and against a pending
+ * single step. */
 static void inject_ordered(struct vmx_vcpu *v, uint32_t *blocked)
 {
     uint32_t type = INTR_TYPE(v->reinject_info);
@@ -60,7 +61,8 @@ static void hand_to_cpu(struct vmx_vcpu *v)
         vmwrite16(VMCS_GUEST_INTR_STATUS, (uint16_t)((status & 0xff00) | vector));
 }
 
-/* Software APIC: which vector is next, and from what TPR on the CPU shall tell us that the guest lowered it (MOV to CR8). */
+/* Software APIC: which vector is next, and from what TPR on the CPU shall tell us that the guest lowered it (MOV to
+ * CR8). */
 static int next_from_apic(struct vmx_vcpu *v)
 {
     (void)__atomic_exchange_n(&v->vlapic.irr_dirty, false, __ATOMIC_ACQUIRE); /* before the look: what comes later sets it again */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Which I/O ports a guest reaches, and what the others answer. Pure. DomUs reach none; a privileged domain all but those kept here. */
+ * [ROOT] Which I/O ports a guest reaches, and what the others answer. Pure. DomUs reach none; a privileged domain all
+ * but those kept here. */
 #ifndef VMX_IO_POLICY_H
 #define VMX_IO_POLICY_H
 

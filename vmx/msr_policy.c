@@ -62,8 +62,8 @@ static bool holds(enum condition when, const struct vmx_caps *caps)
     return false;
 }
 
-/* With APIC virtualization the CPU reads registers from the APIC page and carries out TPR, EOI and SELF_IPI writes itself; which register exists
- * stays our decision: every other access exits, and vlapic.c answers. */
+/* With APIC virtualization the CPU reads registers from the APIC page and carries out TPR, EOI and SELF_IPI writes
+ * itself; which register exists stays our decision: every other access exits, and vlapic.c answers. */
 static enum msr_access x2apic_access(uint32_t reg, bool write, const struct vmx_caps *caps)
 {
     if (!caps->virtual_interrupts)

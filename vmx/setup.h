@@ -13,7 +13,8 @@ void setup_controls(const struct vmx_vcpu *v);
 /* What is the same on all CPUs, and what is this CPU's own (again when the vCPU moves). */
 void setup_host(void);
 void setup_host_cpu(void);
-/* The state after INIT (SDM vol 3, "Processor State After Reset"), real mode at SELECTOR << 4. Registers in V too, but not the local APIC. */
+/* The state after INIT (SDM vol 3, "Processor State After Reset"), real mode at SELECTOR << 4. Registers in V too, but
+ * not the local APIC. */
 void setup_guest_reset(struct vmx_vcpu *v, uint16_t selector);
 /* CR0 and CR4 as the guest shall see them; real ones get what VMX operation demands. */
 void setup_guest_cr0(uint64_t value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Guest state outside the VMCS: what, where, who moves it, when. Root itself uses none of it (it is built without FPU code, has no
- * breakpoints, no SYSCALL, no SWAPGS), so all of it stays in the registers from vmx_load to vmx_unload and costs an exit nothing.
+ * [ROOT] Guest state outside the VMCS: what, where, who moves it, when. Root itself uses none of it (it is built without
+ * FPU code, has no breakpoints, no SYSCALL, no SWAPGS), so all of it stays in the registers from vmx_load to vmx_unload
+ * and costs an exit nothing.
  *
  *   state                                             in struct vmx_vcpu      moved by
  *   general registers but RSP                         gprs                    enter.asm, each entry and exit

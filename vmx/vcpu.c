@@ -14,6 +14,7 @@
 
 #define NO_CPU 0xffffffffU
 #define VMX_FRAMES 3U
+#define MTRR_ENABLED_WB 0x806U
 
 static enum status alloc_frames(struct vmx_vcpu *v)
 {
@@ -56,6 +57,7 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     v->tsc_offset = how->tsc_offset;
     v->vpid = choose_vpid(how);
     v->last_cpu = NO_CPU;
+    v->mtrr_def_type = MTRR_ENABLED_WB; /* as firmware would leave it */
     v->proc_ctls = vmx_caps.proc;
     enum status status = alloc_frames(v);
     if (status != STATUS_OK) {
@@ -87,6 +89,8 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     vmcs_borrow(v);
     setup_guest_reset(v, (uint16_t)(vector << 8));
     vlapic_reset(v);
+    v->tpr_threshold = 0; /* entry would fail with one above the TPR, which is 0 now */
+    vmwrite32(VMCS_TPR_THRESHOLD, 0);
     if (vmx_caps.virtual_interrupts)
         vmwrite16(VMCS_GUEST_INTR_STATUS, 0);
     v->gprs.rdx = cpuid(1, 0).eax; /* SDM vol 3, "Processor State After Reset": EDX holds the signature */

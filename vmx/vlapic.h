@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] A vCPU's local APIC, in x2APIC mode for life. Registers lie in the virtual-APIC page where the CPU's own APIC virtualization expects
- * them; without that the functions here do the same in software. Pure but for the vCPU. SDM vol 3, "Extended XAPIC (x2APIC)". */
+ * [ROOT] A vCPU's local APIC, in x2APIC mode for life. Registers lie in the virtual-APIC page where the CPU's own APIC
+ * virtualization expects them; without that the functions here do the same in software. Pure but for the vCPU. SDM vol
+ * 3, "Extended XAPIC (x2APIC)". */
 #ifndef VMX_VLAPIC_H
 #define VMX_VLAPIC_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Access to the current VMCS. Each width has its own enum type, so that a read or write with the wrong width does not compile
- * (-Wenum-conversion). Control bit names: SDM vol 3, "VM-Execution Control Fields" and following. */
+ * [ROOT] Access to the current VMCS. Each width has its own enum type, so that a read or write with the wrong width
+ * does not compile (-Wenum-conversion). Control bit names: SDM vol 3, "VM-Execution Control Fields" and following. */
 #ifndef VMX_VMCS_H
 #define VMX_VMCS_H
 

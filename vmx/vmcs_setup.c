@@ -29,7 +29,8 @@ void setup_controls(const struct vmx_vcpu *v)
     vmwrite32(VMCS_PROC_CTLS2, c->proc2);
     vmwrite32(VMCS_EXIT_CTLS, c->exit);
     vmwrite32(VMCS_ENTRY_CTLS, c->entry);
-    /* #DB and #AC: a guest can make their delivery raise them again without end, with no chance for an interrupt between. */
+    /* #DB and #AC: a guest can make their delivery raise them again without end, with no chance for an interrupt
+     * between. */
     vmwrite32(VMCS_EXCEPTION_BITMAP, EXCEPTION_DB | EXCEPTION_AC | EXCEPTION_MC);
     vmwrite32(VMCS_PF_MASK, 0);
     vmwrite32(VMCS_PF_MATCH, 0);
@@ -100,7 +101,8 @@ void setup_guest_cr4(uint64_t value)
     vmwriten(VMCS_CR4_SHADOW, value & ~vmx_caps.guest_cr4);
 }
 
-/* The fields of one segment lie at equal distances in each width's range; the order is the hardware's: ES CS SS DS FS GS LDTR TR. */
+/* The fields of one segment lie at equal distances in each width's range; the order is the hardware's: ES CS SS DS FS
+ * GS LDTR TR. */
 static void reset_segment(unsigned i, uint16_t selector, uint32_t ar)
 {
     vmwrite16((enum vmcs16)(VMCS_GUEST_ES_SEL + 2 * i), selector);

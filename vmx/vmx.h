@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] The mechanism of VT-x as the rest of root mode sees it. Works on struct vmx_vcpu, which is embedded in struct vcpu;
- * knows nothing of domains. SDM vol 3, "Introduction to Virtual Machine Extensions" and following. */
+ * [ROOT] The mechanism of VT-x as the rest of root mode sees it. Works on struct vmx_vcpu, which is embedded in struct
+ * vcpu; knows nothing of domains. SDM vol 3, "Introduction to Virtual Machine Extensions" and following. */
 #ifndef VMX_VMX_H
 #define VMX_VMX_H
 
@@ -81,7 +81,8 @@ enum status vmx_cpu_init(void);
 /* VMXOFF on this CPU, if on. */
 void vmx_cpu_off(void);
 
-/* Allocates and sets up VMCS, APIC page, XSAVE area for a vCPU in the PVH reset state (all registers zero until context set). */
+/* Allocates and sets up VMCS, APIC page, XSAVE area for a vCPU in the PVH reset state (all registers zero until
+ * context set). */
 enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how);
 /* Frees them. Precondition: not loaded on any CPU (vmx_unload done on the CPU that had it). */
 void vmx_vcpu_destroy(struct vmx_vcpu *v);
@@ -89,18 +90,19 @@ void vmx_vcpu_destroy(struct vmx_vcpu *v);
 void vmx_load(struct vmx_vcpu *v);
 /* Saves that state and VMCLEARs, so that another CPU may load it. */
 void vmx_unload(struct vmx_vcpu *v);
-/* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID: VMLAUNCH/VMRESUME failed
- * (the instruction error has been logged; domain_kill adds the dump). */
+/* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID:
+ * VMLAUNCH/VMRESUME failed (the instruction error has been logged; domain_kill adds the dump). */
 enum status vmx_enter(struct vmx_vcpu *v);
 
-/* Chooses and sets the event for the next entry: NMI > UPCALL (callback vector, when UPCALL_PENDING and the vector is set) > local APIC.
- * Opens the interrupt or NMI window when it cannot be delivered yet. Precondition: loaded. */
+/* Chooses and sets the event for the next entry: NMI > UPCALL (callback vector, when UPCALL_PENDING and the vector is
+ * set) > local APIC. Opens the interrupt or NMI window when it cannot be delivered yet. Precondition: loaded. */
 void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending);
 /* Would an interrupt be taken now if HLT ended (IF=1, nothing blocking)? Used by HLT with a pending event. */
 bool vmx_interruptible(struct vmx_vcpu *v);
 bool vmx_if_set(struct vmx_vcpu *v); /* RFLAGS.IF */
 
-/* Fixed interrupt VECTOR for the vCPU's local APIC (IRR). Any CPU under the vCPU's lock rules of the domain layer; the caller kicks. */
+/* Fixed interrupt VECTOR for the vCPU's local APIC (IRR). Any CPU under the vCPU's lock rules of the domain layer; the
+ * caller kicks. */
 void vlapic_set_irr(struct vmx_vcpu *v, uint8_t vector);
 bool vlapic_has_pending(struct vmx_vcpu *v);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] ept/ept.c and ept/walk.c on a memory that looks at every store: after each one, every page that is not being changed translates as before,
- * and the page being changed as before or as afterwards. */
+ * [HOST] ept/ept.c and ept/walk.c on a memory that looks at every store: after each one, every page that is not being
+ * changed translates as before, and the page being changed as before or as afterwards. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] The exit path from dispatch.c through the real handlers, on a VMCS made of an array: what each exit reads, changes and leads to. */
+ * [HOST] The exit path from dispatch.c through the real handlers, on a VMCS made of an array: what each exit reads,
+ * changes and leads to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,7 +165,7 @@ static void test_advance_wraps(void **state)
 static void test_unknown_kills(void **state)
 {
     (void)state;
-    const uint32_t reasons[] = {3, 4, 5, 6, 14, 16, 17, 29, 33, 37, 40, 44, 45, 46, 47, 51, 52, 56, 57, 58, 60, 62, 63, 64, 68, 75, 999};
+    const uint32_t reasons[] = {3, 4, 5, 6, 14, 16, 17, 29, 33, 37, 40, 44, 45, 46, 47, 51, 56, 57, 58, 60, 62, 63, 64, 68, 75, 999};
     for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
         killed = NULL;
         leave(reasons[i], 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] What guests may touch: MSR and port policies with the bitmaps made from them (every bit), CPUID, register contexts, qualification decoders. */
+ * [HOST] What guests may touch: MSR and port policies with the bitmaps made from them (every bit), CPUID, register
+ * contexts, qualification decoders. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

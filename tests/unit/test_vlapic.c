@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] vmx/vlapic.c and vmx/inject.c: registers, priorities, the timer's arithmetic, and which event the next entry delivers. */
+ * [HOST] vmx/vlapic.c and vmx/inject.c: registers, priorities, the timer's arithmetic, and which event the next entry
+ * delivers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] MOV to CR0 and CR4 that touches a bit which is ours. With unrestricted guest the CPU itself handles PE, PG and EFER.LMA, and stores
- * LMA into the entry control at every exit (SDM vol 3, "Saving Control Registers, Debug Registers, and MSRs"). */
+ * [ROOT] MOV to CR0 and CR4 that touches a bit which is ours. With unrestricted guest the CPU itself handles PE, PG
+ * and EFER.LMA, and stores LMA into the entry control at every exit (SDM vol 3, "Saving Control Registers, Debug
+ * Registers, and MSRs"). */
 #include "kernel/cpu/x86.h"
 #include "vmx/exit/decode.h"
 #include "vmx/exit/handlers.h"
@@ -13,8 +14,8 @@ static uint64_t operand(struct vcpu *v, unsigned gpr)
     return reg != NULL ? *reg : vmreadn(VMCS_GUEST_RSP);
 }
 
-/* Our bits of CR0 (NE, CD, NW) exist only in the shadow. With the shadow as the guest wants it, the same instruction no longer exits: it runs
- * again, and the CPU does the rest of it: mode changes, page-directory pointers, faults. */
+/* Our bits of CR0 (NE, CD, NW) exist only in the shadow. With the shadow as the guest wants it, the same instruction
+ * no longer exits: it runs again, and the CPU does the rest of it: mode changes, page-directory pointers, faults. */
 static enum exit_action guest_cr0(uint64_t value)
 {
     if ((value & (CR0_CD | CR0_NW)) == CR0_NW)

@@ -9,7 +9,8 @@
 struct io_access { uint16_t port; unsigned size; bool in, string; };
 static inline struct io_access decode_io(uint64_t q)
 {
-    return (struct io_access){.port = (uint16_t)(q >> 16), .size = (unsigned)(q & 7) + 1, .in = (q >> 3 & 1) != 0, .string = (q >> 4 & 1) != 0};
+    return (struct io_access){
+        .port = (uint16_t)(q >> 16), .size = (unsigned)(q & 7) + 1, .in = (q >> 3 & 1) != 0, .string = (q >> 4 & 1) != 0};
 }
 
 /* Table "Exit Qualification for Control-Register Accesses". */

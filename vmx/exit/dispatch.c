@@ -17,8 +17,8 @@
 #define VECTOR_UD 6U
 #define VECTOR_GP 13U
 
-/* An event was under way when the exit came: it is delivered at the next entry. SDM vol 3, "Information for VM Exits That Occur During Event
- * Delivery". */
+/* An event was under way when the exit came: it is delivered at the next entry. SDM vol 3, "Information for VM Exits
+ * That Occur During Event Delivery". */
 static void note_interrupted_event(struct vmx_vcpu *v)
 {
     uint32_t info = vmread32(VMCS_IDT_VECTORING);

@@ -15,7 +15,8 @@ enum exit_action {
     EXIT_KILL           /* the domain is stopped with a dump */
 };
 
-/* Reads the exit once, finds the row, runs the handler, carries out the action. Precondition: V is loaded and just left vmx_enter. */
+/* Reads the exit once, finds the row, runs the handler, carries out the action. Precondition: V is loaded and just
+ * left vmx_enter. */
 void exit_dispatch(struct vcpu *v);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] One function per kind of exit. Each finds the exit in v->vmx.exit (filled by dispatch.c), does what the guest asked for, and answers what is to
- * happen next. Precondition of all: V is loaded and just left the guest. */
+ * [ROOT] One function per kind of exit. Each finds the exit in v->vmx.exit (filled by dispatch.c), does what the guest
+ * asked for, and answers what is to happen next. Precondition of all: V is loaded and just left the guest. */
 #ifndef VMX_EXIT_HANDLERS_H
 #define VMX_EXIT_HANDLERS_H
 

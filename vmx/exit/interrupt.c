@@ -19,8 +19,8 @@ enum exit_action exit_external_interrupt(struct vcpu *v)
     return EXIT_RESUME;
 }
 
-/* The guest ran its longest time without an exit. Interrupts that are pending come in now: under Bochs a guest that is entered with IF=0 and keeps
- * it so is not left for them, although external-interrupt exiting is on. */
+/* The guest ran its longest time without an exit. Interrupts that are pending come in now: under Bochs a guest that is
+ * entered with IF=0 and keeps it so is not left for them, although external-interrupt exiting is on. */
 enum exit_action exit_time_limit(struct vcpu *v)
 {
     (void)v;
@@ -31,8 +31,9 @@ enum exit_action exit_time_limit(struct vcpu *v)
 /* Whatever waited is looked at before the next entry; the window closes itself when nothing waits. */
 enum exit_action exit_window(struct vcpu *v) { (void)v; return EXIT_RESUME; }
 
-/* The exception takes the place of the event whose delivery raised it; an interrupt or NMI among these must not be lost. SDM vol 3, "Interrupt 8 -
- * Double Fault Exception": with #DB and #AC, which are benign, events are handled one after the other. */
+/* The exception takes the place of the event whose delivery raised it; an interrupt or NMI among these must not be
+ * lost. SDM vol 3, "Interrupt 8 - Double Fault Exception": with #DB and #AC, which are benign, events are handled one
+ * after the other. */
 static void put_back_interrupted(struct vmx_vcpu *v)
 {
     if (!v->reinject_valid)

@@ -58,7 +58,8 @@ static enum exit_action write_apic_base(struct vcpu *v, uint64_t value)
     return EXIT_INJECT_GP; /* the base and the boot-processor flag are fixed */
 }
 
-/* Types 0, 1, 4, 5, 6 and the enable bit; there are no ranges, and the value has no effect: memory types are the EPT's. */
+/* Types 0, 1, 4, 5, 6 and the enable bit; there are no ranges, and the value has no effect: memory types are the
+ * EPT's. */
 static enum exit_action write_mtrr_def_type(struct vcpu *v, uint64_t value)
 {
     uint64_t type = value & 0xff;
