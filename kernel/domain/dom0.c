@@ -41,7 +41,7 @@ bool dom0_write_tables(const struct boot_info *boot, void *out, uint64_t base)
     t->memmap[0] = (struct hvm_memmap_table_entry){.addr = boot->dom0_base, .size = base - boot->dom0_base, .type = XEN_HVM_MEMMAP_TYPE_RAM};
     t->memmap[1] = (struct hvm_memmap_table_entry){.addr = base, .size = DOM0_TABLES_BYTES, .type = XEN_HVM_MEMMAP_TYPE_RESERVED};
     for (uint32_t i = 0; i < boot->nr_modules; i++) {
-        str_copy(t->names[i], sizeof(t->names[i]), boot->modules[i].name);
+        memcpy(t->names[i], boot->modules[i].name, sizeof(t->names[i]) - 1); /* OUT is zeroed: terminated in any case */
         t->modules[i] = (struct hvm_modlist_entry){.paddr = boot->modules[i].base, .size = boot->modules[i].size,
                                                    .cmdline_paddr = base + offsetof(struct tables, names) + i * sizeof(t->names[0])};
     }
