@@ -23,7 +23,7 @@
 
 #define FIRST_RESERVED_DOMID 0x7ff0U
 #define LOG_BURST 512U           /* lines of early console a guest may write at once … */
-#define LOG_TOKENS_PER_SECOND 64U /* … and in the long run */
+#define LOG_TOKENS_PER_SECOND 16U /* … and in the long run */
 
 static struct spinlock domains_lock;
 static struct domain *domains[MAX_DOMAINS]; /* by domid % MAX_DOMAINS */
