@@ -8,25 +8,14 @@
 #include "kernel/domain/physmap.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
+#include "kernel/mm/pool.h"
 #include "kernel/mm/window.h"
 
 #define CAS_TRIES 16U
 
-static void *root_page(void)
-{
-    hfn_t f;
-    return frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f) == STATUS_OK ? root_va(hpa_of_hfn(f)) : NULL;
-}
-
-static void page_free(void *page)
-{
-    if (page)
-        frame_free(hfn_of_hpa(root_pa(page)), FRAME_ORDER_4K);
-}
-
 enum status grant_init(struct domain *d)
 {
-    d->grants = root_page();
+    d->grants = pool_page_alloc();
     for (size_t i = 0; d->grants && i < GRANT_MAX_FRAMES; i++)
         d->grants->gfns[i] = GFN_INVALID;
     return d->grants ? STATUS_OK : STATUS_NO_MEMORY;
@@ -38,12 +27,12 @@ void grant_destroy(struct domain *d)
     if (!t)
         return;
     for (size_t i = 0; i < GRANT_MAX_FRAMES; i++)
-        page_free(t->frames[i]);
+        pool_page_free(t->frames[i]);
     for (size_t i = 0; i < GRANT_ACTIVE_PAGES; i++)
-        page_free(t->active[i]);
+        pool_page_free(t->active[i]);
     for (size_t i = 0; i < GRANT_HANDLE_PAGES; i++)
-        page_free(t->handles[i]);
-    page_free(t);
+        pool_page_free(t->handles[i]);
+    pool_page_free(t);
     d->grants = NULL;
 }
 
@@ -89,7 +78,7 @@ static struct grant_active *active_of(struct grant_table *t, uint32_t ref, bool 
 {
     struct grant_active **page = &t->active[ref / GRANT_ACTIVE_PER_PAGE];
     if (!*page && make)
-        *page = root_page();
+        *page = pool_page_alloc();
     return *page ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
@@ -199,7 +188,7 @@ static struct grant_handle *handle_alloc(struct grant_table *t, uint32_t *number
         uint32_t page = t->nr_handles / (uint32_t)GRANT_HANDLES_PER_PAGE;
         if (page >= GRANT_HANDLE_PAGES)
             return NULL;
-        if (!t->handles[page] && !(t->handles[page] = root_page()))
+        if (!t->handles[page] && !(t->handles[page] = pool_page_alloc()))
             return NULL;
         *number = t->nr_handles++;
     }

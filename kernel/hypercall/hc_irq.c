@@ -45,7 +45,7 @@ static enum status binding_new(struct domain *d, uint32_t irq, struct binding **
         if (b->used)
             continue;
         *b = (struct binding){.domid = d->id, .gsi = irq};
-        enum status s = event_bind_pirq(d, irq, &b->port);
+        enum status s = event_alloc(d, (struct event_port){.state = EVTCHNSTAT_pirq, .peer = irq}, &b->port);
         b->used = s == STATUS_OK;
         *out = b;
         return s;
