@@ -250,7 +250,7 @@ void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_
 /* Ends the mapping N of MAPPER, which is used. The reference of the frame goes with the mapping: if that went another way, so did the reference. */
 static enum status unmap_handle(struct domain *mapper, uint32_t n)
 {
-    struct grant_handle m = *handle_at(mapper->grants, n);
+    struct grant_handle m = *handle_at(mapper->grants, n); /* only the mapper itself, or its death, changes its handles */
     struct domain_pair p = domain_lock_pair(mapper, m.granter, true);
     bool alive = p.other.d && p.other.d->generation == m.generation;
     enum status s = physmap_unmap_frame(p.self, gfn(m.gfn), hfn(m.hfn));
@@ -266,16 +266,18 @@ static enum status unmap_handle(struct domain *mapper, uint32_t n)
     return s;
 }
 
+const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle)
+{
+    const struct grant_handle *m = d->grants ? handle_at(d->grants, handle) : NULL;
+    return m && m->used ? m : NULL;
+}
+
 void grant_unmap(struct domain *mapper, struct gnttab_unmap_grant_ref *op)
 {
-    struct domain_locked l = domain_lock(mapper);
-    const struct grant_handle *m = handle_at(mapper->grants, op->handle);
-    bool used = m && m->used;
-    bool same = used && (op->host_addr == 0 || op->host_addr == m->gfn << PAGE_SHIFT);
-    domain_unlock(l);
-    if (!used)
+    const struct grant_handle *m = grant_handle_get(mapper, op->handle);
+    if (!m)
         op->status = GNTST_bad_handle;
-    else if (!same)
+    else if (op->host_addr != 0 && op->host_addr != m->gfn << PAGE_SHIFT)
         op->status = GNTST_bad_virt_addr;
     else
         op->status = unmap_handle(mapper, op->handle) == STATUS_OK ? GNTST_okay : GNTST_general_error;
@@ -297,31 +299,26 @@ static int16_t end_open(struct domain *self, struct copy_end *e, uint64_t gmfn)
     bool own = e->domid == DOMID_SELF || e->domid == self->id;
     if (!e->by_ref && !own)
         return GNTST_permission_denied;
-    struct domain_locked l = own ? domain_lock(self) : domain_lock_id(e->domid);
+    struct domain_locked l DOMAIN_GUARD = own ? domain_lock(self) : domain_lock_id(e->domid);
     struct ept_leaf leaf;
-    int16_t s = GNTST_bad_domain;
-    if (l.d)
-        e->domid = l.d->id;
-    if (l.d && e->by_ref)
-        s = grant_acquire(l, e->ref, self->id, e->writable, &e->h);
-    else if (l.d) {
-        bool ok = ept_lookup(&l.d->ept, gfn(gmfn), &leaf) && (!e->writable || leaf.rights & EPT_W) && frame_get(leaf.hfn, l.d->id, FRAME_GUEST);
-        s = ok ? GNTST_okay : GNTST_bad_page;
-        e->h = ok ? leaf.hfn : HFN_INVALID;
-        l.d->refs += ok;
-    }
-    if (l.d)
-        domain_unlock(l);
-    return s;
+    if (!l.d)
+        return GNTST_bad_domain;
+    e->domid = l.d->id;
+    if (e->by_ref)
+        return grant_acquire(l, e->ref, self->id, e->writable, &e->h);
+    if (!ept_lookup(&l.d->ept, gfn(gmfn), &leaf) || (e->writable && !(leaf.rights & EPT_W)) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+        return GNTST_bad_page;
+    e->h = leaf.hfn;
+    l.d->refs++;
+    return GNTST_okay;
 }
 
 static void end_close(struct domain *self, const struct copy_end *e)
 {
-    struct domain_locked l = domain_lock_any(e->domid); /* it is there: our reference keeps it */
+    struct domain_locked l DOMAIN_GUARD = domain_lock_any(e->domid); /* it is there: our reference keeps it */
     if (e->by_ref)
         grant_release(l, e->ref, e->writable);
     grant_put_frame(l, &self->ept, e->h);
-    domain_unlock(l);
 }
 
 void grant_copy(struct domain *self, struct gnttab_copy *op)
@@ -342,12 +339,6 @@ void grant_copy(struct domain *self, struct gnttab_copy *op)
         end_close(self, &to);
     }
     end_close(self, &from);
-}
-
-const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle)
-{
-    const struct grant_handle *m = d->grants ? handle_at(d->grants, handle) : NULL;
-    return m && m->used ? m : NULL;
 }
 
 const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)
