@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] `make run`: boots build/corbel.img in the best emulator there is, with the machine's console on this terminal."""
 import os
+import re
 import select
 import signal
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from emulator import Machine, nested_kvm_reason  # noqa: E402
 
 QUIT = b"\x1c"  # Ctrl-backslash
+TERMINAL_CONTROL = re.compile(rb"\x1b(\[[0-9;=?]*[A-Za-z]?)?")
 
 
 def say(text):
@@ -23,7 +25,7 @@ def say(text):
 def relay(machine, interactive):
     """Bytes both ways until the machine ends or the operator leaves. Returns why."""
     start = time.monotonic()
-    seen_output = False
+    seen_output = loader_seen = False
     shown = -1
     inputs = [machine.sock] + ([sys.stdin.fileno()] if interactive or not sys.stdin.isatty() else [])
     while True:
@@ -44,6 +46,9 @@ def relay(machine, interactive):
             if not seen_output:
                 seen_output = True
                 sys.stdout.write("\r\n" if sys.stdout.isatty() else "")
+            if not loader_seen:
+                loader_seen = b"corbel: " in data
+                data = TERMINAL_CONTROL.sub(b"", data)  # the firmware would clear what is written above
             os.write(sys.stdout.fileno(), data)
         if sys.stdin.fileno() in ready:
             data = os.read(sys.stdin.fileno(), 4096)
