@@ -8,7 +8,8 @@ from corbel import guest_files, vmx_text
 def FILES():
     elf = "build/guests/tiny.elf"
     return {
-        **guest_files("tiny", "poweroff", "spin", "crash", "triple", "reboot", "chatty", "deny"),
+        **guest_files("tiny", "poweroff", "spin", "crash", "triple", "reboot", "chatty", "deny", "regress-0003", "regress-0004"),
+        **{f"\\corbel\\vm\\storm{i}\\storm{i}.vmx": vmx_text(f"storm{i}", 8, "../regress-0003/regress-0003.elf") for i in range(12)},
         "\\corbel\\vm\\big\\big.vmx": vmx_text("big", 65536, "big.elf"),
         "\\corbel\\vm\\big\\big.elf": elf,
         "\\corbel\\vm\\huge\\huge.vmx": vmx_text("huge", 2048, "huge.elf"),
@@ -95,6 +96,21 @@ def test_what_must_not_work_does_not(corbel):
     assert int(m.group(1)) > 100 and m.group(2) == "0", m.group(0)
     corbel.run("")
     corbel.audit()
+
+
+def test_masked_timers_of_many_guests_cost_the_others_nothing(corbel):
+    for i in range(12):
+        corbel.ok(f"create storm{i}")
+    assert len(corbel.rows()) == 13
+    for i in range(12):
+        corbel.ok(f"destroy storm{i}")
+    corbel.audit()
+
+
+def test_an_illegal_self_ipi_kills_nobody(corbel):
+    m = corbel.ok_and("create regress-0004", r"regress-0004: (\d+) passed, (\d+) failed[\s\S]*?regress-0004: powered off")
+    assert m.groups() == ("1", "0")
+    corbel.run("")
 
 
 def test_refusals(corbel):
