@@ -8,6 +8,7 @@ UNIT_ata := drivers/ata.c drivers/ata_command.c drivers/ata_transfer.c drivers/b
 FUZZ_fat32 := dom0/fs/partition.c $(UNIT_fat32)
 UNIT_config := boot/efi/config.c boot/efi/fmt.c
 UNIT_elf := boot/efi/elf.c
+UNIT_folder := boot/efi/folder.c boot/efi/fmt.c
 UNIT_handoff := boot/efi/handoff.c
 UNIT_fwacpi := boot/efi/fwacpi.c boot/efi/handoff.c
 UNIT_preflight := boot/efi/preflight.c boot/efi/fmt.c
