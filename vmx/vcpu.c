@@ -89,14 +89,9 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     vmcs_borrow(v);
     setup_guest_reset(v, (uint16_t)(vector << 8));
     vlapic_reset(v);
-    v->tpr_threshold = 0; /* entry would fail with one above the TPR, which is 0 now */
-    vmwrite32(VMCS_TPR_THRESHOLD, 0);
-    if (vmx_caps.virtual_interrupts)
-        vmwrite16(VMCS_GUEST_INTR_STATUS, 0);
     v->gprs.rdx = cpuid(1, 0).eax; /* SDM vol 3, "Processor State After Reset": EDX holds the signature */
-    if (switch_loaded() == v) {
+    if (switch_loaded() == v)
         switch_restore(v);
-    }
     vmcs_return(v);
 }
 

@@ -5,39 +5,7 @@
 #define VMX_VMCS_H
 
 #include "kernel/core/types.h"
-
-#define FIELD16(name, enc) VMCS_##name = (enc),
-#define FIELD32(name, enc)
-#define FIELD64(name, enc)
-#define FIELDN(name, enc)
-enum vmcs16 {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD16
-#undef FIELD32
-#define FIELD16(name, enc)
-#define FIELD32(name, enc) VMCS_##name = (enc),
-enum vmcs32 {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD32
-#undef FIELD64
-#define FIELD32(name, enc)
-#define FIELD64(name, enc) VMCS_##name = (enc),
-enum vmcs64 {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD64
-#undef FIELDN
-#define FIELD64(name, enc)
-#define FIELDN(name, enc) VMCS_##name = (enc),
-enum vmcsn {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD16
-#undef FIELD32
-#undef FIELD64
-#undef FIELDN
+#include "vmx/vmcs_fields.h"
 
 #define PIN_EXTERNAL_INTERRUPT (1U << 0)
 #define PIN_NMI (1U << 3)
