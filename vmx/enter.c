@@ -30,7 +30,11 @@ enum status vmx_enter(struct vmx_vcpu *v)
 
 enum status vmx_entry_failed(struct vmx_vcpu *v)
 {
+    /* SDM vol 3, "VM Instruction Error Numbers". */
+    static const char *const names[] = {[7] = "invalid control fields", [8] = "invalid host-state fields",
+                                        [26] = "events blocked by MOV SS"};
     uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
-    log_error("d%uv%u: VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, vmcs_error_name(error));
+    bool named = error < ARRAY_SIZE(names) && names[error] != NULL;
+    log_error("d%uv%u: VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, named ? names[error] : "unknown");
     return STATUS_INVALID;
 }

@@ -14,7 +14,6 @@
 
 #define NO_CPU 0xffffffffU
 #define VMX_FRAMES 3U
-#define MTRR_ENABLED_WB 0x806U
 
 static enum status alloc_frames(struct vmx_vcpu *v)
 {
@@ -57,7 +56,6 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     v->tsc_offset = how->tsc_offset;
     v->vpid = choose_vpid(how);
     v->last_cpu = NO_CPU;
-    v->mtrr_def_type = MTRR_ENABLED_WB; /* as firmware would leave it */
     v->proc_ctls = vmx_caps.proc;
     enum status status = alloc_frames(v);
     if (status != STATUS_OK) {

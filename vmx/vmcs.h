@@ -111,7 +111,5 @@ void vmcs_return(struct vmx_vcpu *v);
 /* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
 void vmcs_make_current(const struct vmx_vcpu *v);
 void vmcs_clear(const struct vmx_vcpu *v);
-/* What the VM-instruction error number N means. SDM vol 3, "VM Instruction Error Numbers". */
-const char *vmcs_error_name(uint32_t n);
 
 #endif

@@ -45,12 +45,6 @@ void frame_free(hfn_t f, unsigned order)
 }
 
 bool uart_owns_port(uint16_t port) { return port >= console && port < console + 8; }
-void str_copy(char *dst, size_t size, const char *src)
-{
-    strncpy(dst, src, size - 1);
-    dst[size - 1] = 0;
-}
-
 static bool bit(hpa_t map, uint32_t n) { return (((const uint8_t *)root_va(map))[n / 8] >> n % 8 & 1) != 0; }
 
 static void check_msr_bitmap(const struct bitmaps *b)

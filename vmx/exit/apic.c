@@ -24,9 +24,8 @@ static void deliver(struct vcpu *target, uint32_t icr)
         vcpu_kick(target);
         return;
     case DELIVER_INIT:
-        if ((icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) { /* level de-assert does nothing on any CPU of today */
+        if ((icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) /* level de-assert does nothing on any CPU of today */
             vcpu_init_signal(target);
-        }
         return;
     case DELIVER_SIPI:
         vcpu_sipi(target, (uint8_t)icr);
@@ -49,22 +48,13 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t i
     return vlapic_is_addressed(&to->vmx, (uint32_t)(icr >> 32), (icr & ICR_LOGICAL) != 0);
 }
 
-/* A vCPU cannot take itself down or start itself while it runs: INIT and SIPI go to others only. */
-static bool sendable(const struct vcpu *from, const struct vcpu *to, uint32_t mode)
-{
-    return mode < DELIVER_INIT || to != from;
-}
-
 static void send(struct vcpu *v, uint64_t icr)
 {
     uint32_t mode = icr >> 8 & 7;
-    if ((mode == DELIVER_FIXED || mode == DELIVER_LOWEST) && (icr & 0xff) < 16) {
-        vlapic_error(&v->vmx, VLAPIC_ESR_SEND_ILLEGAL);
-        return;
-    }
     for (uint32_t i = 0; i < v->domain->nr_vcpus; i++) {
         struct vcpu *to = v->domain->vcpus[i];
-        if (to == NULL || !addressed(v, to, icr) || !sendable(v, to, mode))
+        /* A vCPU cannot take itself down or start itself while it runs: INIT and SIPI go to others only. */
+        if (to == NULL || !addressed(v, to, icr) || (mode >= DELIVER_INIT && to == v))
             continue;
         deliver(to, (uint32_t)icr);
         if (mode == DELIVER_LOWEST)
@@ -82,13 +72,12 @@ static void timer_due(struct deadline *self)
 
 void exit_apic_timer(struct vcpu *v)
 {
-    uint64_t due = vlapic_timer_due(&v->vmx);
-    v->vmx.vlapic.timer.fire = timer_due;
-    if (due == 0) {
-        deadline_cancel(&v->vmx.vlapic.timer);
-    } else {
-        deadline_set(&v->vmx.vlapic.timer, due);
-    }
+    struct vlapic *apic = &v->vmx.vlapic;
+    apic->timer.fire = timer_due;
+    if (apic->timer_due == 0)
+        deadline_cancel(&apic->timer);
+    else
+        deadline_set(&apic->timer, apic->timer_due);
 }
 
 enum exit_action exit_apic_write(struct vcpu *v, uint32_t reg, uint64_t value)
