@@ -30,7 +30,6 @@ void flush_mark(struct ept *e)
 {
     /* Release: the changed entry is visible before the mark; pairs with the acquire in flush_before_entry. */
     __atomic_store_n(&e->cpus_dirty[0], ~0U, __ATOMIC_RELEASE);
-    e->flush_epoch = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
 }
 
 void flush_before_entry(struct ept *e)

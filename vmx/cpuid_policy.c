@@ -2,14 +2,16 @@
  * [ROOT] See cpuid_policy.h. Bit names: SDM vol 2, "CPUID". */
 #include "vmx/cpuid_policy.h"
 
+#include "kernel/core/string.h"
+
 #define XSAVE_COMPONENTS 8U
 #define XSAVE_LEGACY_BYTES 576U
 #define BIT(n) (1U << (n))
 #define L1_ECX_OSXSAVE BIT(27)
 #define L1_EDX_HTT BIT(28)
 
+struct cpuid_regs cpuid_basic[CPUID_BASIC_MAX + 1];
 static struct {
-    struct cpuid_regs basic[CPUID_BASIC_MAX + 1];
     struct cpuid_regs ext[CPUID_EXT_MAX + 1];
     struct cpuid_regs cache[4];                  /* leaf 4 */
     struct cpuid_regs xsave[XSAVE_COMPONENTS];   /* leaf 0xd: 1, and components 2..7 */
@@ -81,21 +83,22 @@ void cpuid_policy_init(struct cpuid_regs (*host)(uint32_t leaf, uint32_t subleaf
     uint32_t max = MIN(host(0, 0).eax, CPUID_BASIC_MAX);
     uint32_t max_ext = MAX(MIN(host(CPUID_EXT_BASE, 0).eax, CPUID_EXT_BASE + CPUID_EXT_MAX), CPUID_EXT_BASE);
     policy = (typeof(policy)){0};
+    memset(cpuid_basic, 0, sizeof(cpuid_basic));
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
         bool extended = row->leaf >= CPUID_EXT_BASE;
         if (row->leaf > (extended ? max_ext : max) || (row->need & ~needs_met(caps)) != 0)
             continue;
         struct cpuid_regs r = host(row->leaf, 0);
-        struct cpuid_regs *to = extended ? &policy.ext[row->leaf - CPUID_EXT_BASE] : &policy.basic[row->leaf];
+        struct cpuid_regs *to = extended ? &policy.ext[row->leaf - CPUID_EXT_BASE] : &cpuid_basic[row->leaf];
         to->eax |= r.eax & row->bits.eax;
         to->ebx |= r.ebx & row->bits.ebx;
         to->ecx |= r.ecx & row->bits.ecx;
         to->edx |= r.edx & row->bits.edx;
     }
-    policy.basic[0].eax = max;
-    policy.basic[1].ecx |= BIT(21) | BIT(24) | BIT(31); /* ours: x2APIC, TSC deadline, hypervisor */
-    policy.basic[6].eax = BIT(2);                       /* ARAT: our APIC timer never stops */
+    cpuid_basic[0].eax = max;
+    cpuid_basic[1].ecx |= BIT(21) | BIT(24) | BIT(31); /* ours: x2APIC, TSC deadline, hypervisor */
+    cpuid_basic[6].eax = BIT(2);                       /* ARAT: our APIC timer never stops */
     policy.ext[0].eax = max_ext;
     policy.ext[8].eax |= max_ext >= CPUID_EXT_BASE + 8 ? 48U << 8 : 0; /* no LA57 */
     for (uint32_t i = 0; i < ARRAY_SIZE(policy.cache) && max >= 4; i++) {
@@ -107,7 +110,7 @@ void cpuid_policy_init(struct cpuid_regs (*host)(uint32_t leaf, uint32_t subleaf
 
 static struct cpuid_regs leaf_1(const struct cpuid_vcpu *v)
 {
-    struct cpuid_regs r = policy.basic[1];
+    struct cpuid_regs r = cpuid_basic[1];
     r.ebx |= v->apic_id << 24;
     if (v->nr_vcpus > 1) {
         r.edx |= L1_EDX_HTT;
@@ -188,19 +191,13 @@ static struct cpuid_regs leaf_xen(uint32_t leaf, uint32_t subleaf, const struct 
     }
 }
 
-const struct cpuid_regs *cpuid_policy_constant(uint32_t leaf)
-{
-    bool varies = leaf > CPUID_BASIC_MAX || (BIT(leaf) & (BIT(1) | BIT(4) | BIT(7) | BIT(0xb) | BIT(0xd))) != 0;
-    return varies ? NULL : &policy.basic[leaf];
-}
-
 struct cpuid_regs cpuid_policy_get(uint32_t leaf, uint32_t subleaf, const struct cpuid_vcpu *v)
 {
     struct cpuid_regs r = {0};
     const struct cpuid_regs *constant = cpuid_policy_constant(leaf);
     if (constant != NULL)
         return *constant;
-    if (leaf <= CPUID_BASIC_MAX && leaf > policy.basic[0].eax)
+    if (leaf <= CPUID_BASIC_MAX && leaf > cpuid_basic[0].eax)
         return r;
     if (leaf - CPUID_EXT_BASE <= CPUID_EXT_MAX)
         return policy.ext[leaf - CPUID_EXT_BASE];
@@ -212,7 +209,7 @@ struct cpuid_regs cpuid_policy_get(uint32_t leaf, uint32_t subleaf, const struct
     case 4:
         return subleaf < ARRAY_SIZE(policy.cache) ? policy.cache[subleaf] : r;
     case 7:
-        return subleaf == 0 ? policy.basic[7] : r;
+        return subleaf == 0 ? cpuid_basic[7] : r;
     case 0xb:
         return leaf_b(subleaf, v);
     case 0xd:

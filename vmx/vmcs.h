@@ -74,24 +74,20 @@ void vmcs_fake_write(uint32_t field, uint64_t value);
 static inline uint64_t vmcs_raw_read(uint32_t field) { return vmcs_fake_read(field); }
 static inline void vmcs_raw_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
 #else
-/* Our own bug: a field that this CPU lacks, or no current VMCS. Panics. */
+/* Our own bug: a field that this CPU lacks, or no current VMCS. Panics. Called by enter.asm. */
 void vmcs_access_failed(uint32_t field) __attribute__((noreturn));
 
+/* The field is in RAX, where vmcs_failed (enter.asm) looks for it. */
 static inline uint64_t vmcs_raw_read(uint32_t field)
 {
     uint64_t value;
-    __asm__ goto("vmread %1, %0\n\tjbe %l[fail]" : "=r"(value) : "r"((uint64_t)field) : "cc" : fail);
+    __asm__ volatile("vmread %1, %0\n\tjbe vmcs_failed" : "=r"(value) : "a"((uint64_t)field) : "cc");
     return value;
-fail:
-    vmcs_access_failed(field);
 }
 
 static inline void vmcs_raw_write(uint32_t field, uint64_t value)
 {
-    __asm__ goto("vmwrite %0, %1\n\tjbe %l[fail]" : : "r"(value), "r"((uint64_t)field) : "cc", "memory" : fail);
-    return;
-fail:
-    vmcs_access_failed(field);
+    __asm__ volatile("vmwrite %0, %1\n\tjbe vmcs_failed" : : "r"(value), "a"((uint64_t)field) : "cc", "memory");
 }
 #endif
 

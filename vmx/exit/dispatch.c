@@ -66,12 +66,15 @@ static __attribute__((noinline)) void kill(struct vcpu *v)
     domain_kill(v->domain, why);
 }
 
-/* What dispatch does not do at once itself. */
+/* What is left to do after the step over the instruction. */
 static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action action)
 {
     switch (action) {
+    case EXIT_RESUME:
+    case EXIT_ADVANCE:
+    case EXIT_ADVANCE_STOP:
+        return;
     case EXIT_ADVANCE_BLOCK:
-        advance(&v->vmx);
         vcpu_block(v);
         return;
     case EXIT_INJECT_UD:
@@ -79,12 +82,6 @@ static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action
         return;
     case EXIT_INJECT_GP:
         vmx_inject_exception(&v->vmx, VECTOR_GP, 0);
-        return;
-    case EXIT_RESUME:
-        return;
-    case EXIT_ADVANCE:
-    case EXIT_ADVANCE_STOP:
-        advance(&v->vmx);
         return;
     case EXIT_KILL:
         kill(v);
@@ -115,13 +112,17 @@ static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
 
 void exit_dispatch(struct vcpu *v)
 {
+    enum exit_action action;
     uint32_t raw = vmread32(VMCS_EXIT_REASON);
     v->vmx.exit.reason = raw & 0xffff;
-    v->vmx.exit.entry_failure = (raw & REASON_ENTRY_FAILURE) != 0;
-    enum exit_action action = v->vmx.exit.entry_failure ? exit_kill(v, "VM entry failed: its register state is not valid")
-                                                        : handle(v, raw & 0xffff);
-    if (action == EXIT_ADVANCE)
+    if ((raw & REASON_ENTRY_FAILURE) == 0) {
+        action = handle(v, raw & 0xffff);
+    } else {
+        v->vmx.exit.entry_failure = true;
+        action = exit_kill(v, "VM entry failed: its register state is not valid");
+    }
+    if (action == EXIT_ADVANCE || action == EXIT_ADVANCE_BLOCK || action == EXIT_ADVANCE_STOP)
         advance(&v->vmx);
-    else
+    if (action != EXIT_ADVANCE)
         carry_out(v, action);
 }
