@@ -78,8 +78,8 @@ struct boot_info {
     uint64_t tsc_jump; /* TSC just before the jump into the hypervisor */
     uint64_t utc_seconds; /* UNIX time by firmware at tsc_utc; 0: unknown */
     uint64_t tsc_utc;
-    uint64_t root_base; /* 2 MiB-aligned; image incl. .bss */
-    uint64_t root_size;
+    uint64_t root_base; /* 2 MiB-aligned; the ROOT range is whole 2 MiB units */
+    uint64_t root_size; /* bytes of the image incl. .bss */
     uint64_t dom0_base; /* 2 MiB-aligned, below 4 GiB: all of Dom0's RAM, its ELF at the start */
     uint64_t dom0_size;
     uint64_t dom0_image_size; /* bytes used by the image incl. .bss, page-aligned */

@@ -182,13 +182,16 @@ static void load_image(struct image *image, uint64_t base)
     firmware_free(image->file.address);
 }
 
+/* The hypervisor gets whole large pages; what its image leaves of the last one becomes free memory. */
+static uint64_t whole_large_pages(uint64_t bytes) { return (bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1); }
+
 static EFI_STATUS place_root(struct loader *loader)
 {
     struct boot_info *info = loader->info;
     const struct elf_plan *plan = &loader->root.plan;
 
-    info->root_size = (plan->span_bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
-    EFI_STATUS status = place_image(ROOT_PATH, info->root_size, FIRMWARE_ANYWHERE, &info->root_base);
+    info->root_size = plan->span_bytes;
+    EFI_STATUS status = place_image(ROOT_PATH, whole_large_pages(info->root_size), FIRMWARE_ANYWHERE, &info->root_base);
     if (EFI_ERROR(status)) {
         return status;
     }
@@ -238,7 +241,7 @@ static EFI_STATUS make_boot_info(struct loader *loader)
 /* Carves what is ours out of the firmware's map. Called between reading the map and leaving. */
 static bool carve(struct boot_info *info, struct handoff_ranges *ranges)
 {
-    bool done = handoff_paint(ranges, info->root_base, info->root_size, BOOT_RANGE_ROOT) &&
+    bool done = handoff_paint(ranges, info->root_base, whole_large_pages(info->root_size), BOOT_RANGE_ROOT) &&
                 handoff_paint(ranges, info->dom0_base, info->dom0_size, BOOT_RANGE_DOM0) &&
                 handoff_paint(ranges, (uint64_t)(uintptr_t)info, sizeof(*info), BOOT_RANGE_BOOT_INFO);
 

@@ -219,7 +219,7 @@ static bool fat32_add_run(struct fat32_file *f, uint32_t index, uint32_t cluster
         uint32_t capacity = f->capacity != 0 ? f->capacity * 2U : 4U;
         struct fat32_run *runs = heap_realloc(f->runs, capacity * sizeof(*runs));
         if (runs == NULL)
-            return error_set(e, EXIT_NO_RESOURCE, 
+            return error_set(e, EXIT_NO_RESOURCE,
                              "%s: too little memory for a file in %u pieces: defragment the volume", f->fs->name, f->count);
         f->runs = runs;
         f->capacity = capacity;

@@ -11,4 +11,13 @@ struct spinlock { uint32_t next; uint32_t owner; };
 void spin_lock(struct spinlock *lock);   /* acquire pairs with spin_unlock's release */
 void spin_unlock(struct spinlock *lock);
 
+/* SPIN_GUARD(&lock); holds the lock until the end of the block, on every way out. */
+static inline struct spinlock *spin_guard_take(struct spinlock *lock)
+{
+    spin_lock(lock);
+    return lock;
+}
+static inline void spin_guard_drop(struct spinlock **lock) { spin_unlock(*lock); }
+#define SPIN_GUARD(lock) struct spinlock *spin_guard __attribute__((cleanup(spin_guard_drop), unused)) = spin_guard_take(lock)
+
 #endif

@@ -41,24 +41,21 @@ struct domain *domain_peek(uint16_t domid) { return find(domid, true); }
 struct domain *domain_in_slot(uint16_t slot) { return domains[slot % MAX_DOMAINS]; }
 struct domain *domain_dom0(void) { return domains[0]; }
 
-static struct domain_locked lock_found(uint16_t domid, bool dying_too)
-{
-    spin_lock(&domains_lock);
-    struct domain *d = find(domid, dying_too);
-    if (d)
-        spin_lock(&d->lock);
-    spin_unlock(&domains_lock);
-    return (struct domain_locked){d};
-}
-
-struct domain_locked domain_lock_id(uint16_t domid) { return lock_found(domid, false); }
-struct domain_locked domain_lock_any(uint16_t domid) { return lock_found(domid, true); }
-
 struct domain_locked domain_lock(struct domain *d)
 {
     spin_lock(&d->lock);
     return (struct domain_locked){d};
 }
+
+static struct domain_locked lock_found(uint16_t domid, bool dying_too)
+{
+    SPIN_GUARD(&domains_lock);
+    struct domain *d = find(domid, dying_too);
+    return d ? domain_lock(d) : (struct domain_locked){NULL};
+}
+
+struct domain_locked domain_lock_id(uint16_t domid) { return lock_found(domid, false); }
+struct domain_locked domain_lock_any(uint16_t domid) { return lock_found(domid, true); }
 
 static void free_tables(struct domain *d)
 {
@@ -72,19 +69,17 @@ static void free_tables(struct domain *d)
 /* The last reference went: the registry forgets the domain, unless somebody took one meanwhile. */
 static void vanish(uint16_t domid)
 {
-    spin_lock(&domains_lock);
+    SPIN_GUARD(&domains_lock);
     struct domain *d = find(domid, true);
-    bool gone = false;
-    if (d) {
-        spin_lock(&d->lock); /* whoever waited for it has it behind him now; nobody new can come */
-        gone = d->state == CBL_DOM_DYING && d->refs == 0;
-        if (gone)
-            domains[domid % MAX_DOMAINS] = NULL;
-        spin_unlock(&d->lock);
-    }
-    spin_unlock(&domains_lock);
-    if (gone)
-        free_tables(d);
+    if (!d)
+        return;
+    spin_lock(&d->lock); /* whoever waited for it has it behind him now; nobody new can come */
+    bool gone = d->state == CBL_DOM_DYING && d->refs == 0;
+    spin_unlock(&d->lock);
+    if (!gone)
+        return;
+    domains[domid % MAX_DOMAINS] = NULL;
+    free_tables(d);
 }
 
 void domain_unlock(struct domain_locked l)
@@ -98,14 +93,13 @@ void domain_unlock(struct domain_locked l)
 
 struct domain_pair domain_lock_pair(struct domain *self, uint16_t other, bool dying_too)
 {
-    spin_lock(&domains_lock);
+    SPIN_GUARD(&domains_lock);
     struct domain *o = find(other, dying_too);
     if (o && o->id < self->id)
         spin_lock(&o->lock);
     spin_lock(&self->lock);
     if (o && o->id > self->id)
         spin_lock(&o->lock);
-    spin_unlock(&domains_lock);
     return (struct domain_pair){{self}, {o}};
 }
 
@@ -123,17 +117,13 @@ void domain_unlock_pair(struct domain_pair p)
 
 struct domain_locked domain_next(uint16_t from)
 {
-    uint16_t best = FIRST_RESERVED_DOMID;
-    spin_lock(&domains_lock);
+    struct domain *best = NULL;
+    SPIN_GUARD(&domains_lock);
     for (unsigned i = 0; i < MAX_DOMAINS; i++) {
-        if (domains[i] && domains[i]->id >= from && domains[i]->id < best)
-            best = domains[i]->id;
+        if (domains[i] && domains[i]->id >= from && (!best || domains[i]->id < best->id))
+            best = domains[i];
     }
-    struct domain *d = best < FIRST_RESERVED_DOMID ? find(best, true) : NULL;
-    if (d)
-        spin_lock(&d->lock);
-    spin_unlock(&domains_lock);
-    return (struct domain_locked){d};
+    return best ? domain_lock(best) : (struct domain_locked){NULL};
 }
 
 /* A domid whose slot is free: WANTED, or the next in turn (0: none). Slot 0 is Dom0's alone. */
@@ -151,17 +141,13 @@ static uint16_t choose_domid(uint16_t wanted)
 
 static enum status publish(struct domain *d, uint16_t wanted, bool dom0)
 {
-    spin_lock(&domains_lock);
+    SPIN_GUARD(&domains_lock);
     d->id = dom0 ? 0 : choose_domid(wanted);
-    bool ok = dom0 ? !domains[0] : d->id != 0;
-    if (ok) {
-        d->generation = ++generations;
-        domains[d->id % MAX_DOMAINS] = d;
-    }
-    spin_unlock(&domains_lock);
-    if (ok)
-        return STATUS_OK;
-    return wanted ? STATUS_EXISTS : STATUS_NO_SPACE;
+    if (dom0 ? domains[0] != NULL : d->id == 0)
+        return wanted || dom0 ? STATUS_EXISTS : STATUS_NO_SPACE;
+    d->generation = ++generations;
+    domains[d->id % MAX_DOMAINS] = d;
+    return STATUS_OK;
 }
 
 /* The parts of D that need memory, in order; a failure leaves what is there for destroy. */
@@ -169,7 +155,7 @@ static enum status build(struct domain *d, uint32_t tables_max)
 {
     enum status s = frame_alloc(FRAME_ORDER_4K, d->id, FRAME_SHARED, &d->shared_info_hfn);
     if (s != STATUS_OK)
-        return s;
+        return s; /* nothing to write into */
     d->shared_info = root_va(hpa_of_hfn(d->shared_info_hfn));
     pvclock_write_wallclock(d);
     s = ept_init(&d->ept, d->id, tables_max);

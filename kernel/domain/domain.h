@@ -56,6 +56,14 @@ struct domain_locked domain_lock_id(uint16_t domid);
 struct domain_locked domain_lock(struct domain *d);
 void domain_unlock(struct domain_locked l);
 
+/* `struct domain_locked l DOMAIN_GUARD = …;` unlocks at the end of the block, if there is a domain in it. */
+static inline void domain_guard_drop(struct domain_locked *l)
+{
+    if (l->d)
+        domain_unlock(*l);
+}
+#define DOMAIN_GUARD __attribute__((cleanup(domain_guard_drop)))
+
 /* A domain in state NEW with no memory. Undo of every later step is domain_destroy. */
 enum status domain_create(const struct cbl_domain_create *how, struct domain **out);
 /* Stops all vCPUs, releases everything; on return the domid is free again or the domain is DYING and vanishes when the last reference goes.

@@ -5,8 +5,6 @@
 
 #include "kernel/core/printf.h"
 #include "kernel/core/string.h"
-#include "kernel/mm/frame.h"
-#include "kernel/mm/pagetable.h"
 #include "kernel/mm/pool.h"
 
 _Static_assert(sizeof(struct shared_info) == 3136 && offsetof(struct shared_info, evtchn_pending) == 2048, "Xen ABI");
@@ -30,42 +28,21 @@ static struct event_port *port_bound(struct domain *d, uint32_t port)
     return p && p->state != EVTCHNSTAT_closed ? p : NULL;
 }
 
-static enum status page_add(struct event_table *t, size_t index)
-{
-    hfn_t f;
-    enum status s = frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f);
-    if (s == STATUS_OK)
-        t->pages[index] = root_va(hpa_of_hfn(f));
-    return s;
-}
-
-/* The lowest free port, not yet marked used. */
-static enum status port_find(struct domain *d, uint32_t *port)
-{
-    if (!d->events)
-        return STATUS_BAD_STATE;
-    for (uint32_t i = 1; i < EVENT_PORTS; i++) {
-        if (!d->events->pages[i / EVENT_PORTS_PER_PAGE]) {
-            enum status s = page_add(d->events, i / EVENT_PORTS_PER_PAGE);
-            if (s != STATUS_OK)
-                return s;
-        }
-        if (port_get(d, i)->state == EVTCHNSTAT_closed) {
-            *port = i;
-            return STATUS_OK;
-        }
-    }
-    return STATUS_NO_SPACE;
-}
-
+/* Puts VALUE into the lowest free port. Event lock held. */
 static enum status port_alloc(struct domain *d, struct event_port value, uint32_t *port)
 {
-    enum status s = port_find(d, port);
-    if (s != STATUS_OK)
-        return s;
-    *port_get(d, *port) = value;
-    d->events->used++;
-    return STATUS_OK;
+    for (*port = 1; *port < EVENT_PORTS; ++*port) {
+        struct event_port **page = &d->events->pages[*port / EVENT_PORTS_PER_PAGE];
+        if (!*page && !(*page = pool_page_alloc()))
+            return STATUS_NO_MEMORY;
+        struct event_port *p = &(*page)[*port % EVENT_PORTS_PER_PAGE];
+        if (p->state != EVTCHNSTAT_closed)
+            continue;
+        *p = value;
+        d->events->used++;
+        return STATUS_OK;
+    }
+    return STATUS_NO_SPACE;
 }
 
 static bool test_and_set(xen_ulong_t *words, uint32_t bit)
@@ -98,12 +75,11 @@ static void mark_vcpu(struct vcpu *v, uint32_t port)
 static void wake_pollers(struct domain *d)
 {
     for (uint32_t i = 0; d->events->pollers && i < d->nr_vcpus; i++) {
-        struct vcpu *v = d->vcpus[i];
-        if (!v || !v->polling)
+        if (!d->vcpus[i] || !d->vcpus[i]->polling)
             continue;
-        v->polling = false;
+        d->vcpus[i]->polling = false;
         d->events->pollers--;
-        vcpu_kick(v);
+        vcpu_kick(d->vcpus[i]);
     }
 }
 
@@ -119,43 +95,34 @@ static void set_pending(struct domain *d, uint32_t port, const struct event_port
     wake_pollers(d);
 }
 
-static void port_free(struct domain *d, uint32_t port, struct event_port *p)
-{
-    struct shared_info *s = d->shared_info;
-    (void)test_and_clear(s->evtchn_pending, port);
-    *p = (struct event_port){0};
-    d->events->used--;
-}
-
 enum status event_init(struct domain *d)
 {
     d->events = pool_alloc(&event_tables);
     return d->events ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-enum status event_alloc_unbound(struct domain *d, uint16_t remote, uint32_t *port)
+enum status event_alloc(struct domain *d, struct event_port value, uint32_t *port)
 {
-    spin_lock(&event_lock);
-    enum status s = port_alloc(d, (struct event_port){.state = EVTCHNSTAT_unbound, .remote = remote}, port);
-    spin_unlock(&event_lock);
-    return s;
+    if (value.vcpu >= d->nr_vcpus)
+        return STATUS_NOT_FOUND;
+    SPIN_GUARD(&event_lock);
+    return port_alloc(d, value, port);
 }
 
 enum status event_bind_interdomain(struct domain *d, struct domain *remote, uint32_t rport, uint32_t *port)
 {
-    spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
     struct event_port *r = port_bound(remote, rport);
-    enum status s = STATUS_INVALID;
-    if (r && r->state == EVTCHNSTAT_unbound && r->remote == d->id)
-        s = port_alloc(d, (struct event_port){.state = EVTCHNSTAT_interdomain, .remote = remote->id, .peer = rport}, port);
-    if (s == STATUS_OK) {
-        r->state = EVTCHNSTAT_interdomain;
-        r->remote = d->id;
-        r->peer = *port;
-        set_pending(d, *port, port_get(d, *port)); /* covers a notification lost before the bind */
-    }
-    spin_unlock(&event_lock);
-    return s;
+    if (!r || r->state != EVTCHNSTAT_unbound || r->remote != d->id)
+        return STATUS_INVALID;
+    enum status s = port_alloc(d, (struct event_port){.state = EVTCHNSTAT_interdomain, .remote = remote->id, .peer = rport}, port);
+    if (s != STATUS_OK)
+        return s;
+    r->state = EVTCHNSTAT_interdomain;
+    r->remote = d->id;
+    r->peer = *port;
+    set_pending(d, *port, port_get(d, *port)); /* covers a notification lost before the bind */
+    return STATUS_OK;
 }
 
 static bool virq_is_global(uint32_t virq)
@@ -169,31 +136,12 @@ enum status event_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint
         return STATUS_INVALID;
     if (vcpu >= d->nr_vcpus)
         return STATUS_NOT_FOUND;
-    spin_lock(&event_lock);
-    struct vcpu *v = d->vcpus[vcpu];
-    enum status s = v->virq_port[virq] ? STATUS_EXISTS
-                                       : port_alloc(d, (struct event_port){.state = EVTCHNSTAT_virq, .vcpu = (uint8_t)vcpu, .peer = virq}, port);
+    SPIN_GUARD(&event_lock);
+    if (d->vcpus[vcpu]->virq_port[virq])
+        return STATUS_EXISTS;
+    enum status s = port_alloc(d, (struct event_port){.state = EVTCHNSTAT_virq, .vcpu = (uint8_t)vcpu, .peer = virq}, port);
     if (s == STATUS_OK)
-        v->virq_port[virq] = *port;
-    spin_unlock(&event_lock);
-    return s;
-}
-
-enum status event_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port)
-{
-    if (vcpu >= d->nr_vcpus)
-        return STATUS_NOT_FOUND;
-    spin_lock(&event_lock);
-    enum status s = port_alloc(d, (struct event_port){.state = EVTCHNSTAT_ipi, .vcpu = (uint8_t)vcpu}, port);
-    spin_unlock(&event_lock);
-    return s;
-}
-
-enum status event_bind_pirq(struct domain *d, uint32_t irq, uint32_t *port)
-{
-    spin_lock(&event_lock);
-    enum status s = port_alloc(d, (struct event_port){.state = EVTCHNSTAT_pirq, .peer = irq}, port);
-    spin_unlock(&event_lock);
+        d->vcpus[vcpu]->virq_port[virq] = *port;
     return s;
 }
 
@@ -220,22 +168,21 @@ static void close_port(struct domain *d, uint32_t port, struct event_port *p)
             r->vcpu = 0;
         }
     }
-    port_free(d, port, p);
+    (void)test_and_clear(((struct shared_info *)d->shared_info)->evtchn_pending, port);
+    *p = (struct event_port){0};
+    d->events->used--;
 }
 
 static enum status close_if(struct domain *d, uint32_t port, bool pirq)
 {
-    spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
-    enum status s = STATUS_INVALID;
-    if (p && (p->state == EVTCHNSTAT_pirq) != pirq)
-        s = STATUS_BAD_STATE;
-    else if (p) {
-        close_port(d, port, p);
-        s = STATUS_OK;
-    }
-    spin_unlock(&event_lock);
-    return s;
+    if (!p)
+        return STATUS_INVALID;
+    if ((p->state == EVTCHNSTAT_pirq) != pirq)
+        return STATUS_BAD_STATE;
+    close_port(d, port, p);
+    return STATUS_OK;
 }
 
 enum status event_close(struct domain *d, uint32_t port) { return close_if(d, port, false); }
@@ -243,64 +190,51 @@ enum status event_unbind_pirq(struct domain *d, uint32_t port) { return close_if
 
 void event_close_all(struct domain *d)
 {
-    for (uint32_t i = 1; d->events && i < EVENT_PORTS; i++) {
-        spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
+    for (uint32_t i = 1; d->events && d->events->used && i < EVENT_PORTS; i++) {
         struct event_port *p = port_bound(d, i);
         if (p)
             close_port(d, i, p);
-        spin_unlock(&event_lock);
     }
 }
 
 void event_destroy(struct domain *d)
 {
-    for (size_t i = 0; d->events && i < ARRAY_SIZE(d->events->pages); i++) {
-        if (d->events->pages[i])
-            frame_free(hfn_of_hpa(root_pa(d->events->pages[i])), FRAME_ORDER_4K);
-    }
+    for (size_t i = 0; d->events && i < ARRAY_SIZE(d->events->pages); i++)
+        pool_page_free(d->events->pages[i]);
     pool_free(&event_tables, d->events);
     d->events = NULL;
 }
 
 enum status event_send(struct domain *d, uint32_t port)
 {
-    enum status s = STATUS_OK;
-    spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
-    if (p && p->state == EVTCHNSTAT_interdomain) {
-        struct domain *remote = domain_peek(p->remote);
-        struct event_port *r = remote ? port_bound(remote, p->peer) : NULL;
-        if (r)
-            set_pending(remote, p->peer, r);
-    } else if (p && p->state == EVTCHNSTAT_ipi) {
-        set_pending(d, port, p);
-    } else if (!p || p->state != EVTCHNSTAT_unbound) {
-        s = STATUS_INVALID; /* sending on an unbound port is fine and does nothing */
-    }
-    spin_unlock(&event_lock);
-    return s;
+    if (!p || (p->state != EVTCHNSTAT_interdomain && p->state != EVTCHNSTAT_ipi))
+        return p && p->state == EVTCHNSTAT_unbound ? STATUS_OK : STATUS_INVALID; /* nobody there yet: fine, and nothing happens */
+    struct domain *to = p->state == EVTCHNSTAT_ipi ? d : domain_peek(p->remote);
+    uint32_t to_port = p->state == EVTCHNSTAT_ipi ? port : p->peer;
+    struct event_port *r = to ? port_bound(to, to_port) : NULL;
+    if (r)
+        set_pending(to, to_port, r);
+    return STATUS_OK;
 }
 
 enum status event_status(struct domain *d, uint32_t port, struct evtchn_status *out)
 {
     if (port >= EVENT_PORTS)
         return STATUS_INVALID;
-    spin_lock(&event_lock);
-    struct event_port *p = port_get(d, port);
+    SPIN_GUARD(&event_lock);
+    struct event_port *p = port_bound(d, port);
     struct event_port v = p ? *p : (struct event_port){0};
-    spin_unlock(&event_lock);
     out->status = v.state;
     out->vcpu = v.vcpu;
     memset(&out->u, 0, sizeof(out->u));
-    if (v.state == EVTCHNSTAT_unbound)
-        out->u.unbound.dom = v.remote;
-    else if (v.state == EVTCHNSTAT_interdomain) {
-        out->u.interdomain.dom = v.remote;
+    out->u.interdomain.dom = v.remote; /* also unbound.dom; 0 for the other kinds */
+    if (v.state == EVTCHNSTAT_interdomain)
         out->u.interdomain.port = v.peer;
-    } else if (v.state == EVTCHNSTAT_pirq)
-        out->u.pirq = v.peer;
-    else if (v.state == EVTCHNSTAT_virq)
-        out->u.virq = v.peer;
+    else if (v.state != EVTCHNSTAT_unbound)
+        out->u.virq = v.peer; /* and pirq */
     return STATUS_OK;
 }
 
@@ -308,45 +242,35 @@ enum status event_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
 {
     if (vcpu >= d->nr_vcpus)
         return STATUS_NOT_FOUND;
-    spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
-    bool movable = p && p->state != EVTCHNSTAT_ipi && !(p->state == EVTCHNSTAT_virq && !virq_is_global(p->peer));
-    if (movable)
-        p->vcpu = (uint8_t)vcpu;
-    spin_unlock(&event_lock);
-    return movable ? STATUS_OK : STATUS_INVALID;
+    if (!p || p->state == EVTCHNSTAT_ipi || (p->state == EVTCHNSTAT_virq && !virq_is_global(p->peer)))
+        return STATUS_INVALID;
+    p->vcpu = (uint8_t)vcpu;
+    return STATUS_OK;
 }
 
 enum status event_unmask(struct domain *d, uint32_t port)
 {
     struct shared_info *s = d->shared_info;
-    spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
-    struct vcpu *v = p ? d->vcpus[p->vcpu] : NULL;
-    if (v && test_and_clear(s->evtchn_mask, port) && test_bit(s->evtchn_pending, port))
-        mark_vcpu(v, port);
-    spin_unlock(&event_lock);
-    return v ? STATUS_OK : STATUS_INVALID;
+    if (!p)
+        return STATUS_INVALID;
+    if (test_and_clear(s->evtchn_mask, port) && test_bit(s->evtchn_pending, port))
+        mark_vcpu(d->vcpus[p->vcpu], port);
+    return STATUS_OK;
 }
 
 void event_notify(struct domain *d, uint32_t port)
 {
-    spin_lock(&event_lock);
+    SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
     if (p)
         set_pending(d, port, p);
-    spin_unlock(&event_lock);
 }
 
-void event_raise_virq(struct vcpu *v, uint32_t virq)
-{
-    spin_lock(&event_lock);
-    uint32_t port = v->virq_port[virq];
-    struct event_port *p = port ? port_bound(v->domain, port) : NULL;
-    if (p)
-        set_pending(v->domain, port, p);
-    spin_unlock(&event_lock);
-}
+void event_raise_virq(struct vcpu *v, uint32_t virq) { event_notify(v->domain, __atomic_load_n(&v->virq_port[virq], __ATOMIC_RELAXED)); }
 
 void event_mark_all(struct vcpu *v)
 {
@@ -358,42 +282,35 @@ void event_mark_all(struct vcpu *v)
 
 bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
 {
-    struct domain *d = v->domain;
-    struct shared_info *s = d->shared_info;
-    bool pending = false;
-    spin_lock(&event_lock); /* a sender that comes later finds v->polling; one that came before left its bit */
-    for (uint32_t i = 0; i < nr && !pending; i++)
-        pending = ports[i] < EVENT_PORTS && test_bit(s->evtchn_pending, ports[i]);
-    if (!pending && !v->polling) {
-        v->polling = true;
-        d->events->pollers++;
+    const struct shared_info *s = v->domain->shared_info;
+    SPIN_GUARD(&event_lock); /* a sender that comes later finds v->polling; one that came before left its bit */
+    for (uint32_t i = 0; i < nr; i++) {
+        if (ports[i] < EVENT_PORTS && test_bit(s->evtchn_pending, ports[i]))
+            return true;
     }
-    spin_unlock(&event_lock);
-    return pending;
+    v->domain->events->pollers += !v->polling;
+    v->polling = true;
+    return false;
 }
 
 void event_poll_end(struct vcpu *v)
 {
-    spin_lock(&event_lock);
-    if (v->polling) {
-        v->polling = false;
-        v->domain->events->pollers--;
-    }
-    spin_unlock(&event_lock);
+    SPIN_GUARD(&event_lock);
+    v->domain->events->pollers -= v->polling;
+    v->polling = false;
 }
 
 bool event_get(struct domain *d, uint32_t port, struct event_port *out, bool *pending, bool *masked)
 {
-    struct shared_info *s = d->shared_info;
-    spin_lock(&event_lock);
+    const struct shared_info *s = d->shared_info;
+    SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
-    if (p) {
-        *out = *p;
-        *pending = test_bit(s->evtchn_pending, port);
-        *masked = test_bit(s->evtchn_mask, port);
-    }
-    spin_unlock(&event_lock);
-    return p;
+    if (!p)
+        return false;
+    *out = *p;
+    *pending = test_bit(s->evtchn_pending, port);
+    *masked = test_bit(s->evtchn_mask, port);
+    return true;
 }
 
 static bool port_consistent(struct domain *d, uint32_t port, const struct event_port *p)
@@ -412,21 +329,16 @@ static bool port_consistent(struct domain *d, uint32_t port, const struct event_
 bool event_check(struct domain *d, char *why, size_t len)
 {
     uint32_t used = 0;
-    bool ok = true;
-    spin_lock(&event_lock);
-    for (uint32_t i = 1; ok && d->events && i < EVENT_PORTS; i++) {
+    SPIN_GUARD(&event_lock);
+    for (uint32_t i = 1; d->events && i < EVENT_PORTS; i++) {
         struct event_port *p = port_bound(d, i);
-        if (!p)
-            continue;
-        used++;
-        ok = port_consistent(d, i, p);
-        if (!ok)
+        used += p != NULL;
+        if (p && !port_consistent(d, i, p)) {
             snprintf(why, len, "d%u event port %u (state %u): its other end or VIRQ table disagrees", d->id, i, p->state);
+            return false;
+        }
     }
-    if (ok && d->events && used != d->events->used) {
+    if (d->events && used != d->events->used)
         snprintf(why, len, "d%u has %u event ports in use, its table says %u", d->id, used, d->events->used);
-        ok = false;
-    }
-    spin_unlock(&event_lock);
-    return ok;
+    return !d->events || used == d->events->used;
 }

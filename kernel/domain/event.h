@@ -33,15 +33,12 @@ void event_close_all(struct domain *d);
 /* Frees the table. Precondition: all closed. */
 void event_destroy(struct domain *d);
 
-/* A new port of D that REMOTE may bind. */
-enum status event_alloc_unbound(struct domain *d, uint16_t remote, uint32_t *port);
+/* A new port with VALUE: unbound (REMOTE may bind it), ipi (of VCPU), pirq (PEER is only remembered). STATUS_NOT_FOUND: no such vCPU. */
+enum status event_alloc(struct domain *d, struct event_port value, uint32_t *port);
 /* A new port of V's domain, bound to RPORT of REMOTE, which must wait for it. The new port starts pending. */
 enum status event_bind_interdomain(struct domain *d, struct domain *remote, uint32_t rport, uint32_t *port);
 /* STATUS_EXISTS: that VIRQ has a port already. STATUS_INVALID: unknown, or a global one for another vCPU than 0. */
 enum status event_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *port);
-enum status event_bind_ipi(struct domain *d, uint32_t vcpu, uint32_t *port);
-/* For device interrupts; IRQ is only remembered. */
-enum status event_bind_pirq(struct domain *d, uint32_t irq, uint32_t *port);
 /* STATUS_BAD_STATE: a pirq port, which its owner unbinds by event_unbind_pirq. */
 enum status event_close(struct domain *d, uint32_t port);
 enum status event_unbind_pirq(struct domain *d, uint32_t port);

@@ -8,25 +8,14 @@
 #include "kernel/domain/physmap.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
+#include "kernel/mm/pool.h"
 #include "kernel/mm/window.h"
 
 #define CAS_TRIES 16U
 
-static void *root_page(void)
-{
-    hfn_t f;
-    return frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f) == STATUS_OK ? root_va(hpa_of_hfn(f)) : NULL;
-}
-
-static void page_free(void *page)
-{
-    if (page)
-        frame_free(hfn_of_hpa(root_pa(page)), FRAME_ORDER_4K);
-}
-
 enum status grant_init(struct domain *d)
 {
-    d->grants = root_page();
+    d->grants = pool_page_alloc();
     for (size_t i = 0; d->grants && i < GRANT_MAX_FRAMES; i++)
         d->grants->gfns[i] = GFN_INVALID;
     return d->grants ? STATUS_OK : STATUS_NO_MEMORY;
@@ -38,12 +27,12 @@ void grant_destroy(struct domain *d)
     if (!t)
         return;
     for (size_t i = 0; i < GRANT_MAX_FRAMES; i++)
-        page_free(t->frames[i]);
+        pool_page_free(t->frames[i]);
     for (size_t i = 0; i < GRANT_ACTIVE_PAGES; i++)
-        page_free(t->active[i]);
+        pool_page_free(t->active[i]);
     for (size_t i = 0; i < GRANT_HANDLE_PAGES; i++)
-        page_free(t->handles[i]);
-    page_free(t);
+        pool_page_free(t->handles[i]);
+    pool_page_free(t);
     d->grants = NULL;
 }
 
@@ -89,7 +78,7 @@ static struct grant_active *active_of(struct grant_table *t, uint32_t ref, bool 
 {
     struct grant_active **page = &t->active[ref / GRANT_ACTIVE_PER_PAGE];
     if (!*page && make)
-        *page = root_page();
+        *page = pool_page_alloc();
     return *page ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
@@ -199,7 +188,7 @@ static struct grant_handle *handle_alloc(struct grant_table *t, uint32_t *number
         uint32_t page = t->nr_handles / (uint32_t)GRANT_HANDLES_PER_PAGE;
         if (page >= GRANT_HANDLE_PAGES)
             return NULL;
-        if (!t->handles[page] && !(t->handles[page] = root_page()))
+        if (!t->handles[page] && !(t->handles[page] = pool_page_alloc()))
             return NULL;
         *number = t->nr_handles++;
     }
@@ -261,7 +250,7 @@ void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_
 /* Ends the mapping N of MAPPER, which is used. The reference of the frame goes with the mapping: if that went another way, so did the reference. */
 static enum status unmap_handle(struct domain *mapper, uint32_t n)
 {
-    struct grant_handle m = *handle_at(mapper->grants, n);
+    struct grant_handle m = *handle_at(mapper->grants, n); /* only the mapper itself, or its death, changes its handles */
     struct domain_pair p = domain_lock_pair(mapper, m.granter, true);
     bool alive = p.other.d && p.other.d->generation == m.generation;
     enum status s = physmap_unmap_frame(p.self, gfn(m.gfn), hfn(m.hfn));
@@ -277,16 +266,18 @@ static enum status unmap_handle(struct domain *mapper, uint32_t n)
     return s;
 }
 
+const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle)
+{
+    const struct grant_handle *m = d->grants ? handle_at(d->grants, handle) : NULL;
+    return m && m->used ? m : NULL;
+}
+
 void grant_unmap(struct domain *mapper, struct gnttab_unmap_grant_ref *op)
 {
-    struct domain_locked l = domain_lock(mapper);
-    const struct grant_handle *m = handle_at(mapper->grants, op->handle);
-    bool used = m && m->used;
-    bool same = used && (op->host_addr == 0 || op->host_addr == m->gfn << PAGE_SHIFT);
-    domain_unlock(l);
-    if (!used)
+    const struct grant_handle *m = grant_handle_get(mapper, op->handle);
+    if (!m)
         op->status = GNTST_bad_handle;
-    else if (!same)
+    else if (op->host_addr != 0 && op->host_addr != m->gfn << PAGE_SHIFT)
         op->status = GNTST_bad_virt_addr;
     else
         op->status = unmap_handle(mapper, op->handle) == STATUS_OK ? GNTST_okay : GNTST_general_error;
@@ -308,31 +299,26 @@ static int16_t end_open(struct domain *self, struct copy_end *e, uint64_t gmfn)
     bool own = e->domid == DOMID_SELF || e->domid == self->id;
     if (!e->by_ref && !own)
         return GNTST_permission_denied;
-    struct domain_locked l = own ? domain_lock(self) : domain_lock_id(e->domid);
+    struct domain_locked l DOMAIN_GUARD = own ? domain_lock(self) : domain_lock_id(e->domid);
     struct ept_leaf leaf;
-    int16_t s = GNTST_bad_domain;
-    if (l.d)
-        e->domid = l.d->id;
-    if (l.d && e->by_ref)
-        s = grant_acquire(l, e->ref, self->id, e->writable, &e->h);
-    else if (l.d) {
-        bool ok = ept_lookup(&l.d->ept, gfn(gmfn), &leaf) && (!e->writable || leaf.rights & EPT_W) && frame_get(leaf.hfn, l.d->id, FRAME_GUEST);
-        s = ok ? GNTST_okay : GNTST_bad_page;
-        e->h = ok ? leaf.hfn : HFN_INVALID;
-        l.d->refs += ok;
-    }
-    if (l.d)
-        domain_unlock(l);
-    return s;
+    if (!l.d)
+        return GNTST_bad_domain;
+    e->domid = l.d->id;
+    if (e->by_ref)
+        return grant_acquire(l, e->ref, self->id, e->writable, &e->h);
+    if (!ept_lookup(&l.d->ept, gfn(gmfn), &leaf) || (e->writable && !(leaf.rights & EPT_W)) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+        return GNTST_bad_page;
+    e->h = leaf.hfn;
+    l.d->refs++;
+    return GNTST_okay;
 }
 
 static void end_close(struct domain *self, const struct copy_end *e)
 {
-    struct domain_locked l = domain_lock_any(e->domid); /* it is there: our reference keeps it */
+    struct domain_locked l DOMAIN_GUARD = domain_lock_any(e->domid); /* it is there: our reference keeps it */
     if (e->by_ref)
         grant_release(l, e->ref, e->writable);
     grant_put_frame(l, &self->ept, e->h);
-    domain_unlock(l);
 }
 
 void grant_copy(struct domain *self, struct gnttab_copy *op)
@@ -353,12 +339,6 @@ void grant_copy(struct domain *self, struct gnttab_copy *op)
         end_close(self, &to);
     }
     end_close(self, &from);
-}
-
-const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle)
-{
-    const struct grant_handle *m = d->grants ? handle_at(d->grants, handle) : NULL;
-    return m && m->used ? m : NULL;
 }
 
 const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)

@@ -42,30 +42,41 @@ static bool owned_ram(const struct domain *d, hfn_t h)
     return frame_is_ram(h) && frame_owner(h) == d->id && frame_type(h) == FRAME_GUEST;
 }
 
+/* H appears at [G, +2^ORDER), which must be empty: all or nothing. */
+static enum status map_unit(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
+{
+    if (!range_valid(g, UNIT(order)))
+        return STATUS_INVALID;
+    if (!range_empty(e, g, UNIT(order)))
+        return STATUS_EXISTS;
+    enum status s = ept_prepare(e, g, order);
+    if (s != STATUS_OK)
+        return s;
+    ept_map(e, g, order, h, rights);
+    ept_unprepare(e);
+    return STATUS_OK;
+}
+
 enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order)
 {
     struct domain *d = l.d;
-    uint64_t nr = UNIT(order);
+    hfn_t h;
     if ((order != FRAME_ORDER_4K && order != FRAME_ORDER_2M && order != FRAME_ORDER_1G) || order > ept_max_order() ||
-        g.v % nr || !range_valid(g, nr))
+        g.v % UNIT(order) || !range_valid(g, UNIT(order)))
         return STATUS_INVALID;
-    if (nr > d->max_pages || d->pages > d->max_pages - nr)
+    if (UNIT(order) > d->max_pages || d->pages > d->max_pages - UNIT(order))
         return STATUS_NO_MEMORY;
-    if (!range_empty(&d->ept, g, nr))
+    if (!range_empty(&d->ept, g, UNIT(order))) /* before the frames are zeroed */
         return STATUS_EXISTS;
-    enum status s = ept_prepare(&d->ept, g, order);
+    enum status s = frame_alloc(order, d->id, FRAME_GUEST, &h);
     if (s != STATUS_OK)
         return s;
-    hfn_t h;
-    s = frame_alloc(order, d->id, FRAME_GUEST, &h);
-    if (s != STATUS_OK) {
-        ept_unprepare(&d->ept);
-        return s;
-    }
-    ept_map(&d->ept, g, order, h, EPT_RWX);
-    ept_unprepare(&d->ept);
-    d->pages += nr;
-    return STATUS_OK;
+    s = map_unit(&d->ept, g, order, h, EPT_RWX);
+    if (s == STATUS_OK)
+        d->pages += UNIT(order);
+    else
+        frame_free(h, order);
+    return s;
 }
 
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h)
@@ -102,31 +113,22 @@ static enum status unmap_unit(struct ept *e, gfn_t g, unsigned order)
     return STATUS_OK;
 }
 
-static enum status release_unit(struct domain_locked l, gfn_t g, unsigned order, hfn_t h)
-{
-    if (!owned_ram(l.d, h))
-        return STATUS_DENIED;
-    enum status s = unmap_unit(&l.d->ept, g, order);
-    if (s != STATUS_OK)
-        return s;
-    put_unit(l, &l.d->ept, h, order);
-    l.d->pages -= UNIT(order);
-    return STATUS_OK;
-}
-
 enum status physmap_release(struct domain_locked l, gfn_t g, unsigned order)
 {
     if (order > FRAME_ORDER_1G || g.v % UNIT(order) || !range_valid(g, UNIT(order)))
         return STATUS_INVALID;
     for (uint64_t at = 0; at < UNIT(order);) {
         struct ept_leaf leaf;
-        gfn_t here = gfn_add(g, at);
-        if (!ept_lookup(&l.d->ept, here, &leaf))
+        if (!ept_lookup(&l.d->ept, gfn_add(g, at), &leaf))
             return STATUS_NOT_FOUND;
-        unsigned unit = leaf.order < order ? leaf.order : order;
-        enum status s = release_unit(l, here, unit, leaf.hfn);
+        if (!owned_ram(l.d, leaf.hfn))
+            return STATUS_DENIED;
+        unsigned unit = MIN(leaf.order, order);
+        enum status s = unmap_unit(&l.d->ept, gfn_add(g, at), unit);
         if (s != STATUS_OK)
             return s;
+        put_unit(l, &l.d->ept, leaf.hfn, unit);
+        l.d->pages -= UNIT(unit);
         at += UNIT(unit);
     }
     return STATUS_OK;
@@ -153,35 +155,30 @@ static void put_frames(struct domain_locked of, struct ept *e, hfn_t h, uint64_t
     of.d->refs -= (uint32_t)n;
 }
 
-static enum status map_foreign_unit(struct domain_locked at, struct domain_locked of, gfn_t at_gfn, hfn_t h, unsigned order, bool writable)
+/* The largest leaf for G on one side and H or G on the other, with MAX pages to go. */
+static unsigned fitting(uint64_t one, uint64_t other, uint64_t max)
 {
-    if (!range_empty(&at.d->ept, at_gfn, UNIT(order)))
-        return STATUS_EXISTS;
-    enum status s = ept_prepare(&at.d->ept, at_gfn, order);
-    if (s != STATUS_OK)
-        return s;
-    s = get_frames(of, h, UNIT(order)) ? STATUS_OK : STATUS_DENIED;
-    if (s == STATUS_OK)
-        ept_map(&at.d->ept, at_gfn, order, h, writable ? EPT_R | EPT_W : EPT_R);
-    ept_unprepare(&at.d->ept);
-    return s;
+    return (one | other) % UNIT(FRAME_ORDER_2M) == 0 && max >= UNIT(FRAME_ORDER_2M) ? FRAME_ORDER_2M : FRAME_ORDER_4K;
 }
 
 enum status physmap_map_foreign(struct domain_locked at, struct domain_locked of, gfn_t at_gfn, gfn_t g, uint32_t nr, bool writable, uint32_t *done)
 {
+    *done = 0;
     if (!range_valid(at_gfn, nr) || !range_valid(g, nr) || at.d == of.d)
         return STATUS_INVALID;
-    for (*done = 0; *done < nr;) {
+    while (*done < nr) {
         struct ept_leaf leaf;
         gfn_t from = gfn_add(g, *done), to = gfn_add(at_gfn, *done);
         if (!ept_lookup(&of.d->ept, from, &leaf))
             return STATUS_NOT_FOUND;
-        uint64_t large = UNIT(FRAME_ORDER_2M);
-        bool fits = leaf.order >= FRAME_ORDER_2M && from.v % large == 0 && to.v % large == 0 && nr - *done >= large;
-        unsigned order = fits ? FRAME_ORDER_2M : FRAME_ORDER_4K;
-        enum status s = map_foreign_unit(at, of, to, leaf.hfn, order, writable);
-        if (s != STATUS_OK)
+        unsigned order = leaf.order >= FRAME_ORDER_2M ? fitting(from.v, to.v, nr - *done) : FRAME_ORDER_4K;
+        if (!get_frames(of, leaf.hfn, UNIT(order)))
+            return STATUS_DENIED;
+        enum status s = map_unit(&at.d->ept, to, order, leaf.hfn, writable ? EPT_R | EPT_W : EPT_R);
+        if (s != STATUS_OK) {
+            put_frames(of, &at.d->ept, leaf.hfn, UNIT(order));
             return s;
+        }
         *done += (uint32_t)UNIT(order);
     }
     return STATUS_OK;
@@ -195,8 +192,7 @@ static enum status unmap_foreign_unit(struct domain_pair p, gfn_t g, uint64_t ma
         return STATUS_NOT_FOUND;
     if (!p.other.d || !owned_ram(p.other.d, leaf.hfn) || p.other.d == p.self.d)
         return STATUS_DENIED;
-    bool large = leaf.order >= FRAME_ORDER_2M && g.v % UNIT(FRAME_ORDER_2M) == 0 && max >= UNIT(FRAME_ORDER_2M);
-    unsigned order = large ? FRAME_ORDER_2M : FRAME_ORDER_4K;
+    unsigned order = leaf.order >= FRAME_ORDER_2M ? fitting(g.v, leaf.hfn.v, max) : FRAME_ORDER_4K;
     enum status s = unmap_unit(&p.self.d->ept, g, order);
     if (s != STATUS_OK)
         return s;
@@ -209,49 +205,31 @@ static enum status unmap_foreign_unit(struct domain_pair p, gfn_t g, uint64_t ma
 static uint16_t owner_behind(struct domain *d, gfn_t g)
 {
     struct ept_leaf leaf;
-    struct domain_locked l = domain_lock(d);
-    uint16_t owner = FRAME_OWNER_NONE;
-    if (ept_lookup(&d->ept, g, &leaf) && frame_is_ram(leaf.hfn))
-        owner = frame_owner(leaf.hfn);
-    domain_unlock(l);
-    return owner;
+    struct domain_locked l DOMAIN_GUARD = domain_lock(d);
+    return ept_lookup(&l.d->ept, g, &leaf) ? frame_owner(leaf.hfn) : FRAME_OWNER_NONE;
 }
 
 enum status physmap_unmap_foreign(struct domain *self, gfn_t at_gfn, uint32_t nr)
 {
     enum status s = range_valid(at_gfn, nr) ? STATUS_OK : STATUS_INVALID;
     for (uint32_t done = 0; s == STATUS_OK && done < nr;) {
-        gfn_t g = gfn_add(at_gfn, done);
-        uint16_t owner = owner_behind(self, g);
-        if (owner == FRAME_OWNER_NONE)
-            return STATUS_NOT_FOUND;
+        uint16_t owner = owner_behind(self, gfn_add(at_gfn, done));
         struct domain_pair p = domain_lock_pair(self, owner, true);
-        while (s == STATUS_OK && done < nr) { /* as long as the same domain owns what comes */
-            uint32_t count = 0;
-            g = gfn_add(at_gfn, done);
-            s = unmap_foreign_unit(p, g, nr - done, &count);
-            done += count;
-            struct ept_leaf next;
-            if (done < nr && ept_lookup(&self->ept, gfn_add(at_gfn, done), &next) && frame_is_ram(next.hfn) && frame_owner(next.hfn) != owner)
-                break;
+        uint32_t before = done;
+        for (uint32_t count; s == STATUS_OK && done < nr; done += count) { /* as long as the same domain owns what comes */
+            count = 0;
+            s = unmap_foreign_unit(p, gfn_add(at_gfn, done), nr - done, &count);
         }
         domain_unlock_pair(p);
+        if (s == STATUS_DENIED && done > before)
+            s = STATUS_OK; /* another owner's turn, or DENIED again at once */
     }
     return s;
 }
 
 enum status physmap_map_frame(struct domain_locked at, gfn_t g, hfn_t h, bool writable)
 {
-    if (!range_valid(g, 1))
-        return STATUS_INVALID;
-    if (!range_empty(&at.d->ept, g, 1))
-        return STATUS_EXISTS;
-    enum status s = ept_prepare(&at.d->ept, g, FRAME_ORDER_4K);
-    if (s != STATUS_OK)
-        return s;
-    ept_map(&at.d->ept, g, FRAME_ORDER_4K, h, writable ? EPT_R | EPT_W : EPT_R);
-    ept_unprepare(&at.d->ept);
-    return STATUS_OK;
+    return map_unit(&at.d->ept, g, FRAME_ORDER_4K, h, writable ? EPT_R | EPT_W : EPT_R);
 }
 
 enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h)
@@ -328,60 +306,52 @@ enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, u
             at++;
             continue;
         }
-        uint64_t large = UNIT(FRAME_ORDER_2M);
-        bool fits = here.v % large == 0 && nr - at >= large && range_empty(&l.d->ept, here, large);
-        unsigned order = fits ? FRAME_ORDER_2M : FRAME_ORDER_4K;
-        enum status s = ept_prepare(&l.d->ept, here, order);
+        unsigned order = fitting(here.v, 0, nr - at);
+        if (order && !range_empty(&l.d->ept, here, UNIT(order)))
+            order = FRAME_ORDER_4K;
+        enum status s = map_unit(&l.d->ept, here, order, hfn(here.v), rights);
         if (s != STATUS_OK)
             return s;
-        ept_map(&l.d->ept, here, order, hfn(here.v), rights);
-        ept_unprepare(&l.d->ept);
         at += UNIT(order);
     }
     return STATUS_OK;
 }
 
-struct teardown { struct domain_locked l; gfn_t foreign; };
+struct teardown { struct domain_locked l; bool drop; gfn_t foreign; };
 
-static bool drop_leaf(gfn_t g, const struct ept_leaf *leaf, void *ctx)
+/* Drops what is the domain's own, or else finds the first mapping of another's memory, whose lock comes first. */
+static bool teardown_leaf(gfn_t g, const struct ept_leaf *leaf, void *ctx)
 {
     struct teardown *t = ctx;
     if (!frame_is_ram(leaf->hfn))
         return true;
-    if (frame_owner(leaf->hfn) != t->l.d->id) { /* a mapping of another domain's memory: its lock comes first */
+    if (frame_owner(leaf->hfn) != t->l.d->id) {
         t->foreign = g;
-        return false;
+        return t->drop;
     }
-    if (frame_type(leaf->hfn) == FRAME_SHARED)
+    if (t->drop && frame_type(leaf->hfn) == FRAME_SHARED)
         (void)frame_put(leaf->hfn);
-    else
+    else if (t->drop)
         put_unit(t->l, &t->l.d->ept, leaf->hfn, leaf->order);
     return true;
 }
 
-static bool is_foreign(gfn_t g, const struct ept_leaf *leaf, void *ctx)
+static gfn_t teardown_walk(struct domain *d, bool drop)
 {
-    struct teardown *t = ctx;
-    if (!frame_is_ram(leaf->hfn) || frame_owner(leaf->hfn) == t->l.d->id)
-        return true;
-    t->foreign = g;
-    return false;
+    struct domain_locked l DOMAIN_GUARD = domain_lock(d);
+    struct teardown t = {.l = l, .drop = drop, .foreign = GFN_INVALID};
+    ept_walk(&d->ept, gfn(0), gfn(physmap_gfn_limit() - 1), teardown_leaf, &t);
+    return t.foreign;
 }
 
 void physmap_teardown(struct domain *d)
 {
-    gfn_t first = gfn(0), last = gfn(physmap_gfn_limit() - 1);
-    struct teardown t;
-    do { /* foreign mappings first, one by one: only a domain that managed others has any left */
-        t = (struct teardown){.l = domain_lock(d), .foreign = GFN_INVALID};
-        ept_walk(&d->ept, first, last, is_foreign, &t);
-        domain_unlock(t.l);
-    } while (!gfn_eq(t.foreign, GFN_INVALID) && physmap_unmap_foreign(d, t.foreign, 1) == STATUS_OK);
-    t = (struct teardown){.l = domain_lock(d), .foreign = GFN_INVALID};
+    gfn_t g;
+    while (!gfn_eq(g = teardown_walk(d, false), GFN_INVALID) && physmap_unmap_foreign(d, g, 1) == STATUS_OK)
+        continue;
     flush_mark(&d->ept);
-    ept_walk(&d->ept, first, last, drop_leaf, &t);
+    (void)teardown_walk(d, true);
     d->pages = 0;
-    domain_unlock(t.l);
     flush_sync(&d->ept);
 }
 

@@ -41,9 +41,8 @@ static int64_t write(struct hc *c, uint64_t from, uint64_t len)
             console_write(text, n);
             continue;
         }
-        struct domain_locked l = domain_lock(d);
-        guest_text(d, text, n);
-        domain_unlock(l);
+        struct domain_locked l DOMAIN_GUARD = domain_lock(d);
+        guest_text(l.d, text, n);
     }
     return 0;
 }
@@ -60,11 +59,8 @@ static int64_t read(struct hc *c, uint64_t to, uint64_t len)
 int64_t hc_console_io(struct hc *c)
 {
     switch (c->a1) {
-    case CONSOLEIO_write:
-        return write(c, c->a3, c->a2 & 0xffffffffU); /* the ABI's count is an int */
-    case CONSOLEIO_read:
-        return read(c, c->a3, c->a2 & 0xffffffffU);
-    default:
-        return HC_ENOSYS;
+    case CONSOLEIO_write: return write(c, c->a3, c->a2 & 0xffffffffU); /* the ABI's count is an int */
+    case CONSOLEIO_read: return read(c, c->a3, c->a2 & 0xffffffffU);
+    default: return HC_ENOSYS;
     }
 }

@@ -42,19 +42,15 @@ enum status hc_control_DOMAIN_UNPAUSE(struct control *c, struct cbl_domain_ref *
 enum status hc_control_DOMAIN_INFO(struct control *c, struct cbl_domain_info *a)
 {
     (void)c;
-    struct domain_locked l = a->exact ? domain_lock_any(a->domid) : domain_next(a->domid);
+    struct domain_locked l DOMAIN_GUARD = a->exact ? domain_lock_any(a->domid) : domain_next(a->domid);
     if (!l.d)
         return STATUS_NO_DOMAIN;
     domain_info(l, a);
-    domain_unlock(l);
     return STATUS_OK;
 }
 
-/* Memory may be given to and taken from oneself (Dom0 borrows) or another domain whose vCPUs stand still. */
-static bool memory_changeable(const struct control *c, const struct domain *d)
-{
-    return d == c->caller || d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN;
-}
+/* The vCPUs of D do not run: its memory may be taken, its registers looked at and set. */
+static bool stands_still(const struct domain *d) { return d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN; }
 
 enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_populate *a)
 {
@@ -72,7 +68,7 @@ enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_release *a)
     a->done = 0;
     if (a->nr > MAX_UNITS || a->order > 18 || a->gfn >= 1UL << 52)
         return STATUS_INVALID;
-    if (!memory_changeable(c, c->pair.other.d))
+    if (c->pair.other.d != c->caller && !stands_still(c->pair.other.d))
         return STATUS_BAD_STATE;
     enum status s = STATUS_OK;
     while (s == STATUS_OK && a->done < a->nr) {
@@ -104,10 +100,8 @@ enum status hc_control_MAP_MMIO(struct control *c, struct cbl_map_mmio *a)
 {
     if (a->nr > (1U << 18) || !policy_mmio(c->caller, a->gfn, a->nr))
         return STATUS_DENIED;
-    struct domain_locked l = domain_lock(c->caller);
-    enum status s = physmap_map_identity(l, gfn(a->gfn), a->nr, EPT_R | EPT_W);
-    domain_unlock(l);
-    return s;
+    struct domain_locked l DOMAIN_GUARD = domain_lock(c->caller);
+    return physmap_map_identity(l, gfn(a->gfn), a->nr, EPT_R | EPT_W);
 }
 
 /* The vCPU whose registers may be looked at: its domain stands still. */
@@ -119,7 +113,7 @@ static enum status context_vcpu(struct control *c, uint32_t id, struct vcpu **ou
     if (id >= d->nr_vcpus)
         return STATUS_NOT_FOUND;
     *out = d->vcpus[id];
-    return d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN ? STATUS_OK : STATUS_BAD_STATE;
+    return stands_still(d) ? STATUS_OK : STATUS_BAD_STATE;
 }
 
 enum status hc_control_CONTEXT_GET(struct control *c, struct cbl_vcpu_context_op *a)

@@ -18,69 +18,40 @@ union grant_args {
 
 static void query_size(struct hc *c, struct gnttab_query_size *q)
 {
-    struct domain_locked l;
+    struct domain_locked l DOMAIN_GUARD;
     int64_t r = hc_lock_managed(c, q->dom, &l);
-    q->status = r == HC_EPERM ? GNTST_permission_denied : GNTST_bad_domain;
-    if (!l.d)
-        return;
-    q->nr_frames = l.d->grants->nr_frames ? l.d->grants->nr_frames : 1;
+    q->status = r == 0 ? GNTST_okay : r == HC_EPERM ? GNTST_permission_denied : GNTST_bad_domain;
+    q->nr_frames = l.d && l.d->grants->nr_frames ? l.d->grants->nr_frames : 1;
     q->max_nr_frames = GRANT_MAX_FRAMES;
-    q->status = GNTST_okay;
-    domain_unlock(l);
 }
 
-static size_t arg_size(uint64_t cmd)
-{
-    switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-        return sizeof(struct gnttab_map_grant_ref);
-    case GNTTABOP_unmap_grant_ref:
-        return sizeof(struct gnttab_unmap_grant_ref);
-    case GNTTABOP_copy:
-        return sizeof(struct gnttab_copy);
-    case GNTTABOP_query_size:
-        return sizeof(struct gnttab_query_size);
-    case GNTTABOP_set_version:
-        return sizeof(struct gnttab_set_version);
-    case GNTTABOP_get_version:
-        return sizeof(struct gnttab_get_version);
-    default:
-        return 0;
-    }
-}
+static const uint8_t sizes[] = { /* of each operation's argument; 0: not offered */
+    [GNTTABOP_map_grant_ref] = sizeof(struct gnttab_map_grant_ref), [GNTTABOP_unmap_grant_ref] = sizeof(struct gnttab_unmap_grant_ref),
+    [GNTTABOP_copy] = sizeof(struct gnttab_copy), [GNTTABOP_query_size] = sizeof(struct gnttab_query_size),
+    [GNTTABOP_set_version] = sizeof(struct gnttab_set_version), [GNTTABOP_get_version] = sizeof(struct gnttab_get_version),
+};
 
 static int64_t invoke(struct hc *c, union grant_args *a)
 {
     struct domain *d = c->v->domain;
     switch (c->a1) {
-    case GNTTABOP_map_grant_ref:
-        grant_map(d, &a->map, policy_dma(d));
-        return 0;
-    case GNTTABOP_unmap_grant_ref:
-        grant_unmap(d, &a->unmap);
-        return 0;
-    case GNTTABOP_copy:
-        grant_copy(d, &a->copy);
-        return 0;
-    case GNTTABOP_query_size:
-        query_size(c, &a->query_size);
-        return 0;
-    case GNTTABOP_set_version: /* there is only one */
-        return a->set_version.version == 1 ? 0 : HC_EINVAL;
-    default: /* GNTTABOP_get_version */
-        a->get_version.version = 1;
-        return hc_domid(c, a->get_version.dom) == d->id ? 0 : HC_EPERM;
+    case GNTTABOP_map_grant_ref: grant_map(d, &a->map, policy_dma(d)); return 0;
+    case GNTTABOP_unmap_grant_ref: grant_unmap(d, &a->unmap); return 0;
+    case GNTTABOP_copy: grant_copy(d, &a->copy); return 0;
+    case GNTTABOP_query_size: query_size(c, &a->query_size); return 0;
+    case GNTTABOP_set_version: return a->set_version.version == 1 ? 0 : HC_EINVAL; /* there is only one */
+    default: a->get_version.version = 1; return hc_domid(c, a->get_version.dom) == d->id ? 0 : HC_EPERM;
     }
 }
 
 int64_t hc_grant_table_op(struct hc *c)
 {
-    size_t size = arg_size(c->a1);
+    int64_t r = 0;
+    size_t size = c->a1 < ARRAY_SIZE(sizes) ? sizes[c->a1] : 0;
     if (size == 0)
         return HC_ENOSYS;
     if (c->a3 > HC_MAX_BATCH)
         return HC_EINVAL;
-    int64_t r = 0;
     for (uint64_t i = 0; r == 0 && i < c->a3; i++) {
         union grant_args a;
         if (hc_get(c, &a, c->a2 + i * size, size) != 0)

@@ -18,43 +18,34 @@ _Static_assert(offsetof(struct xen_memory_reservation, nr_extents) == 8 && offse
 static int64_t add_to_physmap(struct hc *c)
 {
     struct xen_add_to_physmap a;
-    struct domain_locked l;
+    struct domain_locked l DOMAIN_GUARD = {NULL};
     if (hc_get(c, &a, c->a2, sizeof(a)) != 0)
         return HC_EFAULT;
     if (a.space != XENMAPSPACE_shared_info && a.space != XENMAPSPACE_grant_table)
         return HC_ENOSYS;
+    if (a.idx >= (a.space == XENMAPSPACE_shared_info ? 1 : GRANT_MAX_FRAMES))
+        return HC_EINVAL;
     int64_t r = hc_lock_managed(c, a.domid, &l);
-    if (!l.d)
+    if (r)
         return r;
-    enum status s;
-    if (a.space == XENMAPSPACE_shared_info)
-        s = a.idx == 0 ? physmap_map_shared(l, gfn(a.gpfn), l.d->shared_info_hfn, &l.d->shared_info_gfn) : STATUS_INVALID;
-    else
-        s = a.idx < GRANT_MAX_FRAMES ? grant_map_frame(l, (uint32_t)a.idx, gfn(a.gpfn)) : STATUS_INVALID;
+    enum status s = a.space == XENMAPSPACE_shared_info ? physmap_map_shared(l, gfn(a.gpfn), l.d->shared_info_hfn, &l.d->shared_info_gfn)
+                                                       : grant_map_frame(l, (uint32_t)a.idx, gfn(a.gpfn));
     flush_sync(&l.d->ept);
-    domain_unlock(l);
     return hc_status(s);
 }
 
 static int64_t remove_from_physmap(struct hc *c)
 {
     struct xen_remove_from_physmap a;
-    struct domain_locked l;
-    if (hc_get(c, &a, c->a2, sizeof(a)) != 0)
-        return HC_EFAULT;
-    int64_t r = hc_lock_managed(c, a.domid, &l);
-    if (!l.d)
+    struct domain_locked l DOMAIN_GUARD = {NULL};
+    int64_t r = hc_get(c, &a, c->a2, sizeof(a));
+    if (r == 0)
+        r = hc_lock_managed(c, a.domid, &l);
+    if (r)
         return r;
     enum status s = physmap_remove(l, gfn(a.gpfn));
     flush_sync(&l.d->ept);
-    domain_unlock(l);
     return hc_status(s);
-}
-
-/* One extent; the list is the guest's gfns. */
-static enum status extent(struct domain_locked l, bool populate, uint64_t g, unsigned order)
-{
-    return populate ? physmap_populate(l, gfn(g), order) : physmap_release(l, gfn(g), order);
 }
 
 /* How many of [from, to) were done, from the guest's list at LIST. */
@@ -67,7 +58,7 @@ static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_m
         if (hc_get(c, gfns, list + done * sizeof(gfns[0]), n * sizeof(gfns[0])) != 0)
             return done;
         for (uint64_t i = 0; i < n; i++, done++) {
-            if (extent(l, populate, gfns[i], r->extent_order) != STATUS_OK)
+            if ((populate ? physmap_populate(l, gfn(gfns[i]), r->extent_order) : physmap_release(l, gfn(gfns[i]), r->extent_order)) != STATUS_OK)
                 return done;
         }
     }
@@ -78,7 +69,7 @@ static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_m
 static int64_t reservation(struct hc *c, bool populate)
 {
     struct xen_memory_reservation r;
-    struct domain_locked l;
+    struct domain_locked l DOMAIN_GUARD = {NULL};
     uint64_t list, start = c->a1 >> CMD_BITS;
     if (hc_get(c, &r, c->a2, sizeof(r)) != 0)
         return HC_EFAULT;
@@ -86,45 +77,32 @@ static int64_t reservation(struct hc *c, bool populate)
     if (start > r.nr_extents || r.nr_extents > 1UL << 32 || r.extent_order > FRAME_ORDER_1G)
         return HC_EINVAL;
     int64_t e = hc_lock_managed(c, r.domid, &l);
-    if (!l.d)
+    if (e)
         return e;
     uint64_t done = extents(c, l, &r, list, start, MIN(r.nr_extents, start + HC_MAX_BATCH), populate);
-    if (!populate)
-        flush_sync(&l.d->ept);
-    domain_unlock(l);
+    flush_sync(&l.d->ept);
     return (int64_t)done;
 }
 
 static int64_t pages(struct hc *c, bool now)
 {
     domid_t domid;
-    struct domain_locked l;
-    if (hc_get(c, &domid, c->a2, sizeof(domid)) != 0)
-        return HC_EFAULT;
-    int64_t r = hc_lock_managed(c, domid, &l);
-    if (!l.d)
-        return r;
-    r = (int64_t)(now ? l.d->pages : l.d->max_pages);
-    domain_unlock(l);
-    return r;
+    struct domain_locked l DOMAIN_GUARD = {NULL};
+    int64_t r = hc_get(c, &domid, c->a2, sizeof(domid));
+    if (r == 0)
+        r = hc_lock_managed(c, domid, &l);
+    return r ? r : (int64_t)(now ? l.d->pages : l.d->max_pages);
 }
 
 int64_t hc_memory_op(struct hc *c)
 {
     switch (c->a1 & ((1UL << CMD_BITS) - 1)) {
-    case XENMEM_add_to_physmap:
-        return add_to_physmap(c);
-    case XENMEM_remove_from_physmap:
-        return remove_from_physmap(c);
-    case XENMEM_populate_physmap:
-        return reservation(c, true);
-    case XENMEM_decrease_reservation:
-        return reservation(c, false);
-    case XENMEM_current_reservation:
-        return pages(c, true);
-    case XENMEM_maximum_reservation:
-        return pages(c, false);
-    default:
-        return HC_ENOSYS;
+    case XENMEM_add_to_physmap: return add_to_physmap(c);
+    case XENMEM_remove_from_physmap: return remove_from_physmap(c);
+    case XENMEM_populate_physmap: return reservation(c, true);
+    case XENMEM_decrease_reservation: return reservation(c, false);
+    case XENMEM_current_reservation: return pages(c, true);
+    case XENMEM_maximum_reservation: return pages(c, false);
+    default: return HC_ENOSYS;
     }
 }

@@ -63,10 +63,8 @@ static int64_t register_info(struct hc *c, struct vcpu *v)
         return HC_EFAULT;
     if (v != c->v && v->sched.state != VCPU_DOWN)
         return HC_EINVAL;
-    struct domain_locked l = domain_lock(v->domain);
-    enum status s = vcpu_register_info(l, v, gfn(a.mfn), a.offset);
-    domain_unlock(l);
-    return hc_status(s);
+    struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
+    return hc_status(vcpu_register_info(l, v, gfn(a.mfn), a.offset));
 }
 
 static int64_t set_singleshot(struct hc *c, struct vcpu *v)
@@ -89,29 +87,6 @@ static int64_t get_runstate(struct hc *c, struct vcpu *v)
     return hc_put(c, c->a3, &r, sizeof(r));
 }
 
-static int64_t down(struct hc *c, struct vcpu *v)
-{
-    if (v == c->v)
-        c->then = HC_STOP;
-    vcpu_down(v);
-    return 0;
-}
-
-static int64_t send_nmi(struct vcpu *v)
-{
-    v->vmx.nmi_pending = true;
-    vcpu_kick(v);
-    return 0;
-}
-
-static int64_t up(struct vcpu *v)
-{
-    if (!v->initialised)
-        return HC_EINVAL;
-    vcpu_up(v);
-    return 0;
-}
-
 int64_t hc_vcpu_op(struct hc *c)
 {
     struct vcpu *v = c->a2 < c->v->domain->nr_vcpus ? c->v->domain->vcpus[c->a2] : NULL;
@@ -119,30 +94,29 @@ int64_t hc_vcpu_op(struct hc *c)
         return HC_ENOENT;
     switch (c->a1) {
     case VCPUOP_up:
-        return up(v);
-    case VCPUOP_down:
-        return down(c, v);
-    case VCPUOP_is_up:
-        return v->sched.state != VCPU_DOWN;
-    case VCPUOP_get_runstate_info:
-        return get_runstate(c, v);
-    case VCPUOP_register_runstate_memory_area:
-        return register_runstate(c, v);
-    case VCPUOP_stop_periodic_timer: /* there is none: always stopped */
+        if (!v->initialised)
+            return HC_EINVAL;
+        vcpu_up(v);
         return 0;
-    case VCPUOP_set_singleshot_timer:
-        return set_singleshot(c, v);
+    case VCPUOP_down:
+        c->then = v == c->v ? HC_STOP : HC_DONE;
+        vcpu_down(v);
+        return 0;
+    case VCPUOP_is_up: return v->sched.state != VCPU_DOWN;
+    case VCPUOP_get_runstate_info: return get_runstate(c, v);
+    case VCPUOP_register_runstate_memory_area: return register_runstate(c, v);
+    case VCPUOP_stop_periodic_timer: return 0; /* there is none: always stopped */
+    case VCPUOP_set_singleshot_timer: return set_singleshot(c, v);
     case VCPUOP_stop_singleshot_timer:
         deadline_cancel(&v->singleshot);
         return 0;
-    case VCPUOP_register_vcpu_info:
-        return register_info(c, v);
+    case VCPUOP_register_vcpu_info: return register_info(c, v);
     case VCPUOP_send_nmi:
-        return send_nmi(v);
-    case VCPUOP_register_vcpu_time_memory_area:
-        return register_time(c, v);
-    default:
-        return HC_ENOSYS;
+        v->vmx.nmi_pending = true;
+        vcpu_kick(v);
+        return 0;
+    case VCPUOP_register_vcpu_time_memory_area: return register_time(c, v);
+    default: return HC_ENOSYS;
     }
 }
 
@@ -197,15 +171,16 @@ static int64_t remote_shutdown(struct hc *c)
     struct domain_locked l;
     if (hc_get(c, &s, c->a2, sizeof(s)) != 0)
         return HC_EFAULT;
-    int64_t r = hc_domid(c, s.domain_id) == c->v->domain->id || s.reason > SHUTDOWN_soft_reset ? HC_EINVAL : hc_lock_managed(c, s.domain_id, &l);
-    if (r != 0)
+    if (hc_domid(c, s.domain_id) == c->v->domain->id || s.reason > SHUTDOWN_soft_reset)
+        return HC_EINVAL;
+    int64_t r = hc_lock_managed(c, s.domain_id, &l);
+    if (r)
         return r;
-    struct domain *d = l.d;
-    d->refs++; /* it stays while its lock is open */
+    l.d->refs++; /* it stays while its lock is open */
     domain_unlock(l);
-    domain_shutdown(d, s.reason);
-    l = domain_lock(d);
-    d->refs--;
+    domain_shutdown(l.d, s.reason);
+    l = domain_lock(l.d);
+    l.d->refs--;
     domain_unlock(l);
     return 0;
 }
@@ -219,13 +194,9 @@ int64_t hc_sched_op(struct hc *c)
     case SCHEDOP_block:
         c->then = HC_BLOCK;
         return 0;
-    case SCHEDOP_shutdown:
-        return shutdown(c);
-    case SCHEDOP_poll:
-        return poll(c);
-    case SCHEDOP_remote_shutdown:
-        return remote_shutdown(c);
-    default:
-        return HC_ENOSYS;
+    case SCHEDOP_shutdown: return shutdown(c);
+    case SCHEDOP_poll: return poll(c);
+    case SCHEDOP_remote_shutdown: return remote_shutdown(c);
+    default: return HC_ENOSYS;
     }
 }

@@ -45,24 +45,15 @@ int64_t hc_xen_version(struct hc *c)
 {
     const struct xen_platform_parameters parameters = {0};
     switch (c->a1) {
-    case XENVER_version:
-        return XEN_VERSION;
-    case XENVER_extraversion:
-        return put_text(c, ".corbel", sizeof(xen_extraversion_t));
-    case XENVER_capabilities:
-        return put_text(c, "hvm-3.0-x86_64", sizeof(xen_capabilities_info_t));
-    case XENVER_changeset:
-        return put_text(c, "unavailable", sizeof(xen_changeset_info_t));
-    case XENVER_platform_parameters:
-        return hc_put(c, c->a2, &parameters, sizeof(parameters));
-    case XENVER_get_features:
-        return get_features(c);
-    case XENVER_pagesize:
-        return PAGE_SIZE;
-    case XENVER_guest_handle:
-        return hc_put(c, c->a2, c->v->domain->uuid, sizeof(c->v->domain->uuid));
-    default:
-        return HC_ENOSYS;
+    case XENVER_version: return XEN_VERSION;
+    case XENVER_extraversion: return put_text(c, ".corbel", sizeof(xen_extraversion_t));
+    case XENVER_capabilities: return put_text(c, "hvm-3.0-x86_64", sizeof(xen_capabilities_info_t));
+    case XENVER_changeset: return put_text(c, "unavailable", sizeof(xen_changeset_info_t));
+    case XENVER_platform_parameters: return hc_put(c, c->a2, &parameters, sizeof(parameters));
+    case XENVER_get_features: return get_features(c);
+    case XENVER_pagesize: return PAGE_SIZE;
+    case XENVER_guest_handle: return hc_put(c, c->a2, c->v->domain->uuid, sizeof(c->v->domain->uuid));
+    default: return HC_ENOSYS;
     }
 }
 
@@ -89,28 +80,23 @@ static int64_t param(struct hc *c, bool set)
         return HC_EINVAL;
     if (!(set ? policy_param_set(c->v->domain, domid, p.index) : policy_param_get(c->v->domain, domid, p.index)))
         return HC_EPERM;
-    struct domain_locked l = domain_lock_id(domid);
+    struct domain_locked l DOMAIN_GUARD = domain_lock_id(domid);
     if (!l.d)
         return HC_ESRCH;
     int64_t r = set && p.index == HVM_PARAM_CALLBACK_IRQ ? set_callback(l, p.value) : 0;
     if (set && r == 0)
         l.d->hvm_params[p.index] = p.value;
     p.value = l.d->hvm_params[p.index];
-    domain_unlock(l);
-    return set || r != 0 ? r : hc_put(c, c->a2, &p, sizeof(p));
+    return set ? r : hc_put(c, c->a2, &p, sizeof(p));
 }
 
 int64_t hc_hvm_op(struct hc *c)
 {
     switch (c->a1) {
-    case HVMOP_set_param:
-        return param(c, true);
-    case HVMOP_get_param:
-        return param(c, false);
-    case HVMOP_pagetable_dying: /* 0 would make guests call it at each process exit */
-        return HC_EINVAL;
-    default:
-        return HC_ENOSYS;
+    case HVMOP_set_param: return param(c, true);
+    case HVMOP_get_param: return param(c, false);
+    case HVMOP_pagetable_dying: return HC_EINVAL; /* 0 would make guests call it at each process exit */
+    default: return HC_ENOSYS;
     }
 }
 
@@ -118,9 +104,7 @@ int64_t hc_vm_assist(struct hc *c)
 {
     if (c->a2 != VMASST_TYPE_runstate_update_flag || c->a1 > VMASST_CMD_disable)
         return HC_ENOSYS;
-    struct domain_locked l = domain_lock(c->v->domain);
-    for (uint32_t i = 0; i < l.d->nr_vcpus; i++)
-        l.d->vcpus[i]->runstate_flag = c->a1 == VMASST_CMD_enable;
-    domain_unlock(l);
+    for (uint32_t i = 0; i < c->v->domain->nr_vcpus; i++)
+        c->v->domain->vcpus[i]->runstate_flag = c->a1 == VMASST_CMD_enable;
     return 0;
 }

@@ -11,7 +11,6 @@ struct pool {
     size_t size;           /* of an object; at least 8, a multiple of 8 */
     struct spinlock lock;
     void *free;            /* singly linked through the first word */
-    uint32_t used, pages;
 };
 
 #define POOL_INIT(type) {.size = (sizeof(type) + 7) & ~7UL}
@@ -20,5 +19,9 @@ struct pool {
 void *pool_alloc(struct pool *p);
 /* NULL is fine. */
 void pool_free(struct pool *p, void *object);
+
+/* A zeroed root frame by its address (NULL: no memory), and back (NULL is fine). */
+void *pool_page_alloc(void);
+void pool_page_free(void *page);
 
 #endif

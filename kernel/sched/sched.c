@@ -22,13 +22,6 @@ struct runqueue {
 
 static struct runqueue runqueues[MAX_CPUS];
 
-static struct runqueue *rq_lock(struct sched_unit *u)
-{
-    struct runqueue *rq = &runqueues[u->cpu];
-    spin_lock(&rq->lock);
-    return rq;
-}
-
 static enum sched_runstate runstate_of(const struct sched_unit *u)
 {
     if (u->state == VCPU_RUNNING)
@@ -65,12 +58,10 @@ static void enqueue(struct runqueue *rq, struct sched_unit *u)
 
 static void dequeue(struct runqueue *rq, struct sched_unit *u)
 {
-    for (struct sched_unit **p = &rq->head; *p; p = &(*p)->next) {
-        if (*p == u) {
-            *p = u->next;
-            break;
-        }
-    }
+    struct sched_unit **p = &rq->head;
+    while (*p != u)
+        p = &(*p)->next;
+    *p = u->next;
     u->next = NULL;
     u->queued = false;
 }
@@ -125,8 +116,7 @@ static void transition(struct runqueue *rq, struct sched_unit *u, enum vcpu_stat
 
 void sched_init_cpu(uint32_t cpu)
 {
-    struct runqueue *rq = &runqueues[cpu];
-    *rq = (struct runqueue){.slice = {.fire = slice_end}};
+    runqueues[cpu] = (struct runqueue){.slice = {.fire = slice_end}};
 }
 
 void sched_unit_init(struct sched_unit *u, uint32_t cpu, uint32_t weight, bool boost)
@@ -134,120 +124,88 @@ void sched_unit_init(struct sched_unit *u, uint32_t cpu, uint32_t weight, bool b
     *u = (struct sched_unit){.state = VCPU_DOWN, .cpu = cpu, .weight = weight ? weight : 1U, .boost = boost, .since_ns = clock_now_ns()};
 }
 
-void sched_up(struct sched_unit *u)
+/* The one way from outside: U in one of the states FROM (bits) goes to TO; holds are added and taken away. */
+static void change(struct sched_unit *u, unsigned from, enum vcpu_state to, uint32_t hold, uint32_t unhold)
 {
-    struct runqueue *rq = rq_lock(u);
-    if (u->state == VCPU_DOWN)
-        transition(rq, u, VCPU_RUNNABLE, u->hold);
-    spin_unlock(&rq->lock);
+    struct runqueue *rq = &runqueues[u->cpu];
+    SPIN_GUARD(&rq->lock);
+    if ((1U << u->state & from) || hold || unhold)
+        transition(rq, u, 1U << u->state & from ? to : u->state, (u->hold | hold) & ~unhold);
 }
 
-void sched_down(struct sched_unit *u)
-{
-    struct runqueue *rq = rq_lock(u);
-    if (u->state != VCPU_DOWN)
-        transition(rq, u, VCPU_DOWN, u->hold);
-    spin_unlock(&rq->lock);
-}
+#define IS(state) (1U << (state))
 
-void sched_block(struct sched_unit *u)
-{
-    struct runqueue *rq = rq_lock(u);
-    if (u->state == VCPU_RUNNING)
-        transition(rq, u, VCPU_BLOCKED, u->hold);
-    spin_unlock(&rq->lock);
-}
+void sched_up(struct sched_unit *u) { change(u, IS(VCPU_DOWN), VCPU_RUNNABLE, 0, 0); }
+void sched_down(struct sched_unit *u) { change(u, IS(VCPU_RUNNABLE) | IS(VCPU_RUNNING) | IS(VCPU_BLOCKED), VCPU_DOWN, 0, 0); }
+void sched_block(struct sched_unit *u) { change(u, IS(VCPU_RUNNING), VCPU_BLOCKED, 0, 0); }
+void sched_hold(struct sched_unit *u, uint32_t reason) { change(u, IS(VCPU_RUNNING), VCPU_RUNNABLE, reason, 0); }
+void sched_unhold(struct sched_unit *u, uint32_t reason) { change(u, 0, VCPU_DOWN, 0, reason); }
 
 void sched_wake(struct sched_unit *u)
 {
-    struct runqueue *rq = rq_lock(u);
-    if (u->state == VCPU_BLOCKED)
-        transition(rq, u, VCPU_RUNNABLE, u->hold);
-    else if (u->state == VCPU_RUNNING && u->cpu != cpu_id())
+    change(u, IS(VCPU_BLOCKED), VCPU_RUNNABLE, 0, 0);
+    if (__atomic_load_n(&u->state, __ATOMIC_RELAXED) == VCPU_RUNNING && u->cpu != cpu_id())
         smp_kick(u->cpu); /* on this CPU it looks before it enters anyway */
-    spin_unlock(&rq->lock);
-}
-
-void sched_hold(struct sched_unit *u, uint32_t reason)
-{
-    struct runqueue *rq = rq_lock(u);
-    transition(rq, u, u->state == VCPU_RUNNING ? VCPU_RUNNABLE : u->state, u->hold | reason);
-    spin_unlock(&rq->lock);
-}
-
-void sched_unhold(struct sched_unit *u, uint32_t reason)
-{
-    struct runqueue *rq = rq_lock(u);
-    transition(rq, u, u->state, u->hold & ~reason);
-    spin_unlock(&rq->lock);
 }
 
 void sched_give_way(struct sched_unit *u)
 {
-    struct runqueue *rq = rq_lock(u);
-    if (rq->head) {
-        account(rq, u);
-        u->vruntime_ns = MAX(u->vruntime_ns, rq->head->vruntime_ns + 1);
-        smp_kick(u->cpu);
-    }
-    spin_unlock(&rq->lock);
+    struct runqueue *rq = &runqueues[u->cpu];
+    SPIN_GUARD(&rq->lock);
+    if (!rq->head)
+        return;
+    account(rq, u);
+    u->vruntime_ns = MAX(u->vruntime_ns, rq->head->vruntime_ns + 1);
+    smp_kick(u->cpu);
 }
 
 struct sched_unit *sched_pick(uint32_t cpu, struct sched_unit *prev)
 {
     struct runqueue *rq = &runqueues[cpu];
-    spin_lock(&rq->lock);
+    SPIN_GUARD(&rq->lock);
     cpu_get(cpu)->need_resched = false;
-    rq->running = NULL;
     if (prev && prev->state == VCPU_RUNNING) {
         account(rq, prev);
         prev->state = VCPU_RUNNABLE;
         enqueue(rq, prev);
     }
-    struct sched_unit *next = rq->head;
-    if (next) {
-        dequeue(rq, next);
-        account(rq, next);
-        next->state = VCPU_RUNNING;
-        rq->running = next;
-        rq->min_vruntime_ns = MAX(rq->min_vruntime_ns, next->vruntime_ns);
-    }
-    if (next && rq->head)
+    struct sched_unit *next = rq->running = rq->head;
+    if (!next)
+        return NULL;
+    dequeue(rq, next);
+    account(rq, next);
+    next->state = VCPU_RUNNING;
+    rq->min_vruntime_ns = MAX(rq->min_vruntime_ns, next->vruntime_ns);
+    if (rq->head)
         arm_slice(rq);
-    spin_unlock(&rq->lock);
     return next;
 }
 
 struct sched_times sched_times(struct sched_unit *u)
 {
-    struct runqueue *rq = rq_lock(u);
+    SPIN_GUARD(&runqueues[u->cpu].lock);
     struct sched_times t = {.state = runstate_of(u), .since_ns = u->since_ns};
     for (unsigned i = 0; i < ARRAY_SIZE(t.time_ns); i++)
         t.time_ns[i] = u->time_ns[i];
-    spin_unlock(&rq->lock);
     return t;
 }
 
 void sched_walk(uint32_t cpu, void (*fn)(struct sched_unit *u, void *ctx), void *ctx)
 {
-    spin_lock(&runqueues[cpu].lock);
+    SPIN_GUARD(&runqueues[cpu].lock);
     for (struct sched_unit *u = runqueues[cpu].head; u; u = u->next)
         fn(u, ctx);
-    spin_unlock(&runqueues[cpu].lock);
 }
 
 bool sched_check(uint32_t cpu, char *why, size_t len)
 {
-    struct runqueue *rq = &runqueues[cpu];
-    bool ok = true;
-    spin_lock(&rq->lock);
-    for (struct sched_unit *u = rq->head; u && ok; u = u->next) {
-        ok = u->queued && u->state == VCPU_RUNNABLE && u->hold == 0 && u->cpu == cpu;
-        if (u->next && u->next->vruntime_ns < u->vruntime_ns)
-            ok = false;
-    }
-    spin_unlock(&rq->lock);
-    if (!ok)
+    SPIN_GUARD(&runqueues[cpu].lock);
+    for (const struct sched_unit *u = runqueues[cpu].head; u; u = u->next) {
+        bool ready = u->queued && u->state == VCPU_RUNNABLE && u->hold == 0 && u->cpu == cpu;
+        if (ready && (!u->next || u->next->vruntime_ns >= u->vruntime_ns))
+            continue;
         snprintf(why, len, "run queue of CPU %u: a unit on it is not ready or out of order", cpu);
-    return ok;
+        return false;
+    }
+    return true;
 }

@@ -13,7 +13,7 @@ def boot(name, files, pattern, limit=90, **how):
     make_image(path, {**guest_files("tiny"), **files}, 96)
     machine = Corbel(path, name, **how)
     try:
-        found = machine.expect(pattern, limit).group(0)
+        found = machine.expect(rf"(?:{pattern})\r?\n", limit).group(0)
         # Back in the firmware: it goes on to its shell or next boot option, on the same serial console.
         machine.expect(r"(?i)shell|boot manager|BdsDxe|Press|returning to the firmware", limit)
         return found, machine.text

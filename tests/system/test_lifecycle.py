@@ -153,7 +153,7 @@ def test_hypervisor_keys(corbel):
     corbel.expect(r"reboot", 60)
     corbel.send("q")
     corbel.send("A")
-    corbel.expect(r"audit: ok", 60)
+    corbel.expect(r"audit: clean", 60)
     corbel.send(b"\x01\x01\x01")
     corbel.send("\r")
     corbel.expect(r"corbel> ")

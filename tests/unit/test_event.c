@@ -3,6 +3,19 @@
 #include "domain_fakes.h"
 
 static struct domain *dom0, *d;
+
+static enum status event_alloc_unbound(struct domain *who, uint16_t remote, uint32_t *port)
+{
+    return event_alloc(who, (struct event_port){.state = EVTCHNSTAT_unbound, .remote = remote}, port);
+}
+static enum status event_bind_ipi(struct domain *who, uint8_t vcpu, uint32_t *port)
+{
+    return event_alloc(who, (struct event_port){.state = EVTCHNSTAT_ipi, .vcpu = vcpu}, port);
+}
+static enum status event_bind_pirq(struct domain *who, uint32_t irq, uint32_t *port)
+{
+    return event_alloc(who, (struct event_port){.state = EVTCHNSTAT_pirq, .peer = irq}, port);
+}
 static struct shared_info *s;
 
 static int setup(void **state)

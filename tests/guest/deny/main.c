@@ -38,11 +38,12 @@ static uint64_t try_wrmsr(uint32_t msr, uint64_t value)
 
 static void msrs(void)
 {
-    static const uint32_t denied[] = {0x3a, 0x480, 0x48b, 0x48c, 0x1d9 + 0x1000, 0x600, 0x345, 0x38f, 0xc1, 0x570, 0xc0010015, 0xc0010117, 0x40000001, 0x12345678, 0xffffffff};
+    static const uint32_t denied[] = {0x480, 0x48b, 0x48c, 0x1d9 + 0x1000, 0x600, 0x345, 0x38f, 0xc1, 0x570, 0xc0010015, 0xc0010117, 0x40000001, 0x12345678, 0xffffffff};
     for (unsigned i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
         check(try_rdmsr(denied[i]) == 13, "rdmsr %x does not fault", denied[i]);
         check(try_wrmsr(denied[i], 0) == 13, "wrmsr %x does not fault", denied[i]);
     }
+    check(try_wrmsr(0x3a, 5) == 13, "FEATURE_CONTROL can be written");
     check(try_rdmsr(0x1a0) == NO_TRAP, "rdmsr MISC_ENABLE faults");
     check(try_wrmsr(0xc0000082, 0x8000000000000000UL) == 13, "non-canonical LSTAR is taken");
     check(try_wrmsr(0xc0000080, 1UL << 20) == 13, "reserved EFER bit is taken");
