@@ -76,19 +76,17 @@ static void drain(void)
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
 {
     flush_mark(e);
-    spin_lock(&lock);
+    SPIN_GUARD(&lock);
     if (quarantined == QUARANTINE_SLOTS)
         drain();
     quarantine[quarantined++] = first.v << ORDER_BITS | order;
-    spin_unlock(&lock);
 }
 
 void flush_sync(struct ept *e)
 {
     (void)e; /* its marks make each CPU invalidate before it enters with it */
-    spin_lock(&lock);
+    SPIN_GUARD(&lock);
     if (quarantined == 0 && cpu_count() > 1)
         pass_epoch(); /* nothing to free, but no CPU may go on with a right that was taken away */
     drain();
-    spin_unlock(&lock);
 }

@@ -4,7 +4,6 @@
 
 #include "kernel/core/log.h"
 #include "kernel/cpu/features.h"
-#include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/platform/machine.h"
 #include "kernel/time/clock.h"

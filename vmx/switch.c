@@ -16,9 +16,9 @@
 #include "ept/hw.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/string.h"
+#include "kernel/cpu/gdt.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/mm/pagetable.h"
 #include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/vmcs.h"
@@ -171,4 +171,22 @@ void vmx_unload(struct vmx_vcpu *v)
     vmcs_clear(v);
     v->launched = false;
     on_cpu[cpu].loaded = NULL;
+}
+
+static __attribute__((noinline)) void clear_buffers(void)
+{
+    if (vmx_caps.flush_l1d)
+        wrmsr(MSR_FLUSH_CMD, 1); /* L1TF: the L1D holds nothing of root's or another guest's */
+    if (vmx_caps.verw) {
+        uint16_t selector = GDT_DATA; /* MDS: VERW with a writable segment overwrites the CPU's buffers */
+        __asm__ volatile("verw %0" : : "m"(selector) : "cc");
+    }
+}
+
+enum status vmx_enter(struct vmx_vcpu *v)
+{
+    if (vmx_caps.flush_l1d || vmx_caps.verw)
+        clear_buffers();
+    v->exits++;
+    return vmx_enter_asm(v);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Birth and death of a vCPU's hardware half. */
 #include "kernel/core/string.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
@@ -10,7 +9,6 @@
 #include "vmx/switch.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
-#include "vmx/vmx.h"
 
 #define NO_CPU 0xffffffffU
 #define VMX_FRAMES 3U

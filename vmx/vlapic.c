@@ -198,13 +198,6 @@ static const struct { bool exists; uint64_t bits; } writable[64] = {
     [VLAPIC_SELF_IPI] = {true, 0xff},
 };
 
-static void end_of_interrupt(struct vmx_vcpu *v)
-{
-    int vector = highest(v, VLAPIC_ISR);
-    if (vector >= 0)
-        clear_bit(v, VLAPIC_ISR, (uint8_t)vector);
-}
-
 static enum vlapic_result write_lvt(struct vmx_vcpu *v, uint32_t reg, uint32_t value)
 {
     uint32_t old_mode = timer_mode(v);
@@ -223,7 +216,8 @@ enum vlapic_result vlapic_write(struct vmx_vcpu *v, uint32_t reg, uint64_t value
         return write_lvt(v, reg, low);
     switch (reg) {
     case VLAPIC_EOI:
-        end_of_interrupt(v);
+        if (highest(v, VLAPIC_ISR) >= 0)
+            clear_bit(v, VLAPIC_ISR, (uint8_t)highest(v, VLAPIC_ISR));
         return VLAPIC_DONE;
     case VLAPIC_SELF_IPI:
         vlapic_set_irr(v, (uint8_t)low);

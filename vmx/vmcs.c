@@ -2,6 +2,7 @@
  * [ROOT] Which VMCS is current, and what a failing VMX instruction meant. */
 #include "vmx/vmcs.h"
 
+#include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "vmx/switch.h"
 #include "vmx/vmx.h"
@@ -43,4 +44,15 @@ void vmcs_return(struct vmx_vcpu *v)
     v->launched = false;
     if (loaded != NULL)
         vmcs_make_current(loaded);
+}
+
+enum status vmx_entry_failed(struct vmx_vcpu *v)
+{
+    /* SDM vol 3, "VM Instruction Error Numbers". */
+    static const char *const names[] = {[7] = "invalid control fields", [8] = "invalid host-state fields",
+                                        [26] = "events blocked by MOV SS"};
+    uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
+    bool named = error < ARRAY_SIZE(names) && names[error] != NULL;
+    log_error("d%uv%u: VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, named ? names[error] : "unknown");
+    return STATUS_INVALID;
 }

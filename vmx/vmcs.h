@@ -4,6 +4,7 @@
 #ifndef VMX_VMCS_H
 #define VMX_VMCS_H
 
+#include "kernel/core/status.h"
 #include "kernel/core/types.h"
 #include "vmx/vmcs_fields.h"
 
@@ -107,5 +108,7 @@ void vmcs_return(struct vmx_vcpu *v);
 /* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
 void vmcs_make_current(const struct vmx_vcpu *v);
 void vmcs_clear(const struct vmx_vcpu *v);
+/* Called by enter.asm when VMLAUNCH or VMRESUME failed: says why. */
+enum status vmx_entry_failed(struct vmx_vcpu *v);
 
 #endif

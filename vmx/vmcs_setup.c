@@ -5,7 +5,6 @@
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/mm/pagetable.h"
 #include "vmx/bitmaps.h"
 #include "vmx/caps.h"
 #include "vmx/setup.h"

@@ -35,17 +35,10 @@ static void deliver(struct vcpu *target, uint32_t icr)
 
 static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t icr)
 {
-    switch ((enum shorthand)(icr >> 18 & 3)) {
-    case TO_SELF:
-        return to == from;
-    case TO_ALL:
-        return true;
-    case TO_OTHERS:
-        return to != from;
-    case TO_DEST:
-        break;
-    }
-    return vlapic_is_addressed(&to->vmx, (uint32_t)(icr >> 32), (icr & ICR_LOGICAL) != 0);
+    enum shorthand who = (enum shorthand)(icr >> 18 & 3);
+    if (who == TO_DEST)
+        return vlapic_is_addressed(&to->vmx, (uint32_t)(icr >> 32), (icr & ICR_LOGICAL) != 0);
+    return who == TO_ALL || (who == TO_SELF) == (to == from);
 }
 
 static void send(struct vcpu *v, uint64_t icr)

@@ -9,14 +9,12 @@
 static bool resolved(struct vcpu *v, gfn_t g, unsigned rights)
 {
     struct ept_leaf leaf;
-    struct domain_locked l = domain_lock(v->domain);
-    bool ok = ept_lookup(&l.d->ept, g, &leaf) && (leaf.rights & rights) == rights;
-    if (ok && (rights & EPT_X) != 0) { /* a large page that is executable only once it is split */
-        enum status status = ept_split_exec(&l.d->ept, g);
-        ok = status == STATUS_OK || status == STATUS_NOT_FOUND;
-    }
-    domain_unlock(l);
-    return ok;
+    struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
+    if (!ept_lookup(&l.d->ept, g, &leaf) || (leaf.rights & rights) != rights)
+        return false;
+    /* A fetch: a large page that is executable only once it is split. */
+    enum status status = (rights & EPT_X) != 0 ? ept_split_exec(&l.d->ept, g) : STATUS_OK;
+    return status == STATUS_OK || status == STATUS_NOT_FOUND;
 }
 
 enum exit_action exit_ept_violation(struct vcpu *v)
