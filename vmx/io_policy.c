@@ -11,17 +11,6 @@ const struct io_range io_kept[] = {
 
 const unsigned io_nr_kept = ARRAY_SIZE(io_kept);
 
-bool io_policy_direct(bool privileged, uint16_t port, bool owned)
-{
-    if (!privileged || owned)
-        return false;
-    for (unsigned i = 0; i < io_nr_kept; i++) {
-        if (port >= io_kept[i].first && port <= io_kept[i].last)
-            return false;
-    }
-    return true;
-}
-
 uint32_t io_policy_read(uint16_t port, unsigned size)
 {
     if (port == 0x42)

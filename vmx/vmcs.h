@@ -36,10 +36,8 @@
 #define PROC2_INVPCID (1U << 12)
 #define EXIT_HOST_64 (1U << 9)
 #define EXIT_ACK_INTERRUPT (1U << 15)
-#define EXIT_SAVE_PAT (1U << 18)
-#define EXIT_LOAD_PAT (1U << 19)
-#define EXIT_SAVE_EFER (1U << 20)
-#define EXIT_LOAD_EFER (1U << 21)
+#define EXIT_PAT (3U << 18)  /* save and load */
+#define EXIT_EFER (3U << 20)
 #define ENTRY_LOAD_DEBUG (1U << 2)
 #define ENTRY_IA32E (1U << 9)
 #define ENTRY_LOAD_PAT (1U << 14)

@@ -59,7 +59,6 @@ struct vmx_vcpu {
     uint32_t proc_ctls;       /* as last written to the VMCS: the windows are bits of it */
     uint32_t tpr_threshold;   /* likewise */
     const char *kill_why;     /* set by the handler that answers KILL */
-    bool string_io_logged;
 };
 
 struct vmx_create {
@@ -75,8 +74,6 @@ struct vmx_create {
 enum status vmx_global_init(void);
 /* FEATURE_CONTROL set and locked if it was open, VMXON. On each CPU. */
 enum status vmx_cpu_init(void);
-/* VMXOFF on this CPU, if on. */
-void vmx_cpu_off(void);
 
 /* Allocates and sets up VMCS, APIC page, XSAVE area for a vCPU in the PVH reset state (all registers zero until
  * context set). */

@@ -57,6 +57,18 @@ static void check_msr_bitmap(const struct bitmaps *b)
     }
 }
 
+/* The policy in other words than the bitmaps' code: does an access to PORT go to the device? */
+static bool io_policy_direct(bool privileged, uint16_t port, bool owned)
+{
+    if (!privileged || owned)
+        return false;
+    for (unsigned i = 0; i < io_nr_kept; i++) {
+        if (port >= io_kept[i].first && port <= io_kept[i].last)
+            return false;
+    }
+    return true;
+}
+
 static void check_io_bitmaps(const struct bitmaps *b, bool privileged)
 {
     for (uint32_t port = 0; port < 0x10000; port++) {
