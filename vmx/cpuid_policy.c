@@ -7,8 +7,6 @@
 #define XSAVE_COMPONENTS 8U
 #define XSAVE_LEGACY_BYTES 576U
 #define BIT(n) (1U << (n))
-#define L1_ECX_OSXSAVE BIT(27)
-#define L1_EDX_HTT BIT(28)
 
 struct cpuid_regs cpuid_basic[CPUID_BASIC_MAX + 1];
 static struct {
@@ -111,30 +109,20 @@ void cpuid_policy_init(struct cpuid_regs (*host)(uint32_t leaf, uint32_t subleaf
 static struct cpuid_regs leaf_1(const struct cpuid_vcpu *v)
 {
     struct cpuid_regs r = cpuid_basic[1];
-    r.ebx |= v->apic_id << 24;
-    if (v->nr_vcpus > 1) {
-        r.edx |= L1_EDX_HTT;
-        r.ebx |= (2 * v->nr_vcpus & 0xffU) << 16;
-    }
-    if (v->osxsave)
-        r.ecx |= L1_ECX_OSXSAVE;
+    r.ebx |= v->apic_id << 24 | (v->nr_vcpus > 1 ? (2 * v->nr_vcpus & 0xffU) << 16 : 0);
+    r.ecx |= v->osxsave ? BIT(27) : 0;
+    r.edx |= v->nr_vcpus > 1 ? BIT(28) : 0; /* HTT: the ids count */
     return r;
 }
 
 /* Ids are even: the lowest bit is an unused thread, the next five number the cores. */
 static struct cpuid_regs leaf_b(uint32_t subleaf, const struct cpuid_vcpu *v)
 {
-    struct cpuid_regs r = {.ecx = subleaf & 0xff, .edx = v->apic_id};
-    if (subleaf == 0) {
-        r.eax = 1;
-        r.ebx = 1;
-        r.ecx |= 1U << 8;
-    } else if (subleaf == 1) {
-        r.eax = 6;
-        r.ebx = v->nr_vcpus;
-        r.ecx |= 2U << 8;
-    }
-    return r;
+    if (subleaf == 0)
+        return (struct cpuid_regs){1, 1, 1U << 8, v->apic_id};
+    if (subleaf == 1)
+        return (struct cpuid_regs){6, v->nr_vcpus, 2U << 8 | 1, v->apic_id};
+    return (struct cpuid_regs){.ecx = subleaf & 0xff, .edx = v->apic_id};
 }
 
 static uint32_t xsave_bytes(uint64_t xcr0, bool compact)
@@ -144,11 +132,8 @@ static uint32_t xsave_bytes(uint64_t xcr0, bool compact)
         const struct cpuid_regs *part = &policy.xsave[i];
         if ((xcr0 >> i & 1) == 0)
             continue;
-        if (compact) {
-            end = ((part->ecx & 2) != 0 ? (end + 63) & ~63U : end) + part->eax;
-        } else {
-            end = MAX(end, part->ebx + part->eax);
-        }
+        uint32_t aligned = (part->ecx & 2) != 0 ? (end + 63) & ~63U : end;
+        end = compact ? aligned + part->eax : MAX(end, part->ebx + part->eax);
     }
     return end;
 }

@@ -38,12 +38,6 @@ static void free_frames(struct vmx_vcpu *v)
     v->vmcs = v->apic_page_pa = v->xsave_pa = hpa(0);
 }
 
-/* Guest translations are tagged with VPID and EPT both, so it need only differ within a domain; 0 is the host's. */
-static uint16_t choose_vpid(const struct vmx_create *how)
-{
-    return (uint16_t)(1 + (((uint32_t)how->domid << 5 | (how->vcpu_id & 31)) & 0x7fff));
-}
-
 enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
 {
     memset(v, 0, sizeof(*v));
@@ -52,7 +46,8 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     v->privileged = how->privileged;
     v->ept = how->ept;
     v->tsc_offset = how->tsc_offset;
-    v->vpid = choose_vpid(how);
+    /* Guest translations are tagged with VPID and EPT both, so it need only differ within a domain; 0 is the host's. */
+    v->vpid = (uint16_t)(1 + (((uint32_t)how->domid << 5 | (how->vcpu_id & 31)) & 0x7fff));
     v->last_cpu = NO_CPU;
     v->proc_ctls = vmx_caps.proc;
     enum status status = alloc_frames(v);

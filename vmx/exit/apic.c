@@ -13,23 +13,17 @@ enum shorthand { TO_DEST = 0, TO_SELF = 1, TO_ALL = 2, TO_OTHERS = 3 };
 
 static void deliver(struct vcpu *target, uint32_t icr)
 {
-    switch ((enum delivery)(icr >> 8 & 7)) {
-    case DELIVER_FIXED:
-    case DELIVER_LOWEST:
+    enum delivery mode = (enum delivery)(icr >> 8 & 7);
+    if (mode == DELIVER_FIXED || mode == DELIVER_LOWEST) {
         vlapic_set_irr(&target->vmx, (uint8_t)icr);
         vcpu_kick(target);
-        return;
-    case DELIVER_NMI:
+    } else if (mode == DELIVER_NMI) {
         __atomic_store_n(&target->vmx.nmi_pending, true, __ATOMIC_RELEASE);
         vcpu_kick(target);
-        return;
-    case DELIVER_INIT:
-        if ((icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) /* level de-assert does nothing on any CPU of today */
-            vcpu_init_signal(target);
-        return;
-    case DELIVER_SIPI:
+    } else if (mode == DELIVER_INIT && (icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) {
+        vcpu_init_signal(target); /* level de-assert does nothing on any CPU of today */
+    } else if (mode == DELIVER_SIPI) {
         vcpu_sipi(target, (uint8_t)icr);
-        return;
     }
 }
 
@@ -75,17 +69,10 @@ void exit_apic_timer(struct vcpu *v)
 
 enum exit_action exit_apic_write(struct vcpu *v, uint32_t reg, uint64_t value)
 {
-    switch (vlapic_write(&v->vmx, reg, value, rdtsc())) {
-    case VLAPIC_DONE:
-        return EXIT_ADVANCE;
-    case VLAPIC_GP:
-        return EXIT_INJECT_GP;
-    case VLAPIC_SEND:
+    enum vlapic_result result = vlapic_write(&v->vmx, reg, value, rdtsc());
+    if (result == VLAPIC_SEND)
         send(v, value);
-        return EXIT_ADVANCE;
-    case VLAPIC_TIMER:
+    if (result == VLAPIC_TIMER)
         exit_apic_timer(v);
-        return EXIT_ADVANCE;
-    }
-    return EXIT_INJECT_GP;
+    return result == VLAPIC_GP ? EXIT_INJECT_GP : EXIT_ADVANCE;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] RDMSR and WRMSR that exit: the local APIC, then what msr_policy says. */
-#include "kernel/core/string.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/hypercall/copy.h"
 #include "vmx/exit/handlers.h"
@@ -81,15 +80,12 @@ enum exit_action exit_wrmsr(struct vcpu *v)
 /* 128 stubs of 32 bytes: mov eax, nr; vmcall; ret. The low bits of VALUE are the page's index; there is one page. */
 enum exit_action exit_hypercall_page(struct vcpu *v, uint64_t value)
 {
-    const uint8_t pattern[] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
-    uint8_t stub[32] = {0};
+    uint8_t stub[32] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
     enum status status = (value & (PAGE_SIZE - 1)) == 0 ? STATUS_OK : STATUS_INVALID;
-    memcpy(stub, pattern, sizeof(pattern));
-    struct domain_locked l = domain_lock(v->domain);
+    struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
     for (uint8_t nr = 0; nr < PAGE_SIZE / sizeof(stub) && status == STATUS_OK; nr++) {
         stub[1] = nr;
         status = copy_to_gpa(l, gpa(value + nr * sizeof(stub)), stub, sizeof(stub));
     }
-    domain_unlock(l);
     return status == STATUS_OK ? EXIT_ADVANCE : EXIT_INJECT_GP;
 }
