@@ -214,6 +214,7 @@ void console_notice(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print
 uint64_t time_now_ns(void) { return m.now += 1000; }
 uint64_t time_tsc(void) { return m.now; }
 void thread_sleep_ns(uint64_t ns) { m.now += ns; }
+void thread_yield(void) {}
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
 {
     (void)name; (void)arg; (void)stack;
