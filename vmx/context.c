@@ -82,6 +82,7 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
     out->cr4 = seen(vmreadn(VMCS_GUEST_CR4), ~vmx_caps.guest_cr4, vmreadn(VMCS_CR4_SHADOW));
     if (switch_loaded() == v)
         switch_restore(v);
+    switch_forget_translations(v);
     vmcs_return(v);
     return STATUS_OK;
 }
@@ -111,6 +112,9 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
         setup_segment(i, segment(&c, i));
     setup_guest_cr0(c.cr0);
     setup_guest_cr4(c.cr4);
+    vmwriten(VMCS_GUEST_PENDING_DEBUG, 0); /* nothing of the old context is delivered in the new one */
+    vmwrite32(VMCS_ENTRY_INTR_INFO, 0);
+    v->reinject_valid = v->nmi_pending = false;
     /* SDM: this control must equal EFER.LMA where the guest pages; without paging LMA is 0. */
     vmwrite32(VMCS_ENTRY_CTLS, vmx_caps.entry | ((c.efer & EFER_LMA) != 0 ? ENTRY_IA32E : 0));
     if (switch_loaded() == v)

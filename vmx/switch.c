@@ -138,12 +138,17 @@ static void invalidate_vpid(uint16_t vpid)
         panic("INVVPID of %u failed", vpid);
 }
 
-static void moved_here(struct vmx_vcpu *v)
+void switch_forget_translations(const struct vmx_vcpu *v)
 {
     if (vmx_caps.invvpid)
         invalidate_vpid(v->vpid);
     else
         hw_invept(v->ept->eptp);
+}
+
+static void moved_here(struct vmx_vcpu *v)
+{
+    switch_forget_translations(v);
     setup_host_cpu();
     v->last_cpu = cpu_id();
     v->host_rsp = 0;

@@ -132,6 +132,11 @@ static uint64_t period_ticks(const struct vmx_vcpu *v)
     return timer_mode(v) == LVT_PERIODIC ? MAX(ticks, VLAPIC_MIN_PERIOD_TICKS) : ticks;
 }
 
+bool vlapic_timer_silent(const struct vmx_vcpu *v)
+{
+    return timer_mode(v) == LVT_PERIODIC && (get(v, VLAPIC_LVT_TIMER) & LVT_MASKED) != 0;
+}
+
 void vlapic_timer_fired(struct vmx_vcpu *v, uint64_t now)
 {
     uint32_t lvt = get(v, VLAPIC_LVT_TIMER);
@@ -145,6 +150,8 @@ void vlapic_timer_fired(struct vmx_vcpu *v, uint64_t now)
 static uint32_t current_count(const struct vmx_vcpu *v, uint64_t now)
 {
     uint64_t due = v->vlapic.timer_due;
+    if (timer_mode(v) == LVT_PERIODIC && due != 0 && due <= now) /* nobody was told: masked, or the vCPU did not run */
+        due = now + period_ticks(v) - (now - due) % period_ticks(v);
     if (timer_mode(v) == LVT_TSC_DEADLINE || due <= now)
         return 0;
     return (uint32_t)MIN((due - now) >> divide_shift(v), (uint64_t)get(v, VLAPIC_INITIAL_COUNT));

@@ -31,6 +31,8 @@ enum vlapic_result vlapic_write(struct vmx_vcpu *v, uint32_t reg, uint64_t value
 /* MSR IA32_TSC_DEADLINE. Reads 0 outside that mode. */
 uint64_t vlapic_tsc_deadline_read(const struct vmx_vcpu *v);
 void vlapic_tsc_deadline_write(struct vmx_vcpu *v, uint64_t value);
+/* Does the timer run without anybody to notice (periodic, masked)? Then it needs no deadline: the count is computed when it is read. */
+bool vlapic_timer_silent(const struct vmx_vcpu *v);
 /* The timer came due: raises its vector unless masked, restarts a periodic one. */
 void vlapic_timer_fired(struct vmx_vcpu *v, uint64_t now);
 

@@ -27,6 +27,7 @@ struct vlapic {
     struct deadline timer;
     uint64_t timer_due;     /* host TSC; 0: it is not running */
     bool waiting_sipi;      /* after INIT */
+    bool timer_rearm;       /* a periodic timer fired: the vCPU's next turn on a CPU arms it again */
     bool irr_dirty;         /* IRR may hold something that entry has not seen yet; atomic */
 };
 

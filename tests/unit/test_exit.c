@@ -161,7 +161,7 @@ static void test_advance_wraps(void **state)
 static void test_unknown_kills(void **state)
 {
     (void)state;
-    const uint32_t reasons[] = {3, 4, 5, 6, 14, 16, 17, 29, 33, 37, 40, 44, 45, 46, 47, 51, 56, 57, 58, 60, 62, 63, 64, 68, 75, 999};
+    const uint32_t reasons[] = {3, 4, 5, 6, 14, 16, 17, 29, 33, 37, 40, 44, 45, 46, 47, 51, 57, 58, 60, 62, 63, 64, 68, 75, 78, 999};
     for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
         killed = NULL;
         leave(reasons[i], 0);
@@ -305,16 +305,42 @@ static void test_ipis(void **state)
     assert_int_equal(vlapic_highest_irr(&vcpus[0].vmx), 0x55);
 }
 
+/* As deadline_run does: a deadline that fires is off the queue. */
+static void fire(void)
+{
+    struct deadline *d = armed;
+    armed = NULL;
+    d->fire(d);
+}
+
 static void test_apic_timer(void **state)
 {
     (void)state;
     msr(WRMSR, 0x832, 0x60); /* one shot */
     msr(WRMSR, 0x838, 100000);
     assert_ptr_equal(armed, &v->vmx.vlapic.timer);
-    armed->fire(armed);
+    fire();
     assert_int_equal(vlapic_highest_irr(&v->vmx), 0x60);
     assert_int_equal(kicks, 1);
     assert_null(armed);
+    assert_false(v->vmx.vlapic.timer_rearm);
+}
+
+static void test_apic_periodic_timer(void **state)
+{
+    (void)state;
+    msr(WRMSR, 0x832, 0x30061); /* periodic, masked: nobody would notice, so the host's timer is left alone */
+    msr(WRMSR, 0x838, 100000);
+    assert_null(armed);
+    msr(WRMSR, 0x832, 0x20061);
+    assert_ptr_equal(armed, &v->vmx.vlapic.timer);
+    fire();
+    assert_int_equal(vlapic_highest_irr(&v->vmx), 0x61);
+    assert_null(armed); /* not before the vCPU's next turn */
+    assert_true(v->vmx.vlapic.timer_rearm);
+    exit_apic_timer(v);
+    assert_ptr_equal(armed, &v->vmx.vlapic.timer);
+    assert_false(v->vmx.vlapic.timer_rearm);
 }
 
 static void test_io(void **state)
@@ -457,6 +483,7 @@ int main(void)
         cmocka_unit_test_setup(test_hypercall_page, reset),
         cmocka_unit_test_setup(test_ipis, reset),
         cmocka_unit_test_setup(test_apic_timer, reset),
+        cmocka_unit_test_setup(test_apic_periodic_timer, reset),
         cmocka_unit_test_setup(test_io, reset),
         cmocka_unit_test_setup(test_control_registers, reset),
         cmocka_unit_test_setup(test_events, reset),

@@ -53,7 +53,7 @@ static void timer_due(struct deadline *self)
 {
     struct vcpu *v = vcpu_of_vmx(CONTAINER_OF(self, struct vmx_vcpu, vlapic.timer));
     vlapic_timer_fired(&v->vmx, rdtsc());
-    exit_apic_timer(v);
+    v->vmx.vlapic.timer_rearm = v->vmx.vlapic.timer_due != 0; /* not here: a vCPU that does not run would cost others its timer */
     vcpu_kick(v);
 }
 
@@ -61,7 +61,8 @@ void exit_apic_timer(struct vcpu *v)
 {
     struct vlapic *apic = &v->vmx.vlapic;
     apic->timer.fire = timer_due;
-    if (apic->timer_due == 0)
+    apic->timer_rearm = false;
+    if (apic->timer_due == 0 || vlapic_timer_silent(&v->vmx))
         deadline_cancel(&apic->timer);
     else
         deadline_set(&apic->timer, apic->timer_due);
