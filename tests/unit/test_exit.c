@@ -18,6 +18,7 @@
 #include "vmx/caps.h"
 #include "vmx/cpuid_policy.h"
 #include "vmx/exit/dispatch.h"
+#include "vmx/exit/handlers.h"
 #include "vmx/switch.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
