@@ -79,10 +79,13 @@ static enum exit_code run(int argc, char **argv)
         return EXIT_USAGE;
     if (all_volumes)
         return volumes(a.json);
-    if (a.json)
+    const char *path = argc > 1 ? argv[1] : "";
+    struct dir_entry folder;
+    bool frame = a.json && path_stat(path, &folder, &e) && folder.is_dir; /* an error is no empty list */
+    if (frame)
         list_begin(&a.out);
-    bool ok = dir_list(argc > 1 ? argv[1] : "", print_entry, &a, &e);
-    if (a.json)
+    bool ok = dir_list(path, print_entry, &a, &e);
+    if (frame)
         list_end(&a.out);
     return ok ? EXIT_OK : cli_error(&e);
 }
