@@ -23,6 +23,7 @@ UNIT_acpi := kernel/platform/acpi.c
 UNIT_vmx := dom0/manager/vmx.c dom0/manager/vmx_file.c dom0/manager/nearest.c dom0/lib/text.c dom0/lib/error.c
 FUZZ_vmx := $(UNIT_vmx)
 UNIT_console_filter := dom0/backend/console_filter.c dom0/backend/guest_ring.c
+UNIT_console_backend := dom0/backend/console_backend.c dom0/backend/guest_ring.c dom0/lib/limit.c
 UNIT_lineedit := dom0/cli/lineedit.c dom0/cli/words.c dom0/lib/text.c
 UNIT_registry := dom0/manager/registry.c dom0/cli/format.c
 STORE_PURE := $(addprefix dom0/store/,arena.c tree.c perms.c transaction.c view.c watch.c ops.c wire.c ring.c)
