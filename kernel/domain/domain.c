@@ -126,6 +126,16 @@ struct domain_locked domain_next(uint16_t from)
     return best ? domain_lock(best) : (struct domain_locked){NULL};
 }
 
+void domain_each(void (*fn)(struct domain_locked l, void *ctx), void *ctx)
+{
+    struct domain_locked l;
+    for (uint16_t from = 0; (l = domain_next(from)).d;) {
+        from = (uint16_t)(l.d->id + 1);
+        fn(l, ctx);
+        domain_unlock(l);
+    }
+}
+
 /* A domid whose slot is free: WANTED, or the next in turn (0: none). Slot 0 is Dom0's alone. */
 static uint16_t choose_domid(uint16_t wanted)
 {

@@ -79,6 +79,8 @@ void domain_kill(struct domain *d, const char *why);
 void domain_info(struct domain_locked l, struct cbl_domain_info *out);
 /* The next live domain with id >= FROM, locked; d NULL: none. */
 struct domain_locked domain_next(uint16_t from);
+/* FN for each domain, locked: audit and dumps. */
+void domain_each(void (*fn)(struct domain_locked l, void *ctx), void *ctx);
 struct domain *domain_dom0(void);
 
 /* As domain_lock_id, but a DYING domain that still has references is found as well: for giving references back. */

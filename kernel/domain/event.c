@@ -173,7 +173,7 @@ static void close_port(struct domain *d, uint32_t port, struct event_port *p)
     d->events->used--;
 }
 
-static enum status close_if(struct domain *d, uint32_t port, bool pirq)
+enum status event_close(struct domain *d, uint32_t port, bool pirq)
 {
     SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
@@ -184,9 +184,6 @@ static enum status close_if(struct domain *d, uint32_t port, bool pirq)
     close_port(d, port, p);
     return STATUS_OK;
 }
-
-enum status event_close(struct domain *d, uint32_t port) { return close_if(d, port, false); }
-enum status event_unbind_pirq(struct domain *d, uint32_t port) { return close_if(d, port, true); }
 
 void event_close_all(struct domain *d)
 {
@@ -300,19 +297,6 @@ void event_poll_end(struct vcpu *v)
     v->polling = false;
 }
 
-bool event_get(struct domain *d, uint32_t port, struct event_port *out, bool *pending, bool *masked)
-{
-    const struct shared_info *s = d->shared_info;
-    SPIN_GUARD(&event_lock);
-    struct event_port *p = port_bound(d, port);
-    if (!p)
-        return false;
-    *out = *p;
-    *pending = test_bit(s->evtchn_pending, port);
-    *masked = test_bit(s->evtchn_mask, port);
-    return true;
-}
-
 static bool port_consistent(struct domain *d, uint32_t port, const struct event_port *p)
 {
     if (p->vcpu >= d->nr_vcpus)
@@ -338,7 +322,8 @@ bool event_check(struct domain *d, char *why, size_t len)
             return false;
         }
     }
-    if (d->events && used != d->events->used)
+    bool ok = !d->events || used == d->events->used;
+    if (!ok)
         snprintf(why, len, "d%u has %u event ports in use, its table says %u", d->id, used, d->events->used);
-    return !d->events || used == d->events->used;
+    return ok;
 }

@@ -44,7 +44,7 @@ enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out)
     v->runstate_gpa = v->time_gpa = gpa(~0UL);
     v->singleshot.fire = singleshot_due;
     v->poll_timer.fire = poll_due;
-    sched_unit_init(&v->sched, cpu_id(), SCHED_WEIGHT_DEFAULT, d->privileges & CBL_PRIV_DEVICE);
+    sched_unit_init(&v->sched, cpu_id(), d->privileges & CBL_PRIV_DEVICE);
     pvclock_write_vcpu(v);
     *out = v;
     return STATUS_OK;

@@ -77,7 +77,7 @@ static int64_t invoke(struct hc *c, union event_args *a)
     switch (c->a1) {
     case EVTCHNOP_bind_interdomain: return bind_interdomain(c, &a->bind_interdomain);
     case EVTCHNOP_bind_virq: return hc_status(event_bind_virq(d, a->bind_virq.virq, a->bind_virq.vcpu, &a->bind_virq.port));
-    case EVTCHNOP_close: return hc_status(event_close(d, a->close.port));
+    case EVTCHNOP_close: return hc_status(event_close(d, a->close.port, false));
     case EVTCHNOP_send: return hc_status(event_send(d, a->send.port));
     case EVTCHNOP_status: return status(c, &a->status);
     case EVTCHNOP_alloc_unbound: return alloc_unbound(c, &a->alloc_unbound);

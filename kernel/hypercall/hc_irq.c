@@ -45,7 +45,7 @@ static enum status binding_new(struct domain *d, uint32_t irq, bool msi, struct 
 
 static void binding_drop(struct domain *d, struct binding *b)
 {
-    (void)event_unbind_pirq(d, b->port); /* the guest may have reset its ports before */
+    (void)event_close(d, b->port, true); /* the guest may have reset its ports before */
     b->used = false;
 }
 
