@@ -282,7 +282,7 @@ bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
     const struct shared_info *s = v->domain->shared_info;
     SPIN_GUARD(&event_lock); /* a sender that comes later finds v->polling; one that came before left its bit */
     for (uint32_t i = 0; i < nr; i++) {
-        if (ports[i] < EVENT_PORTS && test_bit(s->evtchn_pending, ports[i]))
+        if (test_bit(s->evtchn_pending, ports[i]))
             return true;
     }
     v->domain->events->pollers += !v->polling;

@@ -278,21 +278,6 @@ enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *
     return STATUS_OK;
 }
 
-enum status physmap_remove(struct domain_locked l, gfn_t g)
-{
-    struct ept_leaf leaf;
-    if (!range_valid(g, 1) || !ept_lookup(&l.d->ept, g, &leaf))
-        return STATUS_NOT_FOUND;
-    if (!frame_is_ram(leaf.hfn) || frame_owner(leaf.hfn) != l.d->id)
-        return STATUS_DENIED;
-    if (frame_type(leaf.hfn) == FRAME_GUEST)
-        return physmap_release(l, g, FRAME_ORDER_4K);
-    enum status s = unmap_unit(&l.d->ept, g, FRAME_ORDER_4K);
-    if (s == STATUS_OK)
-        (void)frame_put(leaf.hfn);
-    return s;
-}
-
 enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights)
 {
     if (!range_valid(g, nr))

@@ -25,8 +25,6 @@ enum status physmap_map_frame(struct domain_locked at, gfn_t g, hfn_t h, bool wr
 enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h);
 /* Root's shared frame H of this domain appears at G: RAM there is released, *WHERE (the previous place) is unmapped and updated. Idempotent. */
 enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *where);
-/* Takes a shared frame or RAM page away from G, for XENMEM_remove_from_physmap. */
-enum status physmap_remove(struct domain_locked l, gfn_t g);
 /* 1:1 mapping of [G, +NR) as RIGHTS: Dom0's RAM and modules at boot (owned already), device memory. Repeating it is fine. */
 enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights);
 /* Drops a reference to H, which OWNER owns; the last one frees the frame after E's flush epoch. */

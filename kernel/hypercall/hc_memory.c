@@ -34,20 +34,6 @@ static int64_t add_to_physmap(struct hc *c)
     return hc_status(s);
 }
 
-static int64_t remove_from_physmap(struct hc *c)
-{
-    struct xen_remove_from_physmap a;
-    struct domain_locked l DOMAIN_GUARD = {NULL};
-    int64_t r = hc_get(c, &a, c->a2, sizeof(a));
-    if (r == 0)
-        r = hc_lock_managed(c, a.domid, &l);
-    if (r)
-        return r;
-    enum status s = physmap_remove(l, gfn(a.gpfn));
-    flush_sync(&l.d->ept);
-    return hc_status(s);
-}
-
 /* How many of [from, to) were done, from the guest's list at LIST. */
 static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_memory_reservation *r, uint64_t list, uint64_t from, uint64_t to, bool populate)
 {
@@ -84,25 +70,12 @@ static int64_t reservation(struct hc *c, bool populate)
     return (int64_t)done;
 }
 
-static int64_t pages(struct hc *c, bool now)
-{
-    domid_t domid;
-    struct domain_locked l DOMAIN_GUARD = {NULL};
-    int64_t r = hc_get(c, &domid, c->a2, sizeof(domid));
-    if (r == 0)
-        r = hc_lock_managed(c, domid, &l);
-    return r ? r : (int64_t)(now ? l.d->pages : l.d->max_pages);
-}
-
 int64_t hc_memory_op(struct hc *c)
 {
     switch (c->a1 & ((1UL << CMD_BITS) - 1)) {
     case XENMEM_add_to_physmap: return add_to_physmap(c);
-    case XENMEM_remove_from_physmap: return remove_from_physmap(c);
     case XENMEM_populate_physmap: return reservation(c, true);
     case XENMEM_decrease_reservation: return reservation(c, false);
-    case XENMEM_current_reservation: return pages(c, true);
-    case XENMEM_maximum_reservation: return pages(c, false);
     default: return HC_ENOSYS;
     }
 }

@@ -231,7 +231,7 @@ static void a_domain_is_born(void **state)
     uint64_t scratch = 1UL << (cpu_features.phys_bits - 13);
     struct cbl_domain_create create = {.max_pages = 1024, .vcpus = 1};
     assert_int_equal(control(dom0, 2, &create, sizeof(create)), 0);
-    struct cbl_mem_populate populate = {.domid = create.domid, .order = 9, .nr = 3, .gfn = 0};
+    struct cbl_mem_units populate = {.domid = create.domid, .order = 9, .nr = 3, .gfn = 0};
     assert_int_equal(control(dom0, 7, &populate, sizeof(populate)), -12);
     assert_int_equal(populate.done, 2); /* says how far it came */
     struct cbl_map_foreign mf = {.domid = create.domid, .writable = 1, .nr = 512, .gfn = 512, .at_gfn = DOM0_SCRATCH_PAGES - 511};
@@ -330,17 +330,7 @@ static void waiting(void **state)
     assert_int_equal(call(d->vcpus[0], 29, SCHEDOP_yield, 0, 0), 0);
     struct sched_shutdown s = {.reason = 77};
     assert_int_equal(op(d, 29, SCHEDOP_shutdown, &s, sizeof(s)), -22);
-    struct sched_remote_shutdown rs = {.domain_id = d->id, .reason = SHUTDOWN_crash};
-    assert_int_equal(op(d, 29, SCHEDOP_remote_shutdown, &rs, sizeof(rs)), -22); /* itself: by the other call */
-    rs.domain_id = 0;
-    assert_int_equal(op(d, 29, SCHEDOP_remote_shutdown, &rs, sizeof(rs)), -1);
     struct domain *e = fake_domu(8, 1);
-    rs.domain_id = e->id;
-    assert_int_equal(op(dom0, 29, SCHEDOP_remote_shutdown, &rs, sizeof(rs)), 0);
-    assert_int_equal(e->shutdown, CBL_SHUTDOWN_CRASH);
-    fake_run(dom0->vcpus[0]);
-    assert_int_equal(domain_destroy(e->id), STATUS_OK);
-    e = fake_domu(8, 1);
     s.reason = SHUTDOWN_reboot;
     assert_int_equal(op(e, 29, SCHEDOP_shutdown, &s, sizeof(s)), 0);
     assert_int_equal(then, HC_STOP);
