@@ -11,6 +11,7 @@
 
 #define CMD_BITS 6U /* the bits above say at which extent an interrupted call goes on */
 #define EXTENTS_AT_ONCE 32U
+#define MAX_PAGES 4096U /* given or taken in one call: they are cleared with interrupts off */
 
 _Static_assert(sizeof(struct xen_memory_reservation) == 32 && sizeof(struct xen_add_to_physmap) == 24, "Xen ABI");
 _Static_assert(offsetof(struct xen_memory_reservation, nr_extents) == 8 && offsetof(struct xen_memory_reservation, domid) == 24, "Xen ABI");
@@ -51,7 +52,8 @@ static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_m
     return done;
 }
 
-/* Returns how many extents are done. More than HC_MAX_BATCH are not done in one call: the caller sees a short count and goes on. */
+/* Returns how many extents are done. More than HC_MAX_BATCH, or MAX_PAGES in larger ones, are not done in one call: the caller sees a short
+ * count and goes on. */
 static int64_t reservation(struct hc *c, bool populate)
 {
     struct xen_memory_reservation r;
@@ -60,12 +62,13 @@ static int64_t reservation(struct hc *c, bool populate)
     if (hc_get(c, &r, c->a2, sizeof(r)) != 0)
         return HC_EFAULT;
     __builtin_memcpy(&list, &r.extent_start, sizeof(list));
-    if (start > r.nr_extents || r.nr_extents > 1UL << 32 || r.extent_order > FRAME_ORDER_1G)
+    if (start > r.nr_extents || r.nr_extents > 1UL << 32 || r.extent_order > FRAME_ORDER_2M)
         return HC_EINVAL;
     int64_t e = hc_lock_managed(c, r.domid, &l);
     if (e)
         return e;
-    uint64_t done = extents(c, l, &r, list, start, MIN(r.nr_extents, start + HC_MAX_BATCH), populate);
+    uint64_t batch = MIN((uint64_t)HC_MAX_BATCH, (uint64_t)MAX_PAGES >> r.extent_order);
+    uint64_t done = extents(c, l, &r, list, start, MIN(r.nr_extents, start + batch), populate);
     flush_sync(&l.d->ept);
     return (int64_t)done;
 }

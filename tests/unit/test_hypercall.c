@@ -170,6 +170,18 @@ static void balloon(void **state)
     assert_int_equal(op(d, 12, XENMEM_populate_physmap, &r, sizeof(r)), 0);
     assert_int_equal(op(d, 12, XENMEM_populate_physmap | 2 << 6, &r, sizeof(r)), 2); /* as if continued */
     assert_int_equal(op(d, 12, XENMEM_populate_physmap | 3 << 6, &r, sizeof(r)), -22);
+    d->max_pages += 9 * 512; /* large extents: one call stays bounded in pages */
+    uint64_t large[9];
+    for (uint64_t i = 0; i < ARRAY_SIZE(large); i++)
+        large[i] = 2560 + 512 * i;
+    assert_int_equal(physmap_copy_to(d, gpa(0x3000), large, sizeof(large)), STATUS_OK);
+    r.nr = ARRAY_SIZE(large);
+    r.order = 9;
+    assert_int_equal(op(d, 12, XENMEM_populate_physmap, &r, sizeof(r)), 8);
+    assert_int_equal(op(d, 12, XENMEM_decrease_reservation, &r, sizeof(r)), 8);
+    r.order = 18;
+    assert_int_equal(op(d, 12, XENMEM_populate_physmap, &r, sizeof(r)), -22);
+    r.order = 0;
     r.domid = 0;
     assert_int_equal(op(d, 12, XENMEM_decrease_reservation, &r, sizeof(r)), -1); /* not its domain */
     r.domid = 999;
