@@ -263,6 +263,7 @@ static enum status unmap_handle(struct domain *mapper, uint32_t n)
         handle_free(mapper->grants, n);
     }
     domain_unlock_pair(p);
+    flush_sync(&mapper->ept); /* what the last reference gave up */
     return s;
 }
 
@@ -339,6 +340,7 @@ void grant_copy(struct domain *self, struct gnttab_copy *op)
         end_close(self, &to);
     }
     end_close(self, &from);
+    flush_sync(&self->ept); /* as after an unmap */
 }
 
 const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)

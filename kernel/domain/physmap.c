@@ -81,11 +81,12 @@ enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order)
 
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h)
 {
-    (void)owner; /* its lock makes look-then-drop exact */
-    if (frame_refs(h) > 1)
+    if (frame_refs(h) > 1) { /* look-then-drop is exact under the owner's lock */
         (void)frame_put(h);
-    else
-        flush_defer_free(e, h, FRAME_ORDER_4K);
+        return;
+    }
+    owner.d->pages--; /* only now: a frame that others still map counts against its owner's limit */
+    flush_defer_free(e, h, FRAME_ORDER_4K);
 }
 
 /* The owner lets go of 2^ORDER frames that one leaf mapped. */
@@ -96,10 +97,10 @@ static void put_unit(struct domain_locked owner, struct ept *e, hfn_t h, unsigne
     for (uint64_t i = 0; alone && i < n; i++)
         alone = frame_refs(hfn_add(h, i)) == 1;
     if (alone) {
+        owner.d->pages -= n;
         flush_defer_free(e, h, order);
-        return;
     }
-    for (uint64_t i = 0; i < n; i++)
+    for (uint64_t i = 0; !alone && i < n; i++)
         physmap_put_frame(owner, e, hfn_add(h, i));
 }
 
@@ -128,7 +129,6 @@ enum status physmap_release(struct domain_locked l, gfn_t g, unsigned order)
         if (s != STATUS_OK)
             return s;
         put_unit(l, &l.d->ept, leaf.hfn, unit);
-        l.d->pages -= UNIT(unit);
         at += UNIT(unit);
     }
     return STATUS_OK;
@@ -269,10 +269,8 @@ enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *
     }
     ept_map(&l.d->ept, g, FRAME_ORDER_4K, h, EPT_R | EPT_W);
     ept_unprepare(&l.d->ept);
-    if (present) {
+    if (present)
         physmap_put_frame(l, &l.d->ept, leaf.hfn);
-        l.d->pages--;
-    }
     unmap_shared(l, where, h);
     *where = g;
     return STATUS_OK;
@@ -336,7 +334,6 @@ void physmap_teardown(struct domain *d)
         continue;
     flush_mark(&d->ept);
     (void)teardown_walk(d, true);
-    d->pages = 0;
     flush_sync(&d->ept);
 }
 

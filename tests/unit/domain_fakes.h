@@ -321,8 +321,9 @@ void ept_walk(const struct ept *e, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, 
     }
 }
 void flush_mark(struct ept *e) { (void)e; }
-void flush_defer_free(struct ept *e, hfn_t f, unsigned order) { (void)e; frame_free(f, order); }
-void flush_sync(struct ept *e) { (void)e; fake_unflushed = 0; }
+static unsigned fake_deferred; /* frees that wait for flush_sync (though done at once here) */
+void flush_defer_free(struct ept *e, hfn_t f, unsigned order) { (void)e; fake_deferred++; frame_free(f, order); }
+void flush_sync(struct ept *e) { (void)e; fake_unflushed = fake_deferred = 0; }
 
 /* ---- vCPUs without VT-x -------------------------------------------------------------------------- */
 static bool fake_if = true; /* RFLAGS.IF of whoever asks */
