@@ -3,6 +3,8 @@
  * calls with the audit after each batch. Guests run without paging here, so that a guest-virtual address is a guest-physical one; paging is tested apart. */
 #include "domain_fakes.h"
 
+#include "kernel/domain/pvclock.h"
+
 #include "kernel/cpu/x86.h"
 #include "kernel/domain/dom0.h"
 #include "kernel/hypercall/copy.h"
@@ -121,6 +123,10 @@ static void linux_boot_order(void **state)
     area = 0x7800;
     assert_int_equal(vcpu_op(d, VCPUOP_register_vcpu_time_memory_area, 0, &area, 8), 0);
     assert_int_not_equal(*(uint32_t *)((char *)fake_page(d, 7) + 0x800 + 24), 0);
+    const uint32_t *version = (const uint32_t *)((char *)fake_page(d, 7) + 0x800);
+    uint32_t read_before = *version;
+    pvclock_write_vcpu(d->vcpus[0]);
+    assert_true(*version != read_before && *version % 2 == 0); /* a reader that was interrupted notices */
     area = 0x7801;
     assert_int_equal(vcpu_op(d, VCPUOP_register_runstate_memory_area, 0, &area, 8), -22);
     struct evtchn_bind_virq bv = {.virq = VIRQ_TIMER};
@@ -184,6 +190,9 @@ static void balloon(void **state)
     r.order = 0;
     r.domid = 0;
     assert_int_equal(op(d, 12, XENMEM_decrease_reservation, &r, sizeof(r)), -1); /* not its domain */
+    d->privileges = CBL_PRIV_DOMAIN;
+    assert_int_equal(op(d, 12, XENMEM_decrease_reservation, &r, sizeof(r)), -1); /* a manager of DomUs does not manage Dom0 */
+    d->privileges = 0;
     r.domid = 999;
     assert_int_equal(op(dom0, 12, XENMEM_decrease_reservation, &r, sizeof(r)), -3);
 }
