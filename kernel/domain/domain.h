@@ -43,7 +43,7 @@ struct domain {
     uint64_t hvm_params[40];
     gfn_t shared_info_gfn;     /* where the guest put it; GFN_INVALID: nowhere */
     uint64_t create_tsc, first_entry_tsc;
-    uint32_t vmx_frames;       /* root frames that its vCPUs took */
+    uint32_t root_pages;       /* whole pages of root memory that serve it, without EPT: VMCS and companions, tables, shared frames */
     uint32_t log_tokens;
     uint32_t log_dropped;
     uint64_t log_refill_ns;
@@ -98,11 +98,9 @@ void domain_unlock_pair(struct domain_pair p);
 
 /* For kernel/domain/dom0.c: the privileged domain, domid 0, of PAGES pages, with nothing mapped. */
 enum status domain_create_dom0(uint64_t pages, uint8_t nr_vcpus, struct domain **out);
-/* vCPU 0 of a NEW domain has its registers (and the domain may be unpaused). */
-bool domain_startable(const struct domain *d);
 /* One line of guest output into the log as "(dN) text", through the domain's token bucket. */
 void domain_log_text(struct domain *d, const char *text, size_t len);
-/* Root memory for D: EPT, VMCS and companions, tables. */
-uint64_t domain_overhead_bytes(const struct domain *d);
+/* A zeroed page of root memory for a table of D, booked under root_pages; NULL: none. It goes back with pool_page_free when D ends. */
+void *domain_table_page(struct domain *d);
 
 #endif

@@ -33,7 +33,7 @@ static enum status port_alloc(struct domain *d, struct event_port value, uint32_
 {
     for (*port = 1; *port < EVENT_PORTS; ++*port) {
         struct event_port **page = &d->events->pages[*port / EVENT_PORTS_PER_PAGE];
-        if (!*page && !(*page = pool_page_alloc()))
+        if (!*page && !(*page = domain_table_page(d)))
             return STATUS_NO_MEMORY;
         struct event_port *p = &(*page)[*port % EVENT_PORTS_PER_PAGE];
         if (p->state != EVTCHNSTAT_closed)

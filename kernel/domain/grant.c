@@ -15,7 +15,7 @@
 
 enum status grant_init(struct domain *d)
 {
-    d->grants = pool_page_alloc();
+    d->grants = domain_table_page(d);
     for (size_t i = 0; d->grants && i < GRANT_MAX_FRAMES; i++)
         d->grants->gfns[i] = GFN_INVALID;
     return d->grants ? STATUS_OK : STATUS_NO_MEMORY;
@@ -36,19 +36,6 @@ void grant_destroy(struct domain *d)
     d->grants = NULL;
 }
 
-uint64_t grant_bytes(const struct domain *d)
-{
-    uint64_t pages = 1;
-    const struct grant_table *t = d->grants;
-    if (!t)
-        return 0;
-    for (size_t i = 0; i < GRANT_ACTIVE_PAGES; i++)
-        pages += t->active[i] != NULL;
-    for (size_t i = 0; i < GRANT_HANDLE_PAGES; i++)
-        pages += t->handles[i] != NULL;
-    return (pages + t->nr_frames) * PAGE_SIZE;
-}
-
 enum status grant_grow(struct domain_locked l, uint32_t nr)
 {
     struct grant_table *t = l.d->grants;
@@ -60,6 +47,7 @@ enum status grant_grow(struct domain_locked l, uint32_t nr)
         if (s != STATUS_OK)
             return s;
         t->frames[t->nr_frames++] = root_va(hpa_of_hfn(f));
+        l.d->root_pages++;
     }
     return STATUS_OK;
 }
@@ -74,11 +62,11 @@ enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g)
     return physmap_map_shared(l, g, hfn_of_hpa(root_pa(l.d->grants->frames[idx])), &l.d->grants->gfns[idx]);
 }
 
-static struct grant_active *active_of(struct grant_table *t, uint32_t ref, bool make)
+static struct grant_active *active_of(struct domain *d, uint32_t ref)
 {
-    struct grant_active **page = &t->active[ref / GRANT_ACTIVE_PER_PAGE];
-    if (!*page && make)
-        *page = pool_page_alloc();
+    struct grant_active **page = &d->grants->active[ref / GRANT_ACTIVE_PER_PAGE];
+    if (!*page)
+        *page = domain_table_page(d);
     return *page ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
@@ -130,7 +118,7 @@ int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, b
     struct grant_table *t = granter.d->grants;
     if (!t || ref >= t->nr_frames * GRANT_PER_FRAME)
         return GNTST_bad_gntref;
-    struct grant_active *a = active_of(t, ref, true);
+    struct grant_active *a = active_of(granter.d, ref);
     if (!a || a->readers == UINT16_MAX || a->writers == UINT16_MAX)
         return GNTST_no_space;
     uint32_t *word = entry_word(t, ref);
@@ -157,15 +145,14 @@ int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, b
 
 void grant_release(struct domain_locked granter, uint32_t ref, bool writable)
 {
-    struct grant_table *t = granter.d->grants;
-    struct grant_active *a = t && ref < t->nr_frames * GRANT_PER_FRAME ? active_of(t, ref, false) : NULL;
+    struct grant_active *a = grant_active_get(granter.d, ref);
     if (!a || (writable ? a->writers : a->readers) == 0)
         return;
     if (writable)
         a->writers--;
     else
         a->readers--;
-    unmark_entry(entry_word(t, ref), a);
+    unmark_entry(entry_word(granter.d->grants, ref), a);
 }
 
 void grant_put_frame(struct domain_locked granter, struct ept *e, hfn_t h)
@@ -179,8 +166,9 @@ static struct grant_handle *handle_at(const struct grant_table *t, uint32_t n)
     return n < t->nr_handles ? &t->handles[n / GRANT_HANDLES_PER_PAGE][n % GRANT_HANDLES_PER_PAGE] : NULL;
 }
 
-static struct grant_handle *handle_alloc(struct grant_table *t, uint32_t *number)
+static struct grant_handle *handle_alloc(struct domain *d, uint32_t *number)
 {
+    struct grant_table *t = d->grants;
     if (t->free_handle) {
         *number = t->free_handle - 1;
         t->free_handle = handle_at(t, *number)->next_free;
@@ -188,7 +176,7 @@ static struct grant_handle *handle_alloc(struct grant_table *t, uint32_t *number
         uint32_t page = t->nr_handles / (uint32_t)GRANT_HANDLES_PER_PAGE;
         if (page >= GRANT_HANDLE_PAGES)
             return NULL;
-        if (!t->handles[page] && !(t->handles[page] = pool_page_alloc()))
+        if (!t->handles[page] && !(t->handles[page] = domain_table_page(d)))
             return NULL;
         *number = t->nr_handles++;
     }
@@ -207,7 +195,7 @@ static void handle_free(struct grant_table *t, uint32_t number)
 static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op, bool writable, hfn_t *h)
 {
     uint32_t number;
-    struct grant_handle *m = handle_alloc(p.self.d->grants, &number);
+    struct grant_handle *m = handle_alloc(p.self.d, &number);
     if (!m)
         return GNTST_no_space;
     int16_t s = grant_acquire(p.other, op->ref, p.self.d->id, writable, h);
@@ -343,11 +331,11 @@ void grant_copy(struct domain *self, struct gnttab_copy *op)
     flush_sync(&self->ept); /* as after an unmap */
 }
 
-const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)
+struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)
 {
     const struct grant_table *t = d->grants;
     if (!t || ref >= t->nr_frames * GRANT_PER_FRAME || !t->active[ref / GRANT_ACTIVE_PER_PAGE])
         return NULL;
-    const struct grant_active *a = &t->active[ref / GRANT_ACTIVE_PER_PAGE][ref % GRANT_ACTIVE_PER_PAGE];
+    struct grant_active *a = &t->active[ref / GRANT_ACTIVE_PER_PAGE][ref % GRANT_ACTIVE_PER_PAGE];
     return a->readers || a->writers ? a : NULL;
 }

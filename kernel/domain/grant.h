@@ -48,7 +48,6 @@ _Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "one root frame");
 
 enum status grant_init(struct domain *d);
 void grant_destroy(struct domain *d); /* precondition: no use left */
-uint64_t grant_bytes(const struct domain *d);
 
 /* Makes the table at least NR frames large (frame 0 comes with the first). */
 enum status grant_grow(struct domain_locked l, uint32_t nr);
@@ -69,8 +68,8 @@ void grant_copy(struct domain *self, struct gnttab_copy *op);
 /* Undoes all mappings that D made. */
 void grant_release_mappings(struct domain *d);
 
-/* For audit and dumps. */
+/* NULL: not in use. Also for audit and dumps. */
 const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle);
-const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref);
+struct grant_active *grant_active_get(const struct domain *d, uint32_t ref);
 
 #endif
