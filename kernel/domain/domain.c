@@ -112,14 +112,10 @@ struct domain_pair domain_lock_pair(struct domain *self, uint16_t other, bool dy
 
 void domain_unlock_pair(struct domain_pair p)
 {
-    bool two = p.other.d && p.other.d != p.self.d;
-    bool last = two && p.other.d->state == CBL_DOM_DYING && p.other.d->refs == 0;
-    uint16_t domid = two ? p.other.d->id : 0;
-    if (two)
-        spin_unlock(&p.other.d->lock);
-    domain_unlock(p.self);
-    if (last)
-        vanish(domid);
+    struct domain_locked last = p.other.d ? p.other : p.self;
+    if (last.d != p.self.d)
+        spin_unlock(&p.self.d->lock); /* SELF does not vanish: it makes this call, or its end does */
+    domain_unlock(last);
 }
 
 struct domain_locked domain_next(uint16_t from)

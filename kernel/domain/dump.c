@@ -50,7 +50,7 @@ static void show_grants(struct domain_locked l, void *ctx)
 {
     (void)ctx;
     const struct grant_table *t = l.d->grants;
-    log_info("d%u grant frames %u, mappings held %u", l.d->id, t ? t->nr_frames : 0, t ? t->mapped : 0);
+    log_info("d%u grant frames %u", l.d->id, t ? t->nr_frames : 0);
     for (uint32_t ref = 0; t && ref < t->nr_frames * GRANT_PER_FRAME; ref++) {
         const struct grant_active *a = grant_active_get(l.d, ref);
         if (a)

@@ -14,18 +14,11 @@ _Static_assert(sizeof(struct vcpu_info) == 64 && offsetof(struct vcpu_info, evtc
 static struct spinlock event_lock;
 static struct pool event_tables = POOL_INIT(struct event_table);
 
-static struct event_port *port_get(struct domain *d, uint32_t port)
-{
-    if (port == 0 || port >= EVENT_PORTS || !d->events)
-        return NULL;
-    struct event_port *page = d->events->pages[port / EVENT_PORTS_PER_PAGE];
-    return page ? &page[port % EVENT_PORTS_PER_PAGE] : NULL;
-}
-
 static struct event_port *port_bound(struct domain *d, uint32_t port)
 {
-    struct event_port *p = port_get(d, port);
-    return p && p->state != EVTCHNSTAT_closed ? p : NULL;
+    struct event_port *page = d->events && port < EVENT_PORTS ? d->events->pages[port / EVENT_PORTS_PER_PAGE] : NULL;
+    struct event_port *p = page ? &page[port % EVENT_PORTS_PER_PAGE] : NULL;
+    return p && p->state != EVTCHNSTAT_closed ? p : NULL; /* port 0 never is anything else */
 }
 
 /* Puts VALUE into the lowest free port. Event lock held. */
@@ -121,7 +114,7 @@ enum status event_bind_interdomain(struct domain *d, struct domain *remote, uint
     r->state = EVTCHNSTAT_interdomain;
     r->remote = d->id;
     r->peer = *port;
-    set_pending(d, *port, port_get(d, *port)); /* covers a notification lost before the bind */
+    set_pending(d, *port, port_bound(d, *port)); /* covers a notification lost before the bind */
     return STATUS_OK;
 }
 

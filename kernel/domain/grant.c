@@ -36,12 +36,12 @@ void grant_destroy(struct domain *d)
     d->grants = NULL;
 }
 
-enum status grant_grow(struct domain_locked l, uint32_t nr)
+enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g)
 {
     struct grant_table *t = l.d->grants;
-    if (nr > GRANT_MAX_FRAMES)
+    if (idx >= GRANT_MAX_FRAMES)
         return STATUS_INVALID;
-    while (t->nr_frames < nr) {
+    while (t->nr_frames <= idx) {
         hfn_t f;
         enum status s = frame_alloc(FRAME_ORDER_4K, l.d->id, FRAME_SHARED, &f);
         if (s != STATUS_OK)
@@ -49,17 +49,7 @@ enum status grant_grow(struct domain_locked l, uint32_t nr)
         t->frames[t->nr_frames++] = root_va(hpa_of_hfn(f));
         l.d->root_pages++;
     }
-    return STATUS_OK;
-}
-
-enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g)
-{
-    if (idx >= GRANT_MAX_FRAMES)
-        return STATUS_INVALID;
-    enum status s = grant_grow(l, idx + 1);
-    if (s != STATUS_OK)
-        return s;
-    return physmap_map_shared(l, g, hfn_of_hpa(root_pa(l.d->grants->frames[idx])), &l.d->grants->gfns[idx]);
+    return physmap_map_shared(l, g, hfn_of_hpa(root_pa(t->frames[idx])), &t->gfns[idx]);
 }
 
 static struct grant_active *active_of(struct domain *d, uint32_t ref)
@@ -166,47 +156,41 @@ static struct grant_handle *handle_at(const struct grant_table *t, uint32_t n)
     return n < t->nr_handles ? &t->handles[n / GRANT_HANDLES_PER_PAGE][n % GRANT_HANDLES_PER_PAGE] : NULL;
 }
 
-static struct grant_handle *handle_alloc(struct domain *d, uint32_t *number)
+/* The lowest handle that is not in use; it is once the caller fills it in. */
+static struct grant_handle *handle_find(struct domain *d, uint32_t *number)
 {
     struct grant_table *t = d->grants;
-    if (t->free_handle) {
-        *number = t->free_handle - 1;
-        t->free_handle = handle_at(t, *number)->next_free;
-    } else {
-        uint32_t page = t->nr_handles / (uint32_t)GRANT_HANDLES_PER_PAGE;
-        if (page >= GRANT_HANDLE_PAGES)
+    for (uint32_t n = t->none_free_below; n < GRANT_HANDLE_PAGES * GRANT_HANDLES_PER_PAGE; n++) {
+        struct grant_handle **page = &t->handles[n / GRANT_HANDLES_PER_PAGE];
+        if (!*page && !(*page = domain_table_page(d)))
             return NULL;
-        if (!t->handles[page] && !(t->handles[page] = domain_table_page(d)))
-            return NULL;
-        *number = t->nr_handles++;
+        t->nr_handles = MAX(t->nr_handles, n + 1);
+        t->none_free_below = *number = n;
+        if (!handle_at(t, n)->used)
+            return handle_at(t, n);
     }
-    t->mapped++;
-    return handle_at(t, *number);
+    return NULL;
 }
 
 static void handle_free(struct grant_table *t, uint32_t number)
 {
-    *handle_at(t, number) = (struct grant_handle){.next_free = t->free_handle};
-    t->free_handle = number + 1;
-    t->mapped--;
+    *handle_at(t, number) = (struct grant_handle){0};
+    t->none_free_below = MIN(t->none_free_below, number);
 }
 
 /* Both locked. */
 static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op, bool writable, hfn_t *h)
 {
     uint32_t number;
-    struct grant_handle *m = handle_alloc(p.self.d, &number);
+    struct grant_handle *m = handle_find(p.self.d, &number);
     if (!m)
         return GNTST_no_space;
     int16_t s = grant_acquire(p.other, op->ref, p.self.d->id, writable, h);
-    if (s != GNTST_okay) {
-        handle_free(p.self.d->grants, number);
+    if (s != GNTST_okay)
         return s;
-    }
     if (physmap_map_frame(p.self, gfn_of_gpa(gpa(op->host_addr)), *h, writable) != STATUS_OK) {
         grant_put_frame(p.other, &p.self.d->ept, *h);
         grant_release(p.other, op->ref, writable);
-        handle_free(p.self.d->grants, number);
         return GNTST_general_error;
     }
     *m = (struct grant_handle){.granter = p.other.d->id, .used = true, .writable = writable, .ref = op->ref,

@@ -28,7 +28,7 @@ struct grant_handle { /* per mapping, at the mapper */
     uint8_t used, writable;
     uint32_t ref;
     uint32_t generation; /* of the granter */
-    uint32_t next_free;  /* handle number + 1 */
+    uint32_t pad;
     uint64_t gfn;
     uint64_t hfn;
 };
@@ -37,8 +37,8 @@ _Static_assert(sizeof(grant_entry_v1_t) == 8 && sizeof(struct grant_active) == 1
 struct grant_table { /* one page */
     uint32_t nr_frames;
     uint32_t nr_handles; /* handles that exist, used or free */
-    uint32_t free_handle; /* number + 1; 0: none */
-    uint32_t mapped;     /* handles in use */
+    uint32_t none_free_below; /* where to look for the next */
+    uint32_t pad;
     grant_entry_v1_t *frames[GRANT_MAX_FRAMES];
     gfn_t gfns[GRANT_MAX_FRAMES];
     struct grant_active *active[GRANT_ACTIVE_PAGES];
@@ -49,9 +49,7 @@ _Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "one root frame");
 enum status grant_init(struct domain *d);
 void grant_destroy(struct domain *d); /* precondition: no use left */
 
-/* Makes the table at least NR frames large (frame 0 comes with the first). */
-enum status grant_grow(struct domain_locked l, uint32_t nr);
-/* Shows frame IDX at G (XENMAPSPACE_grant_table); grows as needed; idempotent. */
+/* Shows frame IDX at G (XENMAPSPACE_grant_table); makes the table as large as needed; idempotent. */
 enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g);
 
 /* One use of REF by domain BY: entry checked and marked, frame referenced. GNTST_*. */

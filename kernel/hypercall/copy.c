@@ -75,5 +75,4 @@ static enum status copy(struct vcpu *v, gva_t at, void *in, const void *out, siz
 
 enum status copy_from_guest(struct vcpu *v, void *dst, gva_t src, size_t len) { return copy(v, src, dst, NULL, len); }
 enum status copy_to_guest(struct vcpu *v, gva_t dst, const void *src, size_t len) { return copy(v, dst, NULL, src, len); }
-enum status copy_from_gpa(struct domain_locked l, void *dst, gpa_t src, size_t len) { return physmap_copy_from(l.d, dst, src, len); }
 enum status copy_to_gpa(struct domain_locked l, gpa_t dst, const void *src, size_t len) { return physmap_copy_to(l.d, dst, src, len); }

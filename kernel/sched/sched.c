@@ -4,6 +4,7 @@
 
 #include "kernel/core/printf.h"
 #include "kernel/core/spinlock.h"
+#include "kernel/core/string.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
@@ -185,8 +186,7 @@ struct sched_times sched_times(struct sched_unit *u)
 {
     SPIN_GUARD(&runqueues[u->cpu].lock);
     struct sched_times t = {.state = runstate_of(u), .since_ns = u->since_ns};
-    for (unsigned i = 0; i < ARRAY_SIZE(t.time_ns); i++)
-        t.time_ns[i] = u->time_ns[i];
+    memcpy(t.time_ns, u->time_ns, sizeof(t.time_ns));
     return t;
 }
 
