@@ -101,7 +101,7 @@ static void count_domain(struct domain_locked l, void *ctx)
     if (d->ept.root.v && d->state != CBL_DOM_DYING)
         ept_walk(&d->ept, gfn(0), gfn(physmap_gfn_limit() - 1), leaf, a);
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i] && hfn_valid(d->vcpus[i]->info_hfn))
+        if (hfn_valid(d->vcpus[i]->info_hfn))
             count(a, d->vcpus[i]->info_hfn);
     }
 }

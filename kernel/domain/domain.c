@@ -166,14 +166,12 @@ static enum status publish(struct domain *d, uint16_t wanted, bool dom0)
 /* All holds of REASON, and no vCPU of D runs on another CPU any more. */
 static void stop_vcpus(struct domain *d, uint32_t reason)
 {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i])
-            sched_hold(&d->vcpus[i]->sched, reason);
-    }
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        sched_hold(&d->vcpus[i]->sched, reason);
 }
 
 /* The parts of D that need memory, in order; a failure leaves what is there for destroy. */
-static enum status build(struct domain *d, uint32_t tables_max)
+static enum status build(struct domain *d, uint32_t vcpus, uint32_t tables_max)
 {
     enum status s = frame_alloc(FRAME_ORDER_4K, d->id, FRAME_SHARED, &d->shared_info_hfn);
     if (s != STATUS_OK)
@@ -186,8 +184,8 @@ static enum status build(struct domain *d, uint32_t tables_max)
     if (s == STATUS_OK)
         s = grant_init(d);
     uint64_t before = frame_stats().by_type[FRAME_VMX];
-    for (uint32_t i = 0; s == STATUS_OK && i < d->nr_vcpus; i++)
-        s = vcpu_create(d, i, &d->vcpus[i]);
+    while (s == STATUS_OK && d->nr_vcpus < vcpus)
+        s = vcpu_create(d);
     stop_vcpus(d, SCHED_HOLD_PAUSED);
     d->root_pages += (uint32_t)(frame_stats().by_type[FRAME_VMX] - before) + 1U; /* 1: shared_info */
     return s;
@@ -206,10 +204,8 @@ static void end(struct domain_locked l)
     if (d->ept.root.v)
         physmap_teardown(d);
     (void)domain_lock(d);
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i])
-            vcpu_destroy(l, d->vcpus[i]);
-    }
+    while (d->nr_vcpus > 0)
+        vcpu_destroy(l, d->vcpus[d->nr_vcpus - 1]);
     if (d->ept.root.v) {
         flush_sync(&d->ept);
         ept_destroy(&d->ept);
@@ -230,7 +226,6 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
     d->refs = 1;
     d->privileges = how->privileges;
     d->max_pages = how->max_pages;
-    d->nr_vcpus = how->vcpus;
     d->create_tsc = tsc;
     d->shared_info_gfn = GFN_INVALID;
     d->log_tokens = LOG_BURST;
@@ -240,7 +235,7 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
         pool_free(&domain_pool, d);
         return s;
     }
-    s = build(d, tables_max);
+    s = build(d, how->vcpus, tables_max);
     if (s != STATUS_OK) {
         end(domain_lock(d));
         return s;
@@ -303,16 +298,13 @@ enum status domain_unpause(struct domain_locked l)
 /* Dom0 ended: so does the machine. */
 static void __attribute__((noreturn)) machine_end(uint32_t reason)
 {
-    if (reason == CBL_SHUTDOWN_POWEROFF) {
-        log_info("Dom0 asked for power off");
-        console_flush();
-        poweroff_machine();
-    }
-    if (reason == CBL_SHUTDOWN_REBOOT)
-        log_info("Dom0 asked for a reboot");
+    if (reason == CBL_SHUTDOWN_POWEROFF || reason == CBL_SHUTDOWN_REBOOT)
+        log_info("Dom0 asked for %s", reason == CBL_SHUTDOWN_POWEROFF ? "power off" : "a reboot");
     else
         log_error("Dom0 ended (reason %u): the machine cannot go on without it and is reset", reason);
     console_flush();
+    if (reason == CBL_SHUTDOWN_POWEROFF)
+        poweroff_machine();
     reset_machine();
 }
 
@@ -389,8 +381,6 @@ void domain_info(struct domain_locked l, struct cbl_domain_info *out)
     memcpy(out->why, d->why, sizeof(out->why));
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!v)
-            continue;
         struct sched_times t = sched_times(&v->sched);
         out->cpu_ns += t.time_ns[SCHED_TIME_RUNNING] + (t.state == SCHED_TIME_RUNNING ? clock_now_ns() - t.since_ns : 0);
         out->exits += v->vmx.exits;

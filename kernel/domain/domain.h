@@ -34,7 +34,7 @@ struct domain {
     char why[64];
     struct ept ept;
     uint64_t pages, max_pages;
-    uint32_t nr_vcpus;
+    uint32_t nr_vcpus;         /* that exist: 0 once a dying domain has given them up */
     struct vcpu *vcpus[MAX_VCPUS];
     struct event_table *events;
     struct grant_table *grants;

@@ -26,7 +26,7 @@ static void show_domain(struct domain_locked l, void *ctx)
     log_info("d%u %s, shutdown %u %s, pause %u, privileges 0x%x, references %u", i.domid, domain_states[i.state], i.shutdown, i.why, i.pause_count,
              i.privileges, l.d->refs);
     log_info("  pages %lu of %lu, overhead %lu KiB, EPT tables %u of %u", i.pages, i.max_pages, i.overhead_bytes >> 10, l.d->ept.tables_used, l.d->ept.tables_max);
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         const struct vcpu *v = l.d->vcpus[n];
         log_info("  v%u %s, hold 0x%x, CPU %u, exits %lu, callback 0x%x", n, vcpu_states[v->sched.state], v->sched.hold, v->sched.cpu, v->vmx.exits,
                  v->vmx.callback_vector);
@@ -77,7 +77,7 @@ static void key_run_queues(void)
 static void show_timers(struct domain_locked l, void *ctx)
 {
     (void)ctx;
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         const struct vcpu *v = l.d->vcpus[n];
         log_info("d%uv%u single-shot %lu%s, poll %lu%s, now %lu ns", l.d->id, n, clock_ns_of_tsc(v->singleshot.tsc), v->singleshot.slot ? "" : " (off)",
                  clock_ns_of_tsc(v->poll_timer.tsc), v->poll_timer.slot ? "" : " (off)", clock_now_ns());
@@ -100,7 +100,7 @@ static void show_state(struct domain_locked l, void *ctx)
     (void)ctx;
     log_info("d%u", l.d->id);
     state_walk(l.d, NULL, show_row, NULL);
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         log_info("d%uv%u", l.d->id, n);
         state_walk(NULL, l.d->vcpus[n], show_row, NULL);
     }
@@ -109,7 +109,7 @@ static void show_state(struct domain_locked l, void *ctx)
 static void show_vmcs(struct domain_locked l, void *ctx)
 {
     (void)ctx;
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++)
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++)
         vmx_dump(&l.d->vcpus[n]->vmx);
 }
 

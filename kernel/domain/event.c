@@ -68,7 +68,7 @@ static void mark_vcpu(struct vcpu *v, uint32_t port)
 static void wake_pollers(struct domain *d)
 {
     for (uint32_t i = 0; d->events->pollers && i < d->nr_vcpus; i++) {
-        if (!d->vcpus[i] || !d->vcpus[i]->polling)
+        if (!d->vcpus[i]->polling)
             continue;
         d->vcpus[i]->polling = false;
         d->events->pollers--;
@@ -82,9 +82,8 @@ static void set_pending(struct domain *d, uint32_t port, const struct event_port
     struct shared_info *s = d->shared_info;
     if (test_and_set(s->evtchn_pending, port))
         return;
-    struct vcpu *v = d->vcpus[p->vcpu];
-    if (v && !test_bit(s->evtchn_mask, port))
-        mark_vcpu(v, port);
+    if (!test_bit(s->evtchn_mask, port))
+        mark_vcpu(d->vcpus[p->vcpu], port);
     wake_pollers(d);
 }
 
@@ -141,16 +140,14 @@ enum status event_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint
 /* Where the port of a VIRQ is noted; a global one may notify another vCPU than 0 but is vCPU 0's. */
 static uint32_t *virq_slot(struct domain *d, const struct event_port *p)
 {
-    struct vcpu *v = d->vcpus[virq_is_global(p->peer) ? 0 : p->vcpu];
-    return v ? &v->virq_port[p->peer] : NULL;
+    return &d->vcpus[virq_is_global(p->peer) ? 0 : p->vcpu]->virq_port[p->peer];
 }
 
 /* Event lock held, P open. */
 static void close_port(struct domain *d, uint32_t port, struct event_port *p)
 {
-    uint32_t *slot = p->state == EVTCHNSTAT_virq ? virq_slot(d, p) : NULL;
-    if (slot)
-        *slot = 0;
+    if (p->state == EVTCHNSTAT_virq)
+        *virq_slot(d, p) = 0;
     if (p->state == EVTCHNSTAT_interdomain) {
         struct domain *remote = domain_peek(p->remote);
         struct event_port *r = remote ? port_bound(remote, p->peer) : NULL;
@@ -295,7 +292,7 @@ static bool port_consistent(struct domain *d, uint32_t port, const struct event_
     if (p->vcpu >= d->nr_vcpus)
         return false;
     if (p->state == EVTCHNSTAT_virq)
-        return p->peer < VCPU_NR_VIRQS && virq_slot(d, p) && *virq_slot(d, p) == port;
+        return p->peer < VCPU_NR_VIRQS && *virq_slot(d, p) == port;
     if (p->state != EVTCHNSTAT_interdomain)
         return p->state <= EVTCHNSTAT_ipi;
     struct domain *remote = domain_peek(p->remote);

@@ -25,8 +25,9 @@ static void poll_due(struct deadline *self)
     vcpu_kick(v);
 }
 
-enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out)
+enum status vcpu_create(struct domain *d)
 {
+    uint32_t id = d->nr_vcpus;
     struct vcpu *v = pool_alloc(&vcpus);
     if (!v)
         return STATUS_NO_MEMORY;
@@ -46,7 +47,7 @@ enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out)
     v->poll_timer.fire = poll_due;
     sched_unit_init(&v->sched, cpu_id(), d->privileges & CBL_PRIV_DEVICE);
     pvclock_write_vcpu(v);
-    *out = v;
+    d->vcpus[d->nr_vcpus++] = v;
     return STATUS_OK;
 }
 
@@ -69,7 +70,7 @@ void vcpu_destroy(struct domain_locked l, struct vcpu *v)
     if (hfn_valid(v->info_hfn))
         physmap_put_frame(l, &l.d->ept, v->info_hfn);
     vmx_vcpu_destroy(&v->vmx);
-    l.d->vcpus[v->id] = NULL;
+    l.d->vcpus[--l.d->nr_vcpus] = NULL;
     pool_free(&vcpus, v);
 }
 
@@ -116,7 +117,7 @@ void vcpu_kick(struct vcpu *v) { sched_wake(&v->sched); }
 static bool all_down(const struct domain *d)
 {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i] && d->vcpus[i]->sched.state != VCPU_DOWN)
+        if (d->vcpus[i]->sched.state != VCPU_DOWN)
             return false;
     }
     return true;

@@ -49,9 +49,9 @@ void vcpu_halt(struct vcpu *v);
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
 
-/* A vCPU of D, down, with id ID. */
-enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out);
-/* Precondition: held and off every CPU. */
+/* D's next vCPU, down. */
+enum status vcpu_create(struct domain *d);
+/* The last one goes first. Precondition: held and off every CPU. */
 void vcpu_destroy(struct domain_locked l, struct vcpu *v);
 /* VCPUOP_up and _down: a down vCPU keeps its registers. The last one going down powers the domain off. */
 void vcpu_up(struct vcpu *v);

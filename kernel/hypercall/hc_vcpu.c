@@ -57,9 +57,9 @@ static int64_t set_singleshot(struct hc *c, struct vcpu *v)
 int64_t hc_vcpu_op(struct hc *c)
 {
     int64_t r;
-    struct vcpu *v = c->a2 < c->v->domain->nr_vcpus ? c->v->domain->vcpus[c->a2] : NULL;
-    if (!v)
+    if (c->a2 >= c->v->domain->nr_vcpus)
         return HC_ENOENT;
+    struct vcpu *v = c->v->domain->vcpus[c->a2];
     switch (c->a1) {
     case VCPUOP_up:
         if (!v->initialised)
