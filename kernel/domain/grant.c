@@ -89,20 +89,6 @@ static void unmark_entry(uint32_t *word, const struct grant_active *a)
     __atomic_fetch_and(word, ~clear, __ATOMIC_SEQ_CST); /* the guest may revoke from here on: accesses have ended before */
 }
 
-/* The granter's frame behind a marked entry, referenced. */
-static int16_t get_frame(struct domain_locked granter, uint32_t gfn_value, const struct grant_active *a, bool writable, hfn_t *out)
-{
-    struct ept_leaf leaf = {.hfn = hfn(a->hfn)};
-    if (a->readers == 0 && a->writers == 0) {
-        if (!ept_lookup(&granter.d->ept, gfn(gfn_value), &leaf) || (writable && !(leaf.rights & EPT_W)))
-            return GNTST_bad_page;
-    }
-    if (!frame_get(leaf.hfn, granter.d->id, FRAME_GUEST))
-        return GNTST_bad_page;
-    *out = leaf.hfn;
-    return GNTST_okay;
-}
-
 int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out)
 {
     struct grant_table *t = granter.d->grants;
@@ -112,16 +98,17 @@ int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, b
     if (!a || a->readers == UINT16_MAX || a->writers == UINT16_MAX)
         return GNTST_no_space;
     uint32_t *word = entry_word(t, ref);
-    if ((a->readers || a->writers) && a->domid != by)
+    bool in_use = a->readers || a->writers;
+    if (in_use && a->domid != by)
         return GNTST_bad_domain; /* the entry was rewritten while in use */
     int16_t s = mark_entry(word, by, writable);
     if (s != GNTST_okay)
         return s;
     uint32_t frame = __atomic_load_n(&t->frames[ref / GRANT_PER_FRAME][ref % GRANT_PER_FRAME].frame, __ATOMIC_RELAXED);
-    s = get_frame(granter, frame, a, writable, out);
-    if (s != GNTST_okay) {
+    *out = hfn(a->hfn); /* a use beside another gets the same frame */
+    if (in_use ? !frame_get(*out, granter.d->id, FRAME_GUEST) : !physmap_get_frame(granter, gfn(frame), writable, out)) {
         unmark_entry(word, a);
-        return s;
+        return GNTST_bad_page;
     }
     a->domid = by;
     a->hfn = out->v;
@@ -179,23 +166,25 @@ static void handle_free(struct grant_table *t, uint32_t number)
 }
 
 /* Both locked. */
-static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op, bool writable, hfn_t *h)
+static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op, bool writable, bool may_dma)
 {
+    hfn_t h;
     uint32_t number;
     struct grant_handle *m = handle_find(p.self.d, &number);
     if (!m)
         return GNTST_no_space;
-    int16_t s = grant_acquire(p.other, op->ref, p.self.d->id, writable, h);
+    int16_t s = grant_acquire(p.other, op->ref, p.self.d->id, writable, &h);
     if (s != GNTST_okay)
         return s;
-    if (physmap_map_frame(p.self, gfn_of_gpa(gpa(op->host_addr)), *h, writable) != STATUS_OK) {
-        grant_put_frame(p.other, &p.self.d->ept, *h);
+    if (physmap_map_frame(p.self, gfn_of_gpa(gpa(op->host_addr)), h, writable) != STATUS_OK) {
+        grant_put_frame(p.other, &p.self.d->ept, h);
         grant_release(p.other, op->ref, writable);
         return GNTST_general_error;
     }
     *m = (struct grant_handle){.granter = p.other.d->id, .used = true, .writable = writable, .ref = op->ref,
-                               .generation = p.other.d->generation, .gfn = op->host_addr >> PAGE_SHIFT, .hfn = h->v};
+                               .generation = p.other.d->generation, .gfn = op->host_addr >> PAGE_SHIFT, .hfn = h.v};
     op->handle = number;
+    op->dev_bus_addr = may_dma ? hpa_of_hfn(h).v : 0;
     return GNTST_okay;
 }
 
@@ -212,11 +201,8 @@ void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_
         return;
     }
     struct domain_pair p = domain_lock_pair(mapper, op->dom, false);
-    hfn_t h = HFN_INVALID;
-    op->status = p.other.d ? map_locked(p, op, !(op->flags & GNTMAP_readonly), &h) : GNTST_bad_domain;
+    op->status = p.other.d ? map_locked(p, op, !(op->flags & GNTMAP_readonly), may_dma) : GNTST_bad_domain;
     domain_unlock_pair(p);
-    if (op->status == GNTST_okay && may_dma)
-        op->dev_bus_addr = hpa_of_hfn(h).v;
 }
 
 /* Ends the mapping N of MAPPER, which is used. The reference of the frame goes with the mapping: if that went another way, so did the reference. */
@@ -273,15 +259,13 @@ static int16_t end_open(struct domain *self, struct copy_end *e, uint64_t gmfn)
     if (!e->by_ref && !own)
         return GNTST_permission_denied;
     struct domain_locked l DOMAIN_GUARD = own ? domain_lock(self) : domain_lock_id(e->domid);
-    struct ept_leaf leaf;
     if (!l.d)
         return GNTST_bad_domain;
     e->domid = l.d->id;
     if (e->by_ref)
         return grant_acquire(l, e->ref, self->id, e->writable, &e->h);
-    if (!ept_lookup(&l.d->ept, gfn(gmfn), &leaf) || (e->writable && !(leaf.rights & EPT_W)) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+    if (!physmap_get_frame(l, gfn(gmfn), e->writable, &e->h))
         return GNTST_bad_page;
-    e->h = leaf.hfn;
     l.d->refs++;
     return GNTST_okay;
 }

@@ -79,6 +79,15 @@ enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order)
     return s;
 }
 
+bool physmap_get_frame(struct domain_locked l, gfn_t g, bool writable, hfn_t *out)
+{
+    struct ept_leaf leaf;
+    if (!ept_lookup(&l.d->ept, g, &leaf) || (writable && !(leaf.rights & EPT_W)) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+        return false;
+    *out = leaf.hfn;
+    return true;
+}
+
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h)
 {
     if (frame_refs(h) > 1) { /* look-then-drop is exact under the owner's lock */

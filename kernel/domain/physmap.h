@@ -27,6 +27,8 @@ enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h);
 enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *where);
 /* 1:1 mapping of [G, +NR) as RIGHTS: Dom0's RAM and modules at boot (owned already), device memory. Repeating it is fine. */
 enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights);
+/* References the frame of this domain's RAM behind G (WRITABLE: that it may write). false: no such. */
+bool physmap_get_frame(struct domain_locked l, gfn_t g, bool writable, hfn_t *out);
 /* Drops a reference to H, which OWNER owns; the last one frees the frame after E's flush epoch and takes it off the owner's pages. */
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h);
 /* Gives all RAM back and drops all mappings; the EPT's tables remain for ept_destroy. Frames that others still map stay until they let go. */

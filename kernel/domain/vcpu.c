@@ -101,12 +101,8 @@ static bool wait_is_over(struct vcpu *v)
 
 void vcpu_block(struct vcpu *v)
 {
-    if (wait_is_over(v)) {
-        event_poll_end(v);
-        return;
-    }
     sched_block(&v->sched);
-    if (wait_is_over(v)) { /* came between the two looks: who set it may have seen us running */
+    if (wait_is_over(v)) { /* looked at only now: who set it later sees a blocked vCPU and wakes it */
         event_poll_end(v);
         sched_wake(&v->sched);
     }
@@ -162,12 +158,10 @@ enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, 
 {
     if (!v->info || offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % 8)
         return STATUS_INVALID;
-    struct ept_leaf leaf;
-    if (!ept_lookup(&l.d->ept, g, &leaf) || !(leaf.rights & EPT_W) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+    if (!physmap_get_frame(l, g, true, &v->info_hfn))
         return STATUS_INVALID;
-    struct vcpu_info *to = (void *)((char *)window_open(leaf.hfn) + offset);
+    struct vcpu_info *to = (void *)((char *)window_open(v->info_hfn) + offset);
     *to = *(struct vcpu_info *)v->info;
-    v->info_hfn = leaf.hfn;
     v->info_offset = offset;
     v->info = NULL;
     pvclock_write_vcpu(v);

@@ -10,7 +10,6 @@
 #include <xen/memory.h>
 
 #define CMD_BITS 6U /* the bits above say at which extent an interrupted call goes on */
-#define EXTENTS_AT_ONCE 32U
 #define MAX_PAGES 4096U /* given or taken in one call: they are cleared with interrupts off */
 
 _Static_assert(sizeof(struct xen_memory_reservation) == 32 && sizeof(struct xen_add_to_physmap) == 24, "Xen ABI");
@@ -35,23 +34,6 @@ static int64_t add_to_physmap(struct hc *c)
     return hc_status(s);
 }
 
-/* How many of [from, to) were done, from the guest's list at LIST. */
-static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_memory_reservation *r, uint64_t list, uint64_t from, uint64_t to, bool populate)
-{
-    uint64_t done = from;
-    while (done < to) {
-        xen_pfn_t gfns[EXTENTS_AT_ONCE];
-        uint64_t n = MIN(to - done, (uint64_t)EXTENTS_AT_ONCE);
-        if (hc_get(c, gfns, list + done * sizeof(gfns[0]), n * sizeof(gfns[0])) != 0)
-            return done;
-        for (uint64_t i = 0; i < n; i++, done++) {
-            if ((populate ? physmap_populate(l, gfn(gfns[i]), r->extent_order) : physmap_release(l, gfn(gfns[i]), r->extent_order)) != STATUS_OK)
-                return done;
-        }
-    }
-    return done;
-}
-
 /* Returns how many extents are done. More than HC_MAX_BATCH, or MAX_PAGES in larger ones, are not done in one call: the caller sees a short
  * count and goes on. */
 static int64_t reservation(struct hc *c, bool populate)
@@ -68,7 +50,11 @@ static int64_t reservation(struct hc *c, bool populate)
     if (e)
         return e;
     uint64_t batch = MIN((uint64_t)HC_MAX_BATCH, (uint64_t)MAX_PAGES >> r.extent_order);
-    uint64_t done = extents(c, l, &r, list, start, MIN(r.nr_extents, start + batch), populate);
+    uint64_t done = start, end = MIN(r.nr_extents, start + batch);
+    for (xen_pfn_t g; done < end && hc_get(c, &g, list + done * sizeof(g), sizeof(g)) == 0; done++) {
+        if ((populate ? physmap_populate(l, gfn(g), r.extent_order) : physmap_release(l, gfn(g), r.extent_order)) != STATUS_OK)
+            break;
+    }
     flush_sync(&l.d->ept);
     return (int64_t)done;
 }
