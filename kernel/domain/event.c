@@ -67,11 +67,10 @@ static void mark_vcpu(struct vcpu *v, uint32_t port)
 
 static void wake_pollers(struct domain *d)
 {
-    for (uint32_t i = 0; d->events->pollers && i < d->nr_vcpus; i++) {
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         if (!d->vcpus[i]->polling)
             continue;
         d->vcpus[i]->polling = false;
-        d->events->pollers--;
         vcpu_kick(d->vcpus[i]);
     }
 }
@@ -275,7 +274,6 @@ bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
         if (test_bit(s->evtchn_pending, ports[i]))
             return true;
     }
-    v->domain->events->pollers += !v->polling;
     v->polling = true;
     return false;
 }
@@ -283,7 +281,6 @@ bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
 void event_poll_end(struct vcpu *v)
 {
     SPIN_GUARD(&event_lock);
-    v->domain->events->pollers -= v->polling;
     v->polling = false;
 }
 

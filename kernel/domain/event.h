@@ -24,7 +24,6 @@ _Static_assert(sizeof(struct event_port) == 8, "512 ports in a page");
 struct event_table {
     struct event_port *pages[EVENT_PORTS / 512]; /* on demand */
     uint32_t used;    /* ports not closed */
-    uint32_t pollers; /* vCPUs in SCHEDOP_poll */
 };
 
 enum status event_init(struct domain *d);

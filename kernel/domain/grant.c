@@ -89,7 +89,8 @@ static void unmark_entry(uint32_t *word, const struct grant_active *a)
     __atomic_fetch_and(word, ~clear, __ATOMIC_SEQ_CST); /* the guest may revoke from here on: accesses have ended before */
 }
 
-int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out)
+/* One use of REF by domain BY: entry checked and marked, frame referenced. GNTST_*. */
+static int16_t acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out)
 {
     struct grant_table *t = granter.d->grants;
     if (!t || ref >= t->nr_frames * GRANT_PER_FRAME)
@@ -120,7 +121,8 @@ int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, b
     return GNTST_okay;
 }
 
-void grant_release(struct domain_locked granter, uint32_t ref, bool writable)
+/* Ends it: marks are taken back with the last use. The frame reference is the caller's to drop (put_frame). */
+static void release(struct domain_locked granter, uint32_t ref, bool writable)
 {
     struct grant_active *a = grant_active_get(granter.d, ref);
     if (!a || (writable ? a->writers : a->readers) == 0)
@@ -132,7 +134,8 @@ void grant_release(struct domain_locked granter, uint32_t ref, bool writable)
     unmark_entry(entry_word(granter.d->grants, ref), a);
 }
 
-void grant_put_frame(struct domain_locked granter, struct ept *e, hfn_t h)
+/* Drops the frame reference of one use; E: the EPT that had it mapped last. */
+static void put_frame(struct domain_locked granter, struct ept *e, hfn_t h)
 {
     physmap_put_frame(granter, e, h);
     granter.d->refs--;
@@ -173,12 +176,12 @@ static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op,
     struct grant_handle *m = handle_find(p.self.d, &number);
     if (!m)
         return GNTST_no_space;
-    int16_t s = grant_acquire(p.other, op->ref, p.self.d->id, writable, &h);
+    int16_t s = acquire(p.other, op->ref, p.self.d->id, writable, &h);
     if (s != GNTST_okay)
         return s;
     if (physmap_map_frame(p.self, gfn_of_gpa(gpa(op->host_addr)), h, writable) != STATUS_OK) {
-        grant_put_frame(p.other, &p.self.d->ept, h);
-        grant_release(p.other, op->ref, writable);
+        put_frame(p.other, &p.self.d->ept, h);
+        release(p.other, op->ref, writable);
         return GNTST_general_error;
     }
     *m = (struct grant_handle){.granter = p.other.d->id, .used = true, .writable = writable, .ref = op->ref,
@@ -215,9 +218,9 @@ static enum status unmap_handle(struct domain *mapper, uint32_t n)
     if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
         flush_sync(&mapper->ept); /* before the granter is told that the use has ended */
         if (alive && s == STATUS_OK)
-            grant_put_frame(p.other, &mapper->ept, hfn(m.hfn));
+            put_frame(p.other, &mapper->ept, hfn(m.hfn));
         if (alive)
-            grant_release(p.other, m.ref, m.writable);
+            release(p.other, m.ref, m.writable);
         handle_free(mapper->grants, n);
     }
     domain_unlock_pair(p);
@@ -263,7 +266,7 @@ static int16_t end_open(struct domain *self, struct copy_end *e, uint64_t gmfn)
         return GNTST_bad_domain;
     e->domid = l.d->id;
     if (e->by_ref)
-        return grant_acquire(l, e->ref, self->id, e->writable, &e->h);
+        return acquire(l, e->ref, self->id, e->writable, &e->h);
     if (!physmap_get_frame(l, gfn(gmfn), e->writable, &e->h))
         return GNTST_bad_page;
     l.d->refs++;
@@ -274,8 +277,8 @@ static void end_close(struct domain *self, const struct copy_end *e)
 {
     struct domain_locked l DOMAIN_GUARD = domain_lock_any(e->domid); /* it is there: our reference keeps it */
     if (e->by_ref)
-        grant_release(l, e->ref, e->writable);
-    grant_put_frame(l, &self->ept, e->h);
+        release(l, e->ref, e->writable);
+    put_frame(l, &self->ept, e->h);
 }
 
 void grant_copy(struct domain *self, struct gnttab_copy *op)

@@ -52,13 +52,6 @@ void grant_destroy(struct domain *d); /* precondition: no use left */
 /* Shows frame IDX at G (XENMAPSPACE_grant_table); makes the table as large as needed; idempotent. */
 enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g);
 
-/* One use of REF by domain BY: entry checked and marked, frame referenced. GNTST_*. */
-int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out);
-/* Ends it: marks are taken back with the last use. The frame reference is the caller's to drop (grant_put_frame). */
-void grant_release(struct domain_locked granter, uint32_t ref, bool writable);
-/* Drops the frame reference of one use; E: the EPT that had it mapped last. */
-void grant_put_frame(struct domain_locked granter, struct ept *e, hfn_t h);
-
 /* One operation each; the results are in the op. MAY_DMA: the caller learns the host address. No locks held. */
 void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_dma);
 void grant_unmap(struct domain *mapper, struct gnttab_unmap_grant_ref *op);

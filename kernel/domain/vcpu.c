@@ -86,7 +86,7 @@ bool vcpu_upcall_pending(struct vcpu *v)
     return __atomic_load_n(&vcpu_info(v)->evtchn_upcall_pending, __ATOMIC_ACQUIRE);
 }
 
-bool vcpu_event_pending(struct vcpu *v)
+static bool event_pending(struct vcpu *v)
 {
     if (v->vmx.nmi_pending || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))
         return true;
@@ -96,7 +96,7 @@ bool vcpu_event_pending(struct vcpu *v)
 /* A poller runs with interrupts off as a rule: an upcall that cannot be taken does not end its wait. */
 static bool wait_is_over(struct vcpu *v)
 {
-    return vcpu_event_pending(v) && (!__atomic_load_n(&v->polling, __ATOMIC_ACQUIRE) || vmx_interruptible(&v->vmx));
+    return event_pending(v) && (!__atomic_load_n(&v->polling, __ATOMIC_ACQUIRE) || vmx_interruptible(&v->vmx));
 }
 
 void vcpu_block(struct vcpu *v)
