@@ -90,8 +90,9 @@ struct cbl_domain_info {
     char why[64];        /* of a kill */
 };
 
-struct cbl_mem_units { /* RAM at gfn .. gfn + nr * 2^order, given to the domain or (Dom0's borrowed memory and modules, or a paused domain's) taken
-                        * back; stops at the first failure */
+/* RAM at gfn .. gfn + nr * 2^order, given to the domain, or taken back (Dom0's borrowed memory and modules, or a paused
+ * domain's); stops at the first failure. */
+struct cbl_mem_units {
     uint16_t domid;
     uint16_t order; /* 0, 9 or 18 */
     uint32_t nr;    /* at most 512 */

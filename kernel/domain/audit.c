@@ -53,13 +53,13 @@ static void leaf_frame(struct audit *a, gfn_t g, hfn_t h, unsigned rights)
     uint16_t owner = frame_owner(h);
     bool own = owner == a->d->id;
     if (type == FRAME_UNUSABLE) {
-        check(a, (a->d->privileges & CBL_PRIV_DEVICE) && !(rights & EPT_X), "d%u maps device memory 0x%lx at gfn 0x%lx without the right to",
-              a->d->id, h.v, g.v);
+        check(a, (a->d->privileges & CBL_PRIV_DEVICE) && !(rights & EPT_X),
+              "d%u maps device memory 0x%lx at gfn 0x%lx without the right to", a->d->id, h.v, g.v);
         return;
     }
     bool allowed = type == FRAME_GUEST || (type == FRAME_SHARED && own);
-    check(a, allowed && (own || !(rights & EPT_X)), "d%u reaches frame 0x%lx (type %u, owner d%u, rights 0x%x) at gfn 0x%lx", a->d->id, h.v,
-          type, owner, rights, g.v);
+    check(a, allowed && (own || !(rights & EPT_X)),
+          "d%u reaches frame 0x%lx (type %u, owner d%u, rights 0x%x) at gfn 0x%lx", a->d->id, h.v, type, owner, rights, g.v);
     count(a, h);
 }
 
@@ -88,8 +88,10 @@ static void used_frame(hfn_t f, uint16_t owner, enum frame_type type, uint32_t r
         return;
     bool of_domain = type == FRAME_GUEST || type == FRAME_SHARED || type == FRAME_EPT || type == FRAME_VMX;
     uint32_t known = expected(a, f, type);
-    check(a, !of_domain || domain_peek(owner), "frame 0x%lx (type %u) belongs to d%u, which does not exist", f.v, type, owner);
-    check(a, refs == known, "frame 0x%lx (type %u, owner d%u) has %u references, %u are known", f.v, type, owner, refs, known);
+    check(a, !of_domain || domain_peek(owner),
+          "frame 0x%lx (type %u) belongs to d%u, which does not exist", f.v, type, owner);
+    check(a, refs == known,
+          "frame 0x%lx (type %u, owner d%u) has %u references, %u are known", f.v, type, owner, refs, known);
     if (type == FRAME_EPT)
         a->ept_frames[owner % MAX_DOMAINS]++;
 }
@@ -135,9 +137,10 @@ static void check_domain(struct domain_locked l, void *ctx)
     uint32_t frames = a->ept_frames[d->id % MAX_DOMAINS], tables = d->ept.root.v ? d->ept.tables_used : 0;
     a->out->domains++;
     check(a, event_check(d, why, sizeof(why)), "%s", why);
-    check(a, d->state == CBL_DOM_DYING || frames == tables, "d%u: %u table frames, its EPT counts %u", d->id, frames, tables);
-    check(a, d->ept.tables_used <= d->ept.tables_max && (d->id == 0 || d->pages <= d->max_pages), "d%u is over its limit: %lu pages, %u tables",
-          d->id, d->pages, d->ept.tables_used);
+    check(a, d->state == CBL_DOM_DYING || frames == tables,
+          "d%u: %u table frames, its EPT counts %u", d->id, frames, tables);
+    check(a, d->ept.tables_used <= d->ept.tables_max && (d->id == 0 || d->pages <= d->max_pages),
+          "d%u is over its limit: %lu pages, %u tables", d->id, d->pages, d->ept.tables_used);
 }
 
 /* Uses of D's grants by the handles of all domains. */
@@ -151,8 +154,8 @@ static uint32_t handles_on(struct audit *a, const struct domain *granter)
             if (!h || h->granter != granter->id || h->generation != granter->generation)
                 continue;
             const struct grant_active *act = grant_active_get(granter, h->ref);
-            check(a, act && act->domid == m->id && act->hfn == h->hfn, "d%u's mapping %u of d%u's grant %u is unknown to the granter", m->id, n,
-                  granter->id, h->ref);
+            check(a, act && act->domid == m->id && act->hfn == h->hfn,
+                  "d%u's mapping %u of d%u's grant %u is unknown to the granter", m->id, n, granter->id, h->ref);
             found++;
         }
     }
@@ -175,7 +178,9 @@ static void check_machine(struct audit *a)
     uint64_t bad = 0;
     bool wx_holds = pagetable_check_wx(&bad);
     check(a, wx_holds, "root's page at 0x%lx is writable and executable", bad);
-    check(a, frame_check(why, sizeof(why)) && bitmaps_check(why, sizeof(why)) && state_check(why, sizeof(why)), "%s", why);
+    check(a, frame_check(why, sizeof(why)), "%s", why);
+    check(a, bitmaps_check(why, sizeof(why)), "%s", why);
+    check(a, state_check(why, sizeof(why)), "%s", why);
     for (uint32_t i = 0; i < cpu_count(); i++)
         check(a, sched_check(i, why, sizeof(why)), "%s", why);
 }

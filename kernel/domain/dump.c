@@ -41,7 +41,8 @@ static void show_events(struct domain_locked l, void *ctx)
     for (uint32_t i = 1; i < EVENT_PORTS; i++) {
         uint64_t word = i / 64, bit = 1UL << i % 64;
         if (event_status(l.d, i, &p) == STATUS_OK && p.status != EVTCHNSTAT_closed)
-            log_info("d%u port %u %s v%u peer %u:%u%s%s", l.d->id, i, port_states[p.status], p.vcpu, p.u.interdomain.dom, p.u.interdomain.port,
+            log_info("d%u port %u %s v%u peer %u:%u%s%s", l.d->id, i, port_states[p.status], p.vcpu,
+                     p.u.interdomain.dom, p.u.interdomain.port,
                      s->evtchn_pending[word] & bit ? " pending" : "", s->evtchn_mask[word] & bit ? " masked" : "");
     }
 }

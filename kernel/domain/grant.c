@@ -107,7 +107,9 @@ static int16_t acquire(struct domain_locked granter, uint32_t ref, uint16_t by, 
         return s;
     uint32_t frame = __atomic_load_n(&t->frames[ref / GRANT_PER_FRAME][ref % GRANT_PER_FRAME].frame, __ATOMIC_RELAXED);
     *out = hfn(a->hfn); /* a use beside another gets the same frame */
-    if (in_use ? !frame_get(*out, granter.d->id, FRAME_GUEST) : !physmap_get_frame(granter, gfn(frame), writable, out)) {
+    bool got = in_use ? frame_get(*out, granter.d->id, FRAME_GUEST)
+                      : physmap_get_frame(granter, gfn(frame), writable, out);
+    if (!got) {
         unmark_entry(word, a);
         return GNTST_bad_page;
     }

@@ -82,10 +82,10 @@ enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order)
 bool physmap_get_frame(struct domain_locked l, gfn_t g, bool writable, hfn_t *out)
 {
     struct ept_leaf leaf;
-    if (!ept_lookup(&l.d->ept, g, &leaf) || (writable && !(leaf.rights & EPT_W)) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+    if (!ept_lookup(&l.d->ept, g, &leaf) || (writable && !(leaf.rights & EPT_W)))
         return false;
     *out = leaf.hfn;
-    return true;
+    return frame_get(leaf.hfn, l.d->id, FRAME_GUEST);
 }
 
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h)
@@ -265,7 +265,7 @@ enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *
     ept_unprepare(&l.d->ept);
     if (present)
         physmap_put_frame(l, &l.d->ept, leaf.hfn);
-    if (!gfn_eq(*where, GFN_INVALID) && physmap_unmap_frame(l, *where, h) == STATUS_OK) /* a 4 KiB leaf: nothing to allocate */
+    if (!gfn_eq(*where, GFN_INVALID) && physmap_unmap_frame(l, *where, h) == STATUS_OK) /* 4 KiB: allocates nothing */
         (void)frame_put(h);
     *where = g;
     return STATUS_OK;
@@ -360,5 +360,12 @@ static enum status copy(struct domain *d, gpa_t at, char *in, const char *out, s
     return STATUS_OK;
 }
 
-enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len) { return copy(d, src, dst, NULL, len); }
-enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len) { return copy(d, dst, NULL, src, len); }
+enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len)
+{
+    return copy(d, src, dst, NULL, len);
+}
+
+enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len)
+{
+    return copy(d, dst, NULL, src, len);
+}

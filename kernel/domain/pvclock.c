@@ -15,7 +15,6 @@
 #define RUNSTATE_UPDATE_BIT (1UL << 63)
 
 _Static_assert(sizeof(struct vcpu_time_info) == 32, "Xen ABI");
-_Static_assert(sizeof(((struct vcpu_runstate_info *)0)->time) == sizeof(((struct sched_times *)0)->time_ns), "the same four");
 _Static_assert(sizeof(struct vcpu_runstate_info) == 48, "Xen ABI");
 _Static_assert((int)SCHED_TIME_RUNNING == RUNSTATE_running && (int)SCHED_TIME_OFFLINE == RUNSTATE_offline, "Xen ABI");
 

@@ -8,7 +8,8 @@
 #define P(field) STATE_IN_PAGE, offsetof(struct vcpu, field), sizeof(((struct vcpu *)0)->field)
 #define D(field) STATE_IN_DOMAIN, offsetof(struct domain, field), sizeof(((struct domain *)0)->field)
 /* Neighbours that are saved together: from FIRST to the end of LAST. */
-#define VV(first, last) STATE_IN_VCPU, offsetof(struct vcpu, first), offsetof(struct vcpu, last) + sizeof(((struct vcpu *)0)->last) - offsetof(struct vcpu, first)
+#define END(field) (offsetof(struct vcpu, field) + sizeof(((struct vcpu *)0)->field))
+#define VV(first, last) STATE_IN_VCPU, offsetof(struct vcpu, first), END(last) - offsetof(struct vcpu, first)
 #define VMCS STATE_IN_VMCS, 0, 0
 
 #define EXIT "enter.asm, each entry and exit"

@@ -158,10 +158,12 @@ enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, 
 {
     if (!v->info || offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % 8)
         return STATUS_INVALID;
-    if (!physmap_get_frame(l, g, true, &v->info_hfn))
+    hfn_t h;
+    if (!physmap_get_frame(l, g, true, &h))
         return STATUS_INVALID;
-    struct vcpu_info *to = (void *)((char *)window_open(v->info_hfn) + offset);
+    struct vcpu_info *to = (void *)((char *)window_open(h) + offset);
     *to = *(struct vcpu_info *)v->info;
+    v->info_hfn = h;
     v->info_offset = offset;
     v->info = NULL;
     pvclock_write_vcpu(v);

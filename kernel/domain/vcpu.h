@@ -37,8 +37,8 @@ static inline struct vcpu *vcpu_of_sched(struct sched_unit *u) { return CONTAINE
 struct vcpu_info *vcpu_info(struct vcpu *v);
 /* evtchn_upcall_pending of it. */
 bool vcpu_upcall_pending(struct vcpu *v);
-/* Marks V waiting unless an event is to be delivered (evtchn_upcall_pending, local APIC, NMI); wakes are never lost. Precondition: V is this
- * CPU's current. */
+/* Marks V waiting unless an event is to be delivered (evtchn_upcall_pending, local APIC, NMI); wakes are never lost.
+ * Precondition: V is this CPU's current. */
 void vcpu_block(struct vcpu *v);
 /* Makes V runnable if it waits, and gets the CPU that runs it out of the guest. Any context. */
 void vcpu_kick(struct vcpu *v);

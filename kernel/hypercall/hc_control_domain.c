@@ -62,7 +62,10 @@ static enum status memory(struct domain_locked l, struct cbl_mem_units *a, bool 
     return s;
 }
 
-enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_units *a) { return memory(c->pair.other, a, true); }
+enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_units *a)
+{
+    return memory(c->pair.other, a, true);
+}
 
 enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_units *a)
 {

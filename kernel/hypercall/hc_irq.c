@@ -91,7 +91,9 @@ enum status hc_control_MSI_BIND(struct control *c, struct cbl_msi_bind *a)
     struct binding *b;
     SPIN_GUARD(&bindings_lock);
     enum status s = binding_new(c->caller, 0, true, &b);
-    return s == STATUS_OK ? binding_done(c->caller, b, irq_alloc_msi(arrived, b, &b->vector, &a->address, &a->data), &a->port) : s;
+    if (s != STATUS_OK)
+        return s;
+    return binding_done(c->caller, b, irq_alloc_msi(arrived, b, &b->vector, &a->address, &a->data), &a->port);
 }
 
 enum status hc_control_IRQ_UNBIND(struct control *c, struct cbl_irq_unbind *a)

@@ -34,8 +34,8 @@ static int64_t add_to_physmap(struct hc *c)
     return hc_status(s);
 }
 
-/* Returns how many extents are done. More than HC_MAX_BATCH, or MAX_PAGES in larger ones, are not done in one call: the caller sees a short
- * count and goes on. */
+/* Returns how many extents are done. More than HC_MAX_BATCH, or MAX_PAGES in larger ones, are not done in one call:
+ * the caller sees a short count and goes on. */
 static int64_t reservation(struct hc *c, bool populate)
 {
     struct xen_memory_reservation r;
@@ -52,7 +52,9 @@ static int64_t reservation(struct hc *c, bool populate)
     uint64_t batch = MIN((uint64_t)HC_MAX_BATCH, (uint64_t)MAX_PAGES >> r.extent_order);
     uint64_t done = start, end = MIN(r.nr_extents, start + batch);
     for (xen_pfn_t g; done < end && hc_get(c, &g, list + done * sizeof(g), sizeof(g)) == 0; done++) {
-        if ((populate ? physmap_populate(l, gfn(g), r.extent_order) : physmap_release(l, gfn(g), r.extent_order)) != STATUS_OK)
+        enum status s = populate ? physmap_populate(l, gfn(g), r.extent_order)
+                                 : physmap_release(l, gfn(g), r.extent_order);
+        if (s != STATUS_OK)
             break;
     }
     flush_sync(&l.d->ept);

@@ -12,8 +12,8 @@
 _Static_assert(sizeof(struct sched_poll) == 24 && offsetof(struct sched_poll, timeout) == 16, "Xen ABI");
 _Static_assert(sizeof(struct vcpu_register_vcpu_info) == 16 && sizeof(struct vcpu_set_singleshot_timer) == 16, "Xen ABI");
 
-/* The argument holds the guest-virtual address of an area of LEN bytes, which may lie in two pages if those are neighbours; *AREA becomes its gpa.
- * No argument, or the address 0: ~0, no area. */
+/* The argument holds the guest-virtual address of an area of LEN bytes, which may lie in two pages if those are
+ * neighbours; *AREA becomes its gpa. No argument, or the address 0: ~0, no area. */
 static int64_t register_area(struct hc *c, size_t len, gpa_t *area)
 {
     uint64_t va = 0;
@@ -22,7 +22,8 @@ static int64_t register_area(struct hc *c, size_t len, gpa_t *area)
         return HC_EFAULT;
     if (va % 8 || va + len < va)
         return HC_EINVAL;
-    if (va && (translate_gva(c->v, gva(va), true, &first) != STATUS_OK || translate_gva(c->v, gva(va + len - 1), true, &last) != STATUS_OK))
+    if (va && (translate_gva(c->v, gva(va), true, &first) != STATUS_OK ||
+               translate_gva(c->v, gva(va + len - 1), true, &last) != STATUS_OK))
         return HC_EFAULT;
     if (va && last.v - first.v != len - 1)
         return HC_EINVAL;

@@ -17,7 +17,7 @@
 bool policy_control(const struct domain *caller, uint32_t privilege) { return (caller->privileges & privilege) == privilege; }
 bool policy_delegate(const struct domain *caller, uint32_t privileges) { return (privileges & ~caller->privileges) == 0; }
 
-bool policy_manage(const struct domain *caller, uint16_t target) 
+bool policy_manage(const struct domain *caller, uint16_t target)
 {
     return caller->id == target || (target != 0 && (caller->privileges & CBL_PRIV_DOMAIN));
 }

@@ -268,7 +268,8 @@ static void frames_are_idempotent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(map_and_unmap), cmocka_unit_test(last_use_frees), cmocka_unit_test(wrong_requests), cmocka_unit_test(host_address_only_for_dma), cmocka_unit_test(entry_rewritten_while_in_use),
+        cmocka_unit_test(map_and_unmap), cmocka_unit_test(last_use_frees),
+        cmocka_unit_test(wrong_requests), cmocka_unit_test(host_address_only_for_dma), cmocka_unit_test(entry_rewritten_while_in_use),
         cmocka_unit_test(mapper_dies_first), cmocka_unit_test(foreign_unmap_of_a_grant), cmocka_unit_test(copies), cmocka_unit_test(frames_are_idempotent),
         cmocka_unit_test(granter_dies_first),
     };
