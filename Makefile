@@ -22,7 +22,7 @@ IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null | head -n1))
 # ---- flags -----------------------------------------------------------------
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wswitch-enum -Wundef -Wstrict-prototypes -Wmissing-prototypes -Werror
 AUTO_INIT := -ftrivial-auto-var-init=zero $(if $(IS_CLANG),-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
-FREESTANDING := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $(B)/include \
+FREESTANDING := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(B)/include \
 	-I. -I$(B)/gen -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -O2 -g $(AUTO_INIT)
 ROOT_CFLAGS := $(FREESTANDING) -fno-jump-tables $(WARN)

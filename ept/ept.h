@@ -21,7 +21,6 @@ struct ept {
     uint32_t reserve;        /* prepared, uncommitted table frames: singly linked through their first word */
     uint64_t reserve_head;   /* hpa of the first, 0: none */
     uint64_t eptp;           /* value for the VMCS */
-    uint64_t flush_epoch;    /* last epoch in which this EPT had something to invalidate */
     uint32_t cpus_dirty[1];  /* bit per CPU that must INVEPT before its next entry */
 };
 

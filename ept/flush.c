@@ -30,7 +30,6 @@ void flush_mark(struct ept *e)
 {
     /* Release: the changed entry is visible before the mark; pairs with the acquire in flush_before_entry. */
     __atomic_store_n(&e->cpus_dirty[0], ~0U, __ATOMIC_RELEASE);
-    e->flush_epoch = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
 }
 
 void flush_before_entry(struct ept *e)
@@ -77,19 +76,17 @@ static void drain(void)
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
 {
     flush_mark(e);
-    spin_lock(&lock);
+    SPIN_GUARD(&lock);
     if (quarantined == QUARANTINE_SLOTS)
         drain();
     quarantine[quarantined++] = first.v << ORDER_BITS | order;
-    spin_unlock(&lock);
 }
 
 void flush_sync(struct ept *e)
 {
     (void)e; /* its marks make each CPU invalidate before it enters with it */
-    spin_lock(&lock);
+    SPIN_GUARD(&lock);
     if (quarantined == 0 && cpu_count() > 1)
         pass_epoch(); /* nothing to free, but no CPU may go on with a right that was taken away */
     drain();
-    spin_unlock(&lock);
 }

@@ -22,26 +22,15 @@ static unsigned fixed_type(const struct mtrr_state *m, uint64_t a)
     return (unsigned)(m->fixed[unit / 8] >> (unit % 8 * 8)) & 0xff;
 }
 
-/* SDM "MTRR Precedences": UC wins; WT with WB is WT; other overlaps are undefined, UC is then safe. */
-static unsigned combine(unsigned a, unsigned b)
-{
-    if (a == b)
-        return a;
-    if ((a == EPT_MEMTYPE_WT && b == EPT_MEMTYPE_WB) || (a == EPT_MEMTYPE_WB && b == EPT_MEMTYPE_WT))
-        return EPT_MEMTYPE_WT;
-    return EPT_MEMTYPE_UC;
-}
-
-static unsigned variable_count(const struct mtrr_state *m)
-{
-    return MIN((unsigned)(m->cap & 0xff), MEMTYPE_MAX_VARIABLE);
-}
-
+/* The address bits that variable range I compares; 0 where the range is off. */
 static uint64_t variable_mask(const struct mtrr_state *m, unsigned i)
 {
-    return m->variable[i].mask & ((1UL << m->phys_bits) - 1) & ~(PAGE_SIZE - 1);
+    uint64_t mask = m->variable[i].mask;
+    return (mask & VARIABLE_VALID) == 0 ? 0 : mask & ((1UL << m->phys_bits) - 1) & ~(PAGE_SIZE - 1);
 }
 
+/* SDM "MTRR Precedences": where variable ranges overlap UC wins, WT with WB is WT: the lower number. Other overlaps are
+ * undefined. */
 unsigned memtype_of_frame(const struct mtrr_state *m, hfn_t f)
 {
     uint64_t a = hpa_of_hfn(f).v;
@@ -49,27 +38,21 @@ unsigned memtype_of_frame(const struct mtrr_state *m, hfn_t f)
         return EPT_MEMTYPE_UC;
     if (a < 0x100000 && fixed_active(m))
         return fixed_type(m, a);
-    bool found = false;
-    unsigned type = 0;
-    for (unsigned i = 0; i < variable_count(m); i++) {
+    unsigned type = ~0U;
+    for (unsigned i = 0; i < MEMTYPE_MAX_VARIABLE; i++) {
         uint64_t mask = variable_mask(m, i);
-        if ((m->variable[i].mask & VARIABLE_VALID) == 0 || (a & mask) != (m->variable[i].base & mask))
-            continue;
-        unsigned here = (unsigned)(m->variable[i].base & 0xff);
-        type = found ? combine(type, here) : here;
-        found = true;
+        if (mask != 0 && (a & mask) == (m->variable[i].base & mask))
+            type = MIN(type, (unsigned)(m->variable[i].base & 0xff));
     }
-    return found ? type : (unsigned)(m->def_type & 0xff);
+    return type != ~0U ? type : (unsigned)(m->def_type & 0xff);
 }
 
-/* Does variable range I treat all of [A, +SIZE) alike? The mask bits below SIZE decide. */
+/* Does variable range I treat all of [A, +SIZE) alike? It does when it compares no bit below SIZE, or matches nowhere. */
 static bool variable_uniform(const struct mtrr_state *m, unsigned i, uint64_t a, uint64_t size)
 {
     uint64_t mask = variable_mask(m, i);
-    if ((m->variable[i].mask & VARIABLE_VALID) == 0 || (mask & (size - 1)) == 0)
-        return true;
     uint64_t high = mask & ~(size - 1);
-    return (a & high) != (m->variable[i].base & high); /* no frame of the range matches */
+    return mask == high || (a & high) != (m->variable[i].base & high);
 }
 
 bool memtype_of_range(const struct mtrr_state *m, hfn_t f, unsigned order, unsigned *type)
@@ -79,7 +62,7 @@ bool memtype_of_range(const struct mtrr_state *m, hfn_t f, unsigned order, unsig
     *type = memtype_of_frame(m, f);
     if ((m->def_type & DEF_ENABLE) == 0)
         return true;
-    for (unsigned i = 0; i < variable_count(m); i++) {
+    for (unsigned i = 0; i < MEMTYPE_MAX_VARIABLE; i++) {
         if (!variable_uniform(m, i, a, size))
             return false;
     }

@@ -14,6 +14,7 @@
 #include "kernel/mm/window.h"
 #include "kernel/platform/uart.h"
 #include "vmx/exit/dispatch.h"
+#include "vmx/exit/handlers.h"
 
 #define POLL_EXITS 32U /* a power of two */
 #define IDLE_SCRUB_PAGES 4U /* about two thousand stores between two looks for interrupts */
@@ -43,6 +44,8 @@ static struct vcpu *pick(struct cpu *cpu)
     if (!next)
         return NULL;
     load(cpu, next);
+    if (next->vmx.vlapic.timer_rearm)
+        exit_apic_timer(next);
     if (next->polling || next->poll_timer.slot) { /* whatever woke it, its SCHEDOP_poll is over */
         event_poll_end(next);
         deadline_cancel(&next->poll_timer);

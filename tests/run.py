@@ -7,7 +7,7 @@ import sys
 import xml.etree.ElementTree as xml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-QUICK = ["tests/test_host.py", "tests/system/test_quick.py"]
+QUICK = ["tests/test_host.py", "tests/system/test_quick.py", "-k", "not fuzz and not clang"]
 UNIT = ["tests/test_host.py", "-k", "test_unit"]
 
 

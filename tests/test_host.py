@@ -41,4 +41,4 @@ def test_tcb():
 
 
 def test_clang_builds_it_without_a_warning():
-    run(["make", "-s", "B=build/clang", "CC=clang", "build/clang/corbel.elf", "build/clang/dom0.elf"], timeout=600)
+    run(["make", "-s", "B=build/clang", "CC=clang", "build/clang/corbel.elf", "build/clang/dom0.elf", "build/clang/BOOTX64.EFI"], timeout=600)

@@ -2,7 +2,7 @@
 # [HOST] Guests, the example's files, unit tests, fuzzers, system tests, lint.
 
 # ---- tiny guests [DOMU]: build/guests/NAME.elf -----------------------------------------
-GUESTS := tiny poweroff spin crash triple reboot chatty deny bench
+GUESTS := bench $(patsubst tests/guest/%/main.c,%,$(wildcard tests/guest/*/main.c))
 GUEST_ELFS := $(patsubst %,$(B)/guests/%.elf,$(GUESTS))
 $(B)/guest/%.o: %.c tests/guest/lib/guest.h | $(B)/include/xen
 	@mkdir -p $(@D)

@@ -3,6 +3,7 @@
 
 A Machine owns its emulator, a private working folder and the console connection, and leaves nothing behind when it is closed.
 """
+import ctypes
 import os
 import shutil
 import signal
@@ -29,6 +30,11 @@ def nested_kvm_reason():
     return True, "KVM offers nested VMX"
 
 
+def die_with_parent():
+    """In the child: the kernel ends the emulator when whoever started it dies, however that happens (Linux: PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -42,15 +48,15 @@ class Machine:
         self.kind = kind
         self.work = tempfile.mkdtemp(prefix="corbel-")
         self.sock = None
-        self.com1_file = com1_file
+        self.com1_file = com1_file and os.path.abspath(com1_file)
         self.proc = None
         self.log_path = os.path.join(self.work, "emulator.log")
-        self.image = image
+        self.image = os.path.abspath(image)
         if private:
             self.image = os.path.join(self.work, "disk.img")
             subprocess.run(["cp", "--sparse=always", image, self.image], check=True)
-        elif os.path.exists(image + ".lock"):
-            os.unlink(image + ".lock")  # left by a killed Bochs; it would refuse the image
+        elif os.path.exists(self.image + ".lock"):
+            os.unlink(self.image + ".lock")  # left by a killed Bochs; it would refuse the image
         self.port = free_port()
         if kind == "bochs":
             self._start_bochs(memory_mib, cpus, model, sync)
@@ -101,7 +107,7 @@ mouse: enabled=0
 
     def _spawn(self, argv):
         with open(os.path.join(self.work, "emulator.out"), "wb") as out:
-            self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=self.work, start_new_session=True)
+            self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=self.work, start_new_session=True, preexec_fn=die_with_parent)
         if self.com1_file:
             return
         deadline = time.monotonic() + 30

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] `make run`: boots build/corbel.img in the best emulator there is, with the machine's console on this terminal."""
 import os
+import re
 import select
 import signal
 import sys
@@ -13,6 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from emulator import Machine, nested_kvm_reason  # noqa: E402
 
 QUIT = b"\x1c"  # Ctrl-backslash
+CONTROL = re.compile(rb"\x1b\[[0-9;=?]*[A-Za-z]")
+CUT_CONTROL = re.compile(rb"\x1b(\[[0-9;=?]*)?$")
 
 
 def say(text):
@@ -20,11 +23,19 @@ def say(text):
     sys.stdout.flush()
 
 
+def plain(data):
+    """DATA without terminal control (the firmware would clear what was written above), and the cut sequence at its end."""
+    data = CONTROL.sub(b"", data)
+    m = CUT_CONTROL.search(data)
+    return (data[:m.start()], m.group(0)) if m else (data, b"")
+
+
 def relay(machine, interactive):
     """Bytes both ways until the machine ends or the operator leaves. Returns why."""
     start = time.monotonic()
-    seen_output = False
+    seen_output = loader_seen = False
     shown = -1
+    held = line = b""
     inputs = [machine.sock] + ([sys.stdin.fileno()] if interactive or not sys.stdin.isatty() else [])
     while True:
         ready, _, _ = select.select(inputs, [], [], 0.5)
@@ -44,6 +55,11 @@ def relay(machine, interactive):
             if not seen_output:
                 seen_output = True
                 sys.stdout.write("\r\n" if sys.stdout.isatty() else "")
+            if not loader_seen:
+                data, held = plain(held + data)
+                line += data
+                loader_seen = b"corbel: " in line
+                line = line[-8:]
             os.write(sys.stdout.fileno(), data)
         if sys.stdin.fileno() in ready:
             data = os.read(sys.stdin.fileno(), 4096)

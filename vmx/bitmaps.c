@@ -4,6 +4,7 @@
  * there is, the unit test shows. */
 #include "vmx/bitmaps.h"
 
+#include "kernel/core/printf.h"
 #include "kernel/core/string.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
@@ -15,80 +16,69 @@
 #define MSR_HIGH_BASE 0xc0000000U
 #define PORTS_PER_MAP 0x8000U
 
+/* One MSR bitmap for all; DomUs reach no port, so that one closed map serves as both of theirs. */
+enum { MAP_MSR, MAP_CLOSED, MAP_DOM0_A, MAP_DOM0_B, MAPS };
 static struct bitmaps domu, dom0;
+static hpa_t *const places[MAPS] = {&domu.msr, &domu.io_a, &dom0.io_a, &dom0.io_b};
+static const char *const names[MAPS] = {"the MSR bitmap", "the DomUs' I/O bitmap", "Dom0's I/O bitmap A", "Dom0's I/O bitmap B"};
 
 static void put(uint8_t *map, uint32_t bit, bool exits)
 {
     uint32_t mask = 1U << bit % 8;
-    map[bit / 8] = (uint8_t)(exits ? map[bit / 8] | mask : map[bit / 8] & ~mask);
+    if (bit < 8 * PAGE_SIZE)
+        map[bit / 8] = (uint8_t)(exits ? map[bit / 8] | mask : map[bit / 8] & ~mask);
 }
 
 /* Four quarters: reads of low and high MSRs, writes of low and high ones. MSRs outside both ranges always exit. */
-static void fill_msr(uint8_t *map)
+static void open_msr(uint8_t *map, uint32_t msr)
 {
-    uint32_t msr;
-    memset(map, 0xff, PAGE_SIZE);
-    for (unsigned i = 0; msr_policy_listed(i, &msr); i++) {
-        bool high = msr >= MSR_HIGH_BASE;
-        if (msr - (high ? MSR_HIGH_BASE : 0) >= MSRS_PER_HALF)
-            continue;
-        for (uint32_t write = 0; write < 2; write++) {
-            bool direct = msr_policy(msr, write != 0, &vmx_caps).access == MSR_DIRECT;
-            put(map, (2 * write + high) * MSRS_PER_HALF + msr % MSRS_PER_HALF, !direct);
-        }
+    bool high = msr >= MSR_HIGH_BASE;
+    if (msr - (high ? MSR_HIGH_BASE : 0) >= MSRS_PER_HALF)
+        return;
+    for (uint32_t write = 0; write < 2; write++) {
+        if (msr_policy(msr, write != 0, &vmx_caps).access == MSR_DIRECT)
+            put(map, (2 * write + high) * MSRS_PER_HALF + msr % MSRS_PER_HALF, false);
     }
 }
 
-static void fill_io_closed(uint8_t *map) { memset(map, 0xff, PAGE_SIZE); }
-
-/* Dom0's map of the ports [BASE, +32768). The console has eight ports, of which just one is a multiple of eight. */
-static void fill_io(uint8_t *map, uint32_t base)
+/* Dom0's map of the ports [BASE, +32768): all but those kept. The console has eight, of which just one is a multiple of
+ * eight. */
+static void fill_ports(uint8_t *map, uint32_t base)
 {
-    struct io_range r;
     memset(map, 0, PAGE_SIZE);
-    for (unsigned i = 0; io_policy_kept(i, &r); i++) {
-        for (uint32_t port = r.first; port <= r.last; port++) {
-            if (port - base < PORTS_PER_MAP)
-                put(map, port - base, true);
-        }
+    for (unsigned i = 0; i < io_nr_kept; i++) {
+        for (uint32_t port = io_kept[i].first; port <= io_kept[i].last; port++)
+            put(map, port - base, true);
     }
     for (uint32_t at = 0; at < PORTS_PER_MAP; at++) {
-        if (at % 8 == 0 && !uart_owns_port((uint16_t)(base + at)) && !uart_owns_port((uint16_t)(base + at + 7)))
+        uint16_t port = (uint16_t)(base + at);
+        if (at % 8 == 0 && !uart_owns_port(port) && !uart_owns_port((uint16_t)(port + 7)))
             at += 7;
-        else
-            put(map, at, !io_policy_direct(true, (uint16_t)(base + at), uart_owns_port((uint16_t)(base + at))));
+        else if (uart_owns_port(port))
+            put(map, at, true);
     }
 }
 
-static void fill_io_low(uint8_t *map) { fill_io(map, 0); }
-
-static void fill_io_high(uint8_t *map) { fill_io(map, PORTS_PER_MAP); }
-
-static const struct { hpa_t *map; void (*fill)(uint8_t *map); const char *wrong; } maps[] = {
-    {&domu.msr, fill_msr, "the MSR bitmap differs from the policy"},
-    {&domu.io_a, fill_io_closed, "the DomUs' I/O bitmap differs from the policy"},
-    {&dom0.io_a, fill_io_low, "Dom0's I/O bitmap A differs from the policy"},
-    {&dom0.io_b, fill_io_high, "Dom0's I/O bitmap B differs from the policy"},
-};
-
-static enum status new_map(uint8_t **map)
+static void fill(unsigned which, uint8_t *map)
 {
-    hfn_t f;
-    enum status status = frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f);
-    if (status == STATUS_OK)
-        *map = root_va(hpa_of_hfn(f));
-    return status;
+    memset(map, 0xff, PAGE_SIZE);
+    for (unsigned i = 0; which == MAP_MSR && i < msr_nr_rows; i++) {
+        for (uint32_t msr = msr_rows[i].first; msr <= msr_rows[i].last; msr++)
+            open_msr(map, msr);
+    }
+    if (which == MAP_DOM0_A || which == MAP_DOM0_B)
+        fill_ports(map, which == MAP_DOM0_B ? PORTS_PER_MAP : 0);
 }
 
 enum status bitmaps_init(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(maps); i++) {
-        uint8_t *map;
-        enum status status = new_map(&map);
+    for (unsigned i = 0; i < MAPS; i++) {
+        hfn_t f;
+        enum status status = frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f);
         if (status != STATUS_OK)
             return status;
-        maps[i].fill(map);
-        *maps[i].map = root_pa(map);
+        *places[i] = hpa_of_hfn(f);
+        fill(i, root_va(*places[i]));
     }
     domu.io_b = domu.io_a;
     dom0.msr = domu.msr;
@@ -97,19 +87,19 @@ enum status bitmaps_init(void)
 
 bool bitmaps_check(char *why, size_t len)
 {
-    uint8_t *fresh;
-    if (new_map(&fresh) != STATUS_OK)
+    hfn_t f;
+    if (frame_alloc(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_ROOT, &f) != STATUS_OK)
         return true; /* no memory to compare in: nothing found */
-    const char *wrong = NULL;
-    for (unsigned i = 0; i < ARRAY_SIZE(maps) && wrong == NULL; i++) {
-        maps[i].fill(fresh);
-        if (memcmp(fresh, root_va(*maps[i].map), PAGE_SIZE) != 0)
-            wrong = maps[i].wrong;
+    uint8_t *fresh = root_va(hpa_of_hfn(f));
+    bool ok = true;
+    for (unsigned i = 0; i < MAPS && ok; i++) {
+        fill(i, fresh);
+        ok = memcmp(fresh, root_va(*places[i]), PAGE_SIZE) == 0;
+        if (!ok)
+            snprintf(why, len, "%s differs from the policy", names[i]);
     }
-    frame_free(hfn_of_hpa(root_pa(fresh)), FRAME_ORDER_4K);
-    if (wrong != NULL)
-        str_copy(why, len, wrong);
-    return wrong == NULL;
+    frame_free(f, FRAME_ORDER_4K);
+    return ok;
 }
 
 const struct bitmaps *bitmaps_for(bool privileged) { return privileged ? &dom0 : &domu; }

@@ -4,7 +4,6 @@
 
 #include "kernel/core/log.h"
 #include "kernel/cpu/features.h"
-#include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/platform/machine.h"
 #include "kernel/time/clock.h"
@@ -49,8 +48,8 @@ static const struct { enum group group; uint32_t bit; const char *name; } requir
     {GROUP_PROC2, PROC2_WBINVD, "WBINVD exiting"},
     {GROUP_EXIT, EXIT_HOST_64, "a 64-bit host"},
     {GROUP_EXIT, EXIT_ACK_INTERRUPT, "acknowledge interrupt on exit"},
-    {GROUP_EXIT, EXIT_SAVE_PAT | EXIT_LOAD_PAT, "PAT switching at exit"},
-    {GROUP_EXIT, EXIT_SAVE_EFER | EXIT_LOAD_EFER, "EFER switching at exit"},
+    {GROUP_EXIT, EXIT_PAT, "PAT switching at exit"},
+    {GROUP_EXIT, EXIT_EFER, "EFER switching at exit"},
     {GROUP_EXIT, EXIT_SAVE_DEBUG, "saving debug controls at exit"},
     {GROUP_ENTRY, ENTRY_LOAD_DEBUG, "loading debug controls at entry"},
     {GROUP_ENTRY, ENTRY_LOAD_PAT, "PAT switching at entry"},

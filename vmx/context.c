@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] A vCPU's registers out and in: for the builder, save and restore. */
+ * [ROOT] A vCPU's registers out and in: for the builder, save and restore; and for people to read. */
+#include "kernel/core/log.h"
+#include "kernel/core/string.h"
 #include "kernel/cpu/features.h"
 #include "kernel/cpu/x86.h"
 #include "vmx/caps.h"
@@ -7,16 +9,49 @@
 #include "vmx/setup.h"
 #include "vmx/switch.h"
 #include "vmx/vmcs.h"
-#include "vmx/vmx.h"
-
-/* The hardware's order: ES CS SS DS FS GS LDTR TR; field I of each kind is 2 * I above the first. */
-static struct cbl_segment *segment(struct cbl_vcpu_context *c, unsigned i)
-{
-    struct cbl_segment *const order[] = {&c->es, &c->cs, &c->ss, &c->ds, &c->fs, &c->gs, &c->ldtr, &c->tr};
-    return order[i];
-}
 
 #define SEGMENTS 8U
+#define SIZE_OF(member) (uint16_t)sizeof(((struct cbl_vcpu_context *)0)->member)
+#define IN_CONTEXT(member) offsetof(struct cbl_vcpu_context, member), SIZE_OF(member)
+
+/* What lies in the VMCS and means the same in a context; the rest is in vmx_context_get and _set. */
+static const struct { uint32_t field; uint16_t offset, size; } in_vmcs[] = {
+    {VMCS_GUEST_RSP, IN_CONTEXT(rsp)},
+    {VMCS_GUEST_RIP, IN_CONTEXT(rip)},
+    {VMCS_GUEST_RFLAGS, IN_CONTEXT(rflags)},
+    {VMCS_GUEST_CR3, IN_CONTEXT(cr3)},
+    {VMCS_GUEST_EFER, IN_CONTEXT(efer)},
+    {VMCS_GUEST_DR7, IN_CONTEXT(dr7)},
+    {VMCS_GUEST_GDTR_BASE, IN_CONTEXT(gdt_base)},
+    {VMCS_GUEST_IDTR_BASE, IN_CONTEXT(idt_base)},
+    {VMCS_GUEST_GDTR_LIMIT, IN_CONTEXT(gdt_limit)},
+    {VMCS_GUEST_IDTR_LIMIT, IN_CONTEXT(idt_limit)},
+    {VMCS_GUEST_SYSENTER_CS, IN_CONTEXT(sysenter_cs)},
+    {VMCS_GUEST_SYSENTER_ESP, IN_CONTEXT(sysenter_esp)},
+    {VMCS_GUEST_SYSENTER_EIP, IN_CONTEXT(sysenter_eip)},
+    {VMCS_GUEST_PAT, IN_CONTEXT(pat)},
+    {VMCS_GUEST_INTERRUPTIBILITY, IN_CONTEXT(interruptibility)},
+    {VMCS_GUEST_ACTIVITY, IN_CONTEXT(activity)},
+    {VMCS_TSC_OFFSET, IN_CONTEXT(tsc_offset)},
+};
+
+/* What lies in struct vmx_vcpu. */
+#define BOTH(member) {offsetof(struct vmx_vcpu, member), IN_CONTEXT(member)}
+static const struct { uint16_t from, offset, size; } in_vcpu[] = {
+    {offsetof(struct vmx_vcpu, gprs.rax), offsetof(struct cbl_vcpu_context, rax), 4 * 8}, /* to RBX */
+    {offsetof(struct vmx_vcpu, gprs.rbp), offsetof(struct cbl_vcpu_context, rbp), 11 * 8}, /* to R15 */
+    BOTH(cr2), BOTH(dr), BOTH(dr6), BOTH(star), BOTH(lstar), BOTH(cstar), BOTH(fmask), BOTH(kernel_gs_base),
+    BOTH(tsc_aux), BOTH(xcr0), BOTH(tsc_offset),
+};
+_Static_assert(offsetof(struct vmx_gprs, rbp) == 4 * 8 && sizeof(struct vmx_gprs) == 15 * 8, "RAX RCX RDX RBX, RBP and the rest");
+_Static_assert(offsetof(struct cbl_vcpu_context, rbp) == 5 * 8 && offsetof(struct cbl_vcpu_context, rip) == 16 * 8, "RSP between");
+
+/* The hardware's order: ES CS SS DS FS GS LDTR TR. */
+static struct cbl_segment *segment(struct cbl_vcpu_context *c, unsigned i)
+{
+    struct cbl_segment *const order[SEGMENTS] = {&c->es, &c->cs, &c->ss, &c->ds, &c->fs, &c->gs, &c->ldtr, &c->tr};
+    return order[i];
+}
 
 static void segment_get(unsigned i, struct cbl_segment *s)
 {
@@ -26,124 +61,28 @@ static void segment_get(unsigned i, struct cbl_segment *s)
     s->ar = vmread32((enum vmcs32)(VMCS_GUEST_ES_AR + 2 * i));
 }
 
-static void segment_set(unsigned i, const struct cbl_segment *s)
-{
-    vmwrite16((enum vmcs16)(VMCS_GUEST_ES_SEL + 2 * i), s->selector);
-    vmwriten((enum vmcsn)(VMCS_GUEST_ES_BASE + 2 * i), s->base);
-    vmwrite32((enum vmcs32)(VMCS_GUEST_ES_LIMIT + 2 * i), s->limit);
-    vmwrite32((enum vmcs32)(VMCS_GUEST_ES_AR + 2 * i), s->ar == 0 ? SEG_UNUSABLE : s->ar);
-}
-
-static void gprs_get(const struct vmx_gprs *g, struct cbl_vcpu_context *c)
-{
-    c->rax = g->rax, c->rcx = g->rcx, c->rdx = g->rdx, c->rbx = g->rbx, c->rbp = g->rbp, c->rsi = g->rsi, c->rdi = g->rdi;
-    c->r8 = g->r8, c->r9 = g->r9, c->r10 = g->r10, c->r11 = g->r11, c->r12 = g->r12, c->r13 = g->r13, c->r14 = g->r14, c->r15 = g->r15;
-}
-
-static void gprs_set(struct vmx_gprs *g, const struct cbl_vcpu_context *c)
-{
-    g->rax = c->rax, g->rcx = c->rcx, g->rdx = c->rdx, g->rbx = c->rbx, g->rbp = c->rbp, g->rsi = c->rsi, g->rdi = c->rdi;
-    g->r8 = c->r8, g->r9 = c->r9, g->r10 = c->r10, g->r11 = c->r11, g->r12 = c->r12, g->r13 = c->r13, g->r14 = c->r14, g->r15 = c->r15;
-}
-
 /* What the guest reads from a control register: its own bits, and the shadow of ours. */
 static uint64_t seen(uint64_t real, uint64_t mask, uint64_t shadow) { return (real & ~mask) | (shadow & mask); }
 
-static void vmcs_get(struct cbl_vcpu_context *c)
-{
-    for (unsigned i = 0; i < SEGMENTS; i++)
-        segment_get(i, segment(c, i));
-    c->rsp = vmreadn(VMCS_GUEST_RSP);
-    c->rip = vmreadn(VMCS_GUEST_RIP);
-    c->rflags = vmreadn(VMCS_GUEST_RFLAGS);
-    c->cr0 = seen(vmreadn(VMCS_GUEST_CR0), SETUP_CR0_MASK, vmreadn(VMCS_CR0_SHADOW));
-    c->cr3 = vmreadn(VMCS_GUEST_CR3);
-    c->cr4 = seen(vmreadn(VMCS_GUEST_CR4), ~vmx_caps.guest_cr4, vmreadn(VMCS_CR4_SHADOW));
-    c->efer = vmread64(VMCS_GUEST_EFER);
-    c->dr7 = vmreadn(VMCS_GUEST_DR7);
-    c->gdt_base = vmreadn(VMCS_GUEST_GDTR_BASE);
-    c->idt_base = vmreadn(VMCS_GUEST_IDTR_BASE);
-    c->gdt_limit = vmread32(VMCS_GUEST_GDTR_LIMIT);
-    c->idt_limit = vmread32(VMCS_GUEST_IDTR_LIMIT);
-    c->sysenter_cs = vmread32(VMCS_GUEST_SYSENTER_CS);
-    c->sysenter_esp = vmreadn(VMCS_GUEST_SYSENTER_ESP);
-    c->sysenter_eip = vmreadn(VMCS_GUEST_SYSENTER_EIP);
-    c->pat = vmread64(VMCS_GUEST_PAT);
-    c->interruptibility = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
-    c->activity = vmread32(VMCS_GUEST_ACTIVITY);
-}
-
-static void vmcs_set(const struct cbl_vcpu_context *c)
-{
-    struct cbl_vcpu_context copy = *c;
-    for (unsigned i = 0; i < SEGMENTS; i++)
-        segment_set(i, segment(&copy, i));
-    vmwriten(VMCS_GUEST_RSP, c->rsp);
-    vmwriten(VMCS_GUEST_RIP, c->rip);
-    vmwriten(VMCS_GUEST_RFLAGS, c->rflags | 2);
-    setup_guest_cr0(c->cr0);
-    setup_guest_cr4(c->cr4);
-    vmwriten(VMCS_GUEST_CR3, c->cr3);
-    vmwrite64(VMCS_GUEST_EFER, c->efer);
-    /* SDM: this control must equal EFER.LMA where the guest pages; without paging LMA is 0. */
-    vmwrite32(VMCS_ENTRY_CTLS, vmx_caps.entry | ((c->efer & EFER_LMA) != 0 ? ENTRY_IA32E : 0));
-    vmwriten(VMCS_GUEST_DR7, (c->dr7 & 0xffff2bffUL) | 0x400);
-    vmwriten(VMCS_GUEST_GDTR_BASE, c->gdt_base);
-    vmwriten(VMCS_GUEST_IDTR_BASE, c->idt_base);
-    vmwrite32(VMCS_GUEST_GDTR_LIMIT, c->gdt_limit);
-    vmwrite32(VMCS_GUEST_IDTR_LIMIT, c->idt_limit);
-    vmwrite32(VMCS_GUEST_SYSENTER_CS, (uint32_t)c->sysenter_cs);
-    vmwriten(VMCS_GUEST_SYSENTER_ESP, c->sysenter_esp);
-    vmwriten(VMCS_GUEST_SYSENTER_EIP, c->sysenter_eip);
-    vmwrite64(VMCS_GUEST_PAT, c->pat == 0 ? SETUP_PAT_RESET : c->pat);
-    vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, c->interruptibility);
-    vmwrite64(VMCS_TSC_OFFSET, c->tsc_offset);
-}
-
-static void outside_get(const struct vmx_vcpu *v, struct cbl_vcpu_context *c)
-{
-    c->cr2 = v->cr2;
-    for (unsigned i = 0; i < ARRAY_SIZE(c->dr); i++)
-        c->dr[i] = v->dr[i];
-    c->dr6 = v->dr6;
-    c->star = v->star;
-    c->lstar = v->lstar;
-    c->cstar = v->cstar;
-    c->fmask = v->fmask;
-    c->kernel_gs_base = v->kernel_gs_base;
-    c->tsc_aux = v->tsc_aux;
-    c->xcr0 = v->xcr0;
-    c->tsc_offset = v->tsc_offset;
-    c->apic_base = v->vlapic.base_msr;
-}
-
-static void outside_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *c)
-{
-    v->cr2 = c->cr2;
-    for (unsigned i = 0; i < ARRAY_SIZE(c->dr); i++)
-        v->dr[i] = c->dr[i];
-    v->dr6 = (c->dr6 & 0xe00fU) | 0xffff0ff0U;
-    v->star = c->star;
-    v->lstar = c->lstar;
-    v->cstar = c->cstar;
-    v->fmask = c->fmask;
-    v->kernel_gs_base = c->kernel_gs_base;
-    v->tsc_aux = c->tsc_aux & 0xffffffffU;
-    v->xcr0 = c->xcr0 == 0 ? 1 : c->xcr0;
-    v->tsc_offset = c->tsc_offset;
-}
-
 enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
 {
-    *out = (struct cbl_vcpu_context){0};
+    *out = (struct cbl_vcpu_context){.apic_base = v->vlapic.base_msr};
     vmcs_borrow(v);
-    if (switch_loaded() == v) {
+    if (switch_loaded() == v)
         switch_save(v);
-        switch_restore(v);
+    for (unsigned i = 0; i < ARRAY_SIZE(in_vcpu); i++)
+        memcpy((char *)out + in_vcpu[i].offset, (const char *)v + in_vcpu[i].from, in_vcpu[i].size);
+    for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
+        uint64_t value = vmcs_raw_read(in_vmcs[i].field);
+        memcpy((char *)out + in_vmcs[i].offset, &value, in_vmcs[i].size);
     }
-    gprs_get(&v->gprs, out);
-    vmcs_get(out);
-    outside_get(v, out);
+    for (unsigned i = 0; i < SEGMENTS; i++)
+        segment_get(i, segment(out, i));
+    out->cr0 = seen(vmreadn(VMCS_GUEST_CR0), SETUP_CR0_MASK, vmreadn(VMCS_CR0_SHADOW));
+    out->cr4 = seen(vmreadn(VMCS_GUEST_CR4), ~vmx_caps.guest_cr4, vmreadn(VMCS_CR4_SHADOW));
+    if (switch_loaded() == v)
+        switch_restore(v);
+    switch_forget_translations(v);
     vmcs_return(v);
     return STATUS_OK;
 }
@@ -152,16 +91,70 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
 {
     if (!context_valid(in, &vmx_caps, cpu_features.phys_bits) || (in->apic_base != 0 && in->apic_base != v->vlapic.base_msr))
         return STATUS_INVALID;
+    struct cbl_vcpu_context c = *in; /* with the bits that are fixed */
+    c.rflags |= 2;
+    c.dr6 = (c.dr6 & 0xe00fU) | 0xffff0ff0U;
+    c.dr7 = (c.dr7 & 0xffff2bffUL) | 0x400;
+    c.tsc_aux &= 0xffffffffU;
+    c.xcr0 = c.xcr0 == 0 ? 1 : c.xcr0;
+    c.pat = c.pat == 0 ? SETUP_PAT_RESET : c.pat;
     vmcs_borrow(v);
-    if (switch_loaded() == v) {
+    if (switch_loaded() == v)
         switch_save(v);
+    for (unsigned i = 0; i < ARRAY_SIZE(in_vcpu); i++)
+        memcpy((char *)v + in_vcpu[i].from, (const char *)&c + in_vcpu[i].offset, in_vcpu[i].size);
+    for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
+        uint64_t value = 0;
+        memcpy(&value, (const char *)&c + in_vmcs[i].offset, in_vmcs[i].size);
+        vmcs_raw_write(in_vmcs[i].field, value);
     }
-    gprs_set(&v->gprs, in);
-    outside_set(v, in);
-    vmcs_set(in);
-    if (switch_loaded() == v) {
+    for (unsigned i = 0; i < SEGMENTS; i++)
+        setup_segment(i, segment(&c, i));
+    setup_guest_cr0(c.cr0);
+    setup_guest_cr4(c.cr4);
+    vmwriten(VMCS_GUEST_PENDING_DEBUG, 0); /* nothing of the old context is delivered in the new one */
+    vmwrite32(VMCS_ENTRY_INTR_INFO, 0);
+    v->reinject_valid = v->nmi_pending = false;
+    /* SDM: this control must equal EFER.LMA where the guest pages; without paging LMA is 0. */
+    vmwrite32(VMCS_ENTRY_CTLS, vmx_caps.entry | ((c.efer & EFER_LMA) != 0 ? ENTRY_IA32E : 0));
+    if (switch_loaded() == v)
         switch_restore(v);
-    }
     vmcs_return(v);
     return STATUS_OK;
+}
+
+static void dump_control(const struct vmx_vcpu *v)
+{
+    log_warn("pin %08x proc %08x proc2 %08x exit %08x entry %08x", vmread32(VMCS_PIN_CTLS), vmread32(VMCS_PROC_CTLS),
+             vmread32(VMCS_PROC_CTLS2), vmread32(VMCS_EXIT_CTLS), vmread32(VMCS_ENTRY_CTLS));
+    log_warn("real cr0 %08lx cr4 %08lx, pending debug %lx, entry event %08x, eptp %lx, vpid %u", vmreadn(VMCS_GUEST_CR0),
+             vmreadn(VMCS_GUEST_CR4), vmreadn(VMCS_GUEST_PENDING_DEBUG), vmread32(VMCS_ENTRY_INTR_INFO), vmread64(VMCS_EPTP),
+             vmread16(VMCS_VPID));
+    log_warn("last exit: reason %u%s, qualification %lx, instruction length %u, event %08x, interrupted event %08x; %lu exits",
+             vmread32(VMCS_EXIT_REASON) & 0xffff, v->exit.entry_failure ? " (entry failed)" : "",
+             vmreadn(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTR_LEN), vmread32(VMCS_EXIT_INTR_INFO),
+             vmread32(VMCS_IDT_VECTORING), v->exits);
+}
+
+void vmx_dump(struct vmx_vcpu *v)
+{
+    static const char *const names[SEGMENTS] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
+    struct cbl_vcpu_context c;
+    if (vmx_context_get(v, &c) != STATUS_OK)
+        return;
+    log_warn("---- d%uv%u ----", v->domid, v->vcpu_id);
+    log_warn("rip %016lx rsp %016lx rflags %08lx", c.rip, c.rsp, c.rflags);
+    log_warn("rax %016lx rbx %016lx rcx %016lx rdx %016lx", c.rax, c.rbx, c.rcx, c.rdx);
+    log_warn("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", c.rsi, c.rdi, c.rbp, c.r8);
+    log_warn("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", c.r9, c.r10, c.r11, c.r12);
+    log_warn("r13 %016lx r14 %016lx r15 %016lx cr2 %016lx", c.r13, c.r14, c.r15, c.cr2);
+    log_warn("cr0 %08lx cr3 %016lx cr4 %08lx efer %04lx interruptibility %x", c.cr0, c.cr3, c.cr4, c.efer, c.interruptibility);
+    for (unsigned i = 0; i < SEGMENTS; i++) {
+        const struct cbl_segment *s = segment(&c, i);
+        log_warn("%-4s %04x base %016lx limit %08x access %05x", names[i], s->selector, s->base, s->limit, s->ar);
+    }
+    log_warn("gdt %016lx limit %x, idt %016lx limit %x", c.gdt_base, c.gdt_limit, c.idt_base, c.idt_limit);
+    vmcs_borrow(v);
+    dump_control(v);
+    vmcs_return(v);
 }

@@ -57,7 +57,7 @@ static bool addresses_valid(const struct cbl_vcpu_context *c)
 bool context_valid(const struct cbl_vcpu_context *c, const struct vmx_caps *caps, unsigned phys_bits)
 {
     bool flags = (c->rflags & ~RFLAGS_DEFINED) == 0 && (c->interruptibility & ~INTERRUPTIBILITY_DEFINED) == 0 && c->activity == 0;
-    bool debug = c->dr6 >> 32 == 0 && c->dr7 >> 32 == 0;
+    bool debug = c->dr6 >> 32 == 0 && c->dr7 >> 32 == 0 && c->fmask >> 32 == 0;
     bool tables = c->gdt_limit <= 0xffff && c->idt_limit <= 0xffff && c->sysenter_cs >> 32 == 0;
     bool extended = (c->xcr0 == 0 || c->xcr0 == 1 || context_xcr0_valid(c->xcr0, caps->xcr0_offer)) && context_pat_valid(c->pat);
     return flags && debug && tables && extended && control_valid(c, caps, phys_bits) && addresses_valid(c);

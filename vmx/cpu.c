@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] VMX operation on and off, per CPU. SDM vol 3, "Enabling and Entering VMX Operation". */
+ * [ROOT] VMX operation on, per CPU; off again it is reset.c that turns it. SDM vol 3, "Enabling and Entering VMX Operation". */
 #include "kernel/core/log.h"
-#include "kernel/cpu/percpu.h"
-#include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
@@ -13,8 +11,6 @@
 
 #define FEATURE_LOCK (1UL << 0)
 #define FEATURE_VMXON (1UL << 2)
-
-static bool vmx_on[MAX_CPUS];
 
 enum status vmx_global_init(void)
 {
@@ -61,14 +57,5 @@ enum status vmx_cpu_init(void)
         frame_free(f, FRAME_ORDER_4K);
         return STATUS_UNSUPPORTED;
     }
-    vmx_on[cpu_id()] = true;
     return STATUS_OK;
-}
-
-void vmx_cpu_off(void)
-{
-    if (!vmx_on[cpu_id()])
-        return;
-    vmx_on[cpu_id()] = false;
-    (void)vmxoff_safe();
 }

@@ -29,7 +29,13 @@ struct cpuid_vcpu {
 /* Reads the host through HOST and applies the policy. */
 void cpuid_policy_init(struct cpuid_regs (*host)(uint32_t leaf, uint32_t subleaf), const struct vmx_caps *caps);
 struct cpuid_regs cpuid_policy_get(uint32_t leaf, uint32_t subleaf, const struct cpuid_vcpu *v);
-/* The leaves that are the same for every vCPU and at any time: no struct cpuid_vcpu is needed. NULL: not one of them. */
-const struct cpuid_regs *cpuid_policy_constant(uint32_t leaf);
+/* The basic leaves, subleaf 0, as far as they are the same for every vCPU. */
+extern struct cpuid_regs cpuid_basic[CPUID_BASIC_MAX + 1];
+/* LEAF's answer where it is the same for every vCPU and at any time, so that no struct cpuid_vcpu is needed; else NULL. */
+static inline const struct cpuid_regs *cpuid_policy_constant(uint32_t leaf)
+{
+    const uint32_t varies = 1U << 1 | 1U << 4 | 1U << 7 | 1U << 0xb | 1U << 0xd;
+    return leaf > CPUID_BASIC_MAX || (varies >> leaf & 1) != 0 ? NULL : &cpuid_basic[leaf];
+}
 
 #endif

@@ -12,7 +12,9 @@ section .text
 
 global vmx_enter_asm
 global vmx_exit_entry
+global vmcs_failed
 extern vmx_entry_failed
+extern vmcs_access_failed
 
 vmx_enter_asm:
         push    rbp
@@ -96,3 +98,9 @@ vmx_leave:
         pop     rbx
         pop     rbp
         ret
+
+; Where a VMREAD or VMWRITE that failed jumps, the field in RAX: out of line, so that a C function with VMCS accesses
+; needs no frame for the call that never happens.
+vmcs_failed:
+        mov     edi, eax
+        call    vmcs_access_failed

@@ -5,7 +5,6 @@
 #include "vmx/caps.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
-#include "vmx/vmx.h"
 
 #define NMI_VECTOR 2U
 #define WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)

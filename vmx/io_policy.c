@@ -2,31 +2,14 @@
  * [ROOT] See io_policy.h. */
 #include "vmx/io_policy.h"
 
-static const struct io_range kept[] = {
+const struct io_range io_kept[] = {
     {0x20, 0x21},   /* 8259 interrupt controllers: masked for good */
     {0xa0, 0xa1},
     {0x40, 0x43},   /* 8254 timer */
     {0xcf9, 0xcf9}, /* reset */
 };
 
-bool io_policy_kept(unsigned i, struct io_range *out)
-{
-    if (i >= ARRAY_SIZE(kept))
-        return false;
-    *out = kept[i];
-    return true;
-}
-
-bool io_policy_direct(bool privileged, uint16_t port, bool owned)
-{
-    if (!privileged || owned)
-        return false;
-    for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
-        if (port >= kept[i].first && port <= kept[i].last)
-            return false;
-    }
-    return true;
-}
+const unsigned io_nr_kept = ARRAY_SIZE(io_kept);
 
 uint32_t io_policy_read(uint16_t port, unsigned size)
 {

@@ -8,10 +8,9 @@
 
 struct io_range { uint16_t first, last; };
 
-/* Number I of the ranges that root keeps from a privileged domain, besides its console; false: there is none. */
-bool io_policy_kept(unsigned i, struct io_range *out);
-/* Does an access to PORT go to the device without an exit? OWNED: root keeps the port for its console. */
-bool io_policy_direct(bool privileged, uint16_t port, bool owned);
+/* What root keeps from a privileged domain, besides its console. */
+extern const struct io_range io_kept[];
+extern const unsigned io_nr_kept;
 /* What a read of SIZE bytes at PORT gives when nobody is there. */
 uint32_t io_policy_read(uint16_t port, unsigned size);
 

@@ -22,8 +22,19 @@ struct msr_rule {
 #define MSR_HYPERCALL_PAGE 0x40000000U
 #define MSR_MICROCODE_REV 0x8bU
 
-/* Number I of the MSRs that have a row; false: there is none. All others are MSR_GP. */
-bool msr_policy_listed(unsigned i, uint32_t *msr);
+enum msr_condition { ALWAYS, WITH_RDTSCP, WITH_SPEC_CTRL, WITH_IBPB, WITH_ARCH_CAPS };
+
+struct msr_row {
+    uint32_t first, last;
+    enum msr_condition when;
+    enum msr_access read, write;
+    uint64_t value;
+};
+
+/* MSRs without a row are MSR_GP. */
+extern const struct msr_row msr_rows[];
+extern const unsigned msr_nr_rows;
+
 struct msr_rule msr_policy(uint32_t msr, bool write, const struct vmx_caps *caps);
 
 #endif

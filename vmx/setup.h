@@ -19,5 +19,7 @@ void setup_guest_reset(struct vmx_vcpu *v, uint16_t selector);
 /* CR0 and CR4 as the guest shall see them; real ones get what VMX operation demands. */
 void setup_guest_cr0(uint64_t value);
 void setup_guest_cr4(uint64_t value);
+/* Segment register I in the hardware's order: ES CS SS DS FS GS LDTR TR. Access rights 0: unusable. */
+void setup_segment(unsigned i, const struct cbl_segment *s);
 
 #endif

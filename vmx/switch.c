@@ -16,9 +16,9 @@
 #include "ept/hw.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/string.h"
+#include "kernel/cpu/gdt.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/mm/pagetable.h"
 #include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/vmcs.h"
@@ -39,24 +39,24 @@ static void xsetbv(uint64_t value)
 /* All components that any guest may have are saved, not only those in its XCR0 now: it may turn one off and on again. */
 static void fpu_save(struct vmx_vcpu *v)
 {
-    uint64_t all = vmx_caps.xcr0_offer;
+    uint32_t all = (uint32_t)vmx_caps.xcr0_offer;
     if (all == 0) {
         __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave) : "memory");
         return;
     }
     xsetbv(all);
-    __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave), "a"((uint32_t)all), "d"((uint32_t)(all >> 32)) : "memory");
+    __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave), "a"(all), "d"(0) : "memory");
 }
 
 static void fpu_restore(const struct vmx_vcpu *v)
 {
-    uint64_t all = vmx_caps.xcr0_offer;
+    uint32_t all = (uint32_t)vmx_caps.xcr0_offer;
     if (all == 0) {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave) : "memory");
         return;
     }
     xsetbv(all);
-    __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"((uint32_t)all), "d"((uint32_t)(all >> 32)) : "memory");
+    __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"(all), "d"(0) : "memory");
     xsetbv(v->xcr0);
 }
 
@@ -64,6 +64,21 @@ void switch_set_xcr0(struct vmx_vcpu *v, uint64_t value)
 {
     v->xcr0 = value;
     xsetbv(value);
+}
+
+static const struct { uint32_t msr; uint16_t offset; } msrs[] = {
+    {MSR_STAR, offsetof(struct vmx_vcpu, star)},
+    {MSR_LSTAR, offsetof(struct vmx_vcpu, lstar)},
+    {MSR_CSTAR, offsetof(struct vmx_vcpu, cstar)},
+    {MSR_FMASK, offsetof(struct vmx_vcpu, fmask)},
+    {MSR_KERNEL_GS_BASE, offsetof(struct vmx_vcpu, kernel_gs_base)},
+    {MSR_TSC_AUX, offsetof(struct vmx_vcpu, tsc_aux)},
+    {MSR_SPEC_CTRL, offsetof(struct vmx_vcpu, spec_ctrl)},
+};
+
+static bool has_msr(uint32_t msr)
+{
+    return (msr != MSR_TSC_AUX || vmx_caps.rdtscp) && (msr != MSR_SPEC_CTRL || vmx_caps.spec_ctrl);
 }
 
 void switch_save(struct vmx_vcpu *v)
@@ -75,17 +90,12 @@ void switch_save(struct vmx_vcpu *v)
     v->dr[2] = read_dr2();
     v->dr[3] = read_dr3();
     v->dr6 = read_dr6();
-    v->star = rdmsr(MSR_STAR);
-    v->lstar = rdmsr(MSR_LSTAR);
-    v->cstar = rdmsr(MSR_CSTAR);
-    v->fmask = rdmsr(MSR_FMASK);
-    v->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-    if (vmx_caps.rdtscp)
-        v->tsc_aux = rdmsr(MSR_TSC_AUX);
-    if (vmx_caps.spec_ctrl) {
-        v->spec_ctrl = rdmsr(MSR_SPEC_CTRL);
-        wrmsr(MSR_SPEC_CTRL, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++) {
+        if (has_msr(msrs[i].msr))
+            *(uint64_t *)(void *)((char *)v + msrs[i].offset) = rdmsr(msrs[i].msr);
     }
+    if (vmx_caps.spec_ctrl)
+        wrmsr(MSR_SPEC_CTRL, 0);
 }
 
 void switch_restore(const struct vmx_vcpu *v)
@@ -97,15 +107,10 @@ void switch_restore(const struct vmx_vcpu *v)
     write_dr2(v->dr[2]);
     write_dr3(v->dr[3]);
     write_dr6(v->dr6);
-    wrmsr(MSR_STAR, v->star);
-    wrmsr(MSR_LSTAR, v->lstar);
-    wrmsr(MSR_CSTAR, v->cstar);
-    wrmsr(MSR_FMASK, v->fmask);
-    wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
-    if (vmx_caps.rdtscp)
-        wrmsr(MSR_TSC_AUX, v->tsc_aux);
-    if (vmx_caps.spec_ctrl)
-        wrmsr(MSR_SPEC_CTRL, v->spec_ctrl);
+    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++) {
+        if (has_msr(msrs[i].msr))
+            wrmsr(msrs[i].msr, *(const uint64_t *)(const void *)((const char *)v + msrs[i].offset));
+    }
 }
 
 void switch_reset(struct vmx_vcpu *v)
@@ -119,8 +124,8 @@ void switch_reset(struct vmx_vcpu *v)
     v->cr2 = 0;
     memset(v->dr, 0, sizeof(v->dr));
     v->dr6 = 0xffff0ff0;
-    v->star = v->lstar = v->cstar = v->fmask = v->kernel_gs_base = 0;
-    v->tsc_aux = v->spec_ctrl = v->xss = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
+        *(uint64_t *)(void *)((char *)v + msrs[i].offset) = 0;
 }
 
 /* Translations that V left here before it ran elsewhere are stale. */
@@ -133,13 +138,17 @@ static void invalidate_vpid(uint16_t vpid)
         panic("INVVPID of %u failed", vpid);
 }
 
+void switch_forget_translations(const struct vmx_vcpu *v)
+{
+    if (vmx_caps.invvpid)
+        invalidate_vpid(v->vpid);
+    else
+        hw_invept(v->ept->eptp);
+}
+
 static void moved_here(struct vmx_vcpu *v)
 {
-    if (vmx_caps.invvpid) {
-        invalidate_vpid(v->vpid);
-    } else {
-        hw_invept(v->ept->eptp);
-    }
+    switch_forget_translations(v);
     setup_host_cpu();
     v->last_cpu = cpu_id();
     v->host_rsp = 0;
@@ -167,4 +176,22 @@ void vmx_unload(struct vmx_vcpu *v)
     vmcs_clear(v);
     v->launched = false;
     on_cpu[cpu].loaded = NULL;
+}
+
+static __attribute__((noinline)) void clear_buffers(void)
+{
+    if (vmx_caps.flush_l1d)
+        wrmsr(MSR_FLUSH_CMD, 1); /* L1TF: the L1D holds nothing of root's or another guest's */
+    if (vmx_caps.verw) {
+        uint16_t selector = GDT_DATA; /* MDS: VERW with a writable segment overwrites the CPU's buffers */
+        __asm__ volatile("verw %0" : : "m"(selector) : "cc");
+    }
+}
+
+enum status vmx_enter(struct vmx_vcpu *v)
+{
+    if (vmx_caps.flush_l1d || vmx_caps.verw)
+        clear_buffers();
+    v->exits++;
+    return vmx_enter_asm(v);
 }

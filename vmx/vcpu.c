@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Birth and death of a vCPU's hardware half. */
 #include "kernel/core/string.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
@@ -10,11 +9,9 @@
 #include "vmx/switch.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
-#include "vmx/vmx.h"
 
 #define NO_CPU 0xffffffffU
 #define VMX_FRAMES 3U
-#define MTRR_ENABLED_WB 0x806U
 
 static enum status alloc_frames(struct vmx_vcpu *v)
 {
@@ -41,12 +38,6 @@ static void free_frames(struct vmx_vcpu *v)
     v->vmcs = v->apic_page_pa = v->xsave_pa = hpa(0);
 }
 
-/* Guest translations are tagged with VPID and EPT both, so it need only differ within a domain; 0 is the host's. */
-static uint16_t choose_vpid(const struct vmx_create *how)
-{
-    return (uint16_t)(1 + (((uint32_t)how->domid << 5 | (how->vcpu_id & 31)) & 0x7fff));
-}
-
 enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
 {
     memset(v, 0, sizeof(*v));
@@ -55,9 +46,9 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     v->privileged = how->privileged;
     v->ept = how->ept;
     v->tsc_offset = how->tsc_offset;
-    v->vpid = choose_vpid(how);
+    /* Guest translations are tagged with VPID and EPT both, so it need only differ within a domain; 0 is the host's. */
+    v->vpid = (uint16_t)(1 + (((uint32_t)how->domid << 5 | (how->vcpu_id & 31)) & 0x7fff));
     v->last_cpu = NO_CPU;
-    v->mtrr_def_type = MTRR_ENABLED_WB; /* as firmware would leave it */
     v->proc_ctls = vmx_caps.proc;
     enum status status = alloc_frames(v);
     if (status != STATUS_OK) {
@@ -89,14 +80,10 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     vmcs_borrow(v);
     setup_guest_reset(v, (uint16_t)(vector << 8));
     vlapic_reset(v);
-    v->tpr_threshold = 0; /* entry would fail with one above the TPR, which is 0 now */
-    vmwrite32(VMCS_TPR_THRESHOLD, 0);
-    if (vmx_caps.virtual_interrupts)
-        vmwrite16(VMCS_GUEST_INTR_STATUS, 0);
     v->gprs.rdx = cpuid(1, 0).eax; /* SDM vol 3, "Processor State After Reset": EDX holds the signature */
-    if (switch_loaded() == v) {
+    if (switch_loaded() == v)
         switch_restore(v);
-    }
+    switch_forget_translations(v);
     vmcs_return(v);
 }
 

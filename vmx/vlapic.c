@@ -8,6 +8,7 @@
 #define LVT_TIMER_MODE 0x60000U
 #define LVT_PERIODIC 0x20000U
 #define LVT_TSC_DEADLINE 0x40000U
+#define READ_ONLY 0x1000U /* delivery status */
 #define VERSION 0x50014U /* LVTs up to the error one; no EOI-broadcast suppression */
 
 static uint32_t *reg_ptr(const struct vmx_vcpu *v, uint32_t reg)
@@ -34,9 +35,7 @@ void vlapic_reset(struct vmx_vcpu *v)
     set(v, VLAPIC_SVR, 0xff);
     for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST; reg++)
         set(v, reg, LVT_MASKED);
-    v->vlapic.timer_tsc_deadline = 0;
-    v->vlapic.timer_armed_tsc = 0;
-    v->vlapic.esr_next = 0;
+    v->vlapic.timer_due = 0;
     v->vlapic.irr_dirty = false;
 }
 
@@ -67,24 +66,10 @@ static void clear_bit(struct vmx_vcpu *v, uint32_t base, uint8_t vector)
 
 int vlapic_highest_irr(const struct vmx_vcpu *v) { return highest(v, VLAPIC_IRR); }
 
-void vlapic_error(struct vmx_vcpu *v, uint32_t esr_bit)
-{
-    v->vlapic.esr_next |= esr_bit;
-    uint32_t lvt = get(v, VLAPIC_LVT_ERROR);
-    if ((lvt & LVT_MASKED) == 0 && (lvt & 0xff) >= 16) {
-        set_bit(v, VLAPIC_IRR, (uint8_t)lvt);
-        __atomic_store_n(&v->vlapic.irr_dirty, true, __ATOMIC_RELEASE);
-    }
-}
-
 void vlapic_set_irr(struct vmx_vcpu *v, uint8_t vector)
 {
-    if (vector < 16) {
-        vlapic_error(v, VLAPIC_ESR_RECEIVE_ILLEGAL);
-        return;
-    }
-    if (!enabled(v))
-        return; /* software-disabled: fixed interrupts are not accepted */
+    if (vector < 16 || !enabled(v))
+        return; /* vectors that do not exist; software-disabled: fixed interrupts are not accepted */
     set_bit(v, VLAPIC_IRR, vector);
     __atomic_store_n(&v->vlapic.irr_dirty, true, __ATOMIC_RELEASE);
 }
@@ -147,33 +132,26 @@ static uint64_t period_ticks(const struct vmx_vcpu *v)
     return timer_mode(v) == LVT_PERIODIC ? MAX(ticks, VLAPIC_MIN_PERIOD_TICKS) : ticks;
 }
 
-uint64_t vlapic_timer_due(const struct vmx_vcpu *v)
+bool vlapic_timer_silent(const struct vmx_vcpu *v)
 {
-    if (timer_mode(v) == LVT_TSC_DEADLINE) {
-        uint64_t deadline = v->vlapic.timer_tsc_deadline;
-        return deadline == 0 ? 0 : MAX(deadline - v->tsc_offset, 1UL);
-    }
-    return v->vlapic.timer_armed_tsc == 0 ? 0 : v->vlapic.timer_armed_tsc + period_ticks(v);
+    return timer_mode(v) == LVT_PERIODIC && (get(v, VLAPIC_LVT_TIMER) & LVT_MASKED) != 0;
 }
 
 void vlapic_timer_fired(struct vmx_vcpu *v, uint64_t now)
 {
     uint32_t lvt = get(v, VLAPIC_LVT_TIMER);
-    if (timer_mode(v) == LVT_PERIODIC) {
-        v->vlapic.timer_armed_tsc += period_ticks(v);
-        if (v->vlapic.timer_armed_tsc + period_ticks(v) < now)
-            v->vlapic.timer_armed_tsc = now; /* missed periods are not made up for */
-    } else {
-        v->vlapic.timer_armed_tsc = 0;
-        v->vlapic.timer_tsc_deadline = 0;
-    }
+    uint64_t next = v->vlapic.timer_due + period_ticks(v);
+    next = next < now ? now + period_ticks(v) : next; /* missed periods are not made up for */
+    v->vlapic.timer_due = timer_mode(v) == LVT_PERIODIC ? next : 0;
     if ((lvt & LVT_MASKED) == 0)
         vlapic_set_irr(v, (uint8_t)lvt);
 }
 
 static uint32_t current_count(const struct vmx_vcpu *v, uint64_t now)
 {
-    uint64_t due = vlapic_timer_due(v);
+    uint64_t due = v->vlapic.timer_due;
+    if (timer_mode(v) == LVT_PERIODIC && due != 0 && due <= now) /* nobody was told: masked, or the vCPU did not run */
+        due = now + period_ticks(v) - (now - due) % period_ticks(v);
     if (timer_mode(v) == LVT_TSC_DEADLINE || due <= now)
         return 0;
     return (uint32_t)MIN((due - now) >> divide_shift(v), (uint64_t)get(v, VLAPIC_INITIAL_COUNT));
@@ -181,152 +159,93 @@ static uint32_t current_count(const struct vmx_vcpu *v, uint64_t now)
 
 uint64_t vlapic_tsc_deadline_read(const struct vmx_vcpu *v)
 {
-    return timer_mode(v) == LVT_TSC_DEADLINE ? v->vlapic.timer_tsc_deadline : 0;
+    bool running = timer_mode(v) == LVT_TSC_DEADLINE && v->vlapic.timer_due != 0;
+    return running ? v->vlapic.timer_due + v->tsc_offset : 0;
 }
 
 void vlapic_tsc_deadline_write(struct vmx_vcpu *v, uint64_t value)
 {
-    if (timer_mode(v) == LVT_TSC_DEADLINE)
-        v->vlapic.timer_tsc_deadline = value;
+    if (timer_mode(v) != LVT_TSC_DEADLINE)
+        return;
+    int64_t due = (int64_t)(value - v->tsc_offset); /* below 1: before the host's clock began, so long past */
+    v->vlapic.timer_due = value == 0 ? 0 : (uint64_t)MAX(due, 1L);
 }
 
 /* ---- registers ---- */
 
 bool vlapic_read(const struct vmx_vcpu *v, uint32_t reg, uint64_t now, uint64_t *value)
 {
-    *value = 0;
-    switch (reg) {
-    case VLAPIC_PPR:
-        *value = vlapic_ppr(v);
-        return true;
-    case VLAPIC_CURRENT_COUNT:
-        *value = current_count(v, now);
-        return true;
-    case VLAPIC_ICR:
-        *value = (uint64_t)reg_ptr(v, reg)[1] << 32 | get(v, reg);
-        return true;
-    case VLAPIC_ID:
-    case VLAPIC_VERSION:
-    case VLAPIC_TPR:
-    case VLAPIC_LDR:
-    case VLAPIC_SVR:
-    case VLAPIC_ESR:
-    case VLAPIC_INITIAL_COUNT:
-    case VLAPIC_DIVIDE:
-        *value = get(v, reg);
-        return true;
-    default:
-        if ((reg >= VLAPIC_ISR && reg < VLAPIC_ESR) || (reg >= VLAPIC_LVT_TIMER && reg <= VLAPIC_LVT_LAST)) {
-            *value = get(v, reg);
-            return true;
-        }
+    if (reg > 63 || (VLAPIC_READABLE >> reg & 1) == 0)
         return false;
-    }
+    *value = get(v, reg);
+    if (reg == VLAPIC_PPR)
+        *value = vlapic_ppr(v);
+    else if (reg == VLAPIC_CURRENT_COUNT)
+        *value = current_count(v, now);
+    else if (reg == VLAPIC_ICR)
+        *value |= (uint64_t)reg_ptr(v, reg)[1] << 32;
+    return true;
 }
 
-static void end_of_interrupt(struct vmx_vcpu *v)
-{
-    int vector = highest(v, VLAPIC_ISR);
-    if (vector >= 0)
-        clear_bit(v, VLAPIC_ISR, (uint8_t)vector);
-}
+/* The registers that can be written, and which bits. Bit 12 of ICR and LVTs is read-only. */
+static const struct { bool exists; uint64_t bits; } writable[64] = {
+    [VLAPIC_TPR] = {true, 0xff},
+    [VLAPIC_EOI] = {true, 0},
+    [VLAPIC_SVR] = {true, 0x3ff},
+    [VLAPIC_ESR] = {true, 0}, /* and it reads 0: a vector that does not exist is dropped */
+    [VLAPIC_ICR] = {true, ~0xfff32000UL},
+    [VLAPIC_LVT_TIMER] = {true, 0x710ff},
+    [VLAPIC_LVT_TIMER + 1] = {true, 0x117ff}, /* thermal sensor */
+    [VLAPIC_LVT_TIMER + 2] = {true, 0x117ff}, /* performance counters */
+    [VLAPIC_LVT_TIMER + 3] = {true, 0x1f7ff}, /* LINT0 */
+    [VLAPIC_LVT_TIMER + 4] = {true, 0x1f7ff}, /* LINT1 */
+    [VLAPIC_LVT_LAST] = {true, 0x110ff},      /* error */
+    [VLAPIC_INITIAL_COUNT] = {true, 0xffffffff},
+    [VLAPIC_DIVIDE] = {true, 0xb},
+    [VLAPIC_SELF_IPI] = {true, 0xff},
+};
 
-static enum vlapic_result write_svr(struct vmx_vcpu *v, uint64_t value)
+static enum vlapic_result write_lvt(struct vmx_vcpu *v, uint32_t reg, uint32_t value)
 {
-    if ((value & ~0x3ffUL) != 0)
-        return VLAPIC_GP;
-    set(v, VLAPIC_SVR, (uint32_t)value & 0x1ff); /* focus checking does not exist any more */
-    for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST && !enabled(v); reg++)
-        set(v, reg, get(v, reg) | LVT_MASKED);
-    return VLAPIC_DONE;
-}
-
-static enum vlapic_result write_lvt(struct vmx_vcpu *v, uint32_t reg, uint64_t value)
-{
-    static const uint32_t valid[] = {0x710ff, 0x117ff, 0x117ff, 0x1f7ff, 0x1f7ff, 0x110ff}; /* timer thermal PMC LINT0 LINT1 error */
-    uint32_t allowed = valid[reg - VLAPIC_LVT_TIMER];
-    if ((value & ~(uint64_t)allowed) != 0)
-        return VLAPIC_GP;
     uint32_t old_mode = timer_mode(v);
-    set(v, reg, ((uint32_t)value & ~0x1000U) | (enabled(v) ? 0 : LVT_MASKED)); /* bit 12 is delivery status, read-only */
-    if (reg != VLAPIC_LVT_TIMER)
-        return VLAPIC_DONE;
-    if (((old_mode ^ timer_mode(v)) & LVT_TSC_DEADLINE) != 0) { /* SDM: changing to or from TSC-deadline mode disarms */
-        v->vlapic.timer_armed_tsc = 0;
-        v->vlapic.timer_tsc_deadline = 0;
-    }
-    return VLAPIC_TIMER;
-}
-
-static enum vlapic_result write_icr(struct vmx_vcpu *v, uint64_t value)
-{
-    if ((value & 0xfff32000UL) != 0)
-        return VLAPIC_GP;
-    set(v, VLAPIC_ICR, (uint32_t)value & ~0x1000U);
-    reg_ptr(v, VLAPIC_ICR)[1] = (uint32_t)(value >> 32);
-    return VLAPIC_SEND;
-}
-
-static enum vlapic_result write_initial_count(struct vmx_vcpu *v, uint32_t value, uint64_t now)
-{
-    if (timer_mode(v) == LVT_TSC_DEADLINE)
-        return VLAPIC_DONE;
-    set(v, VLAPIC_INITIAL_COUNT, value);
-    v->vlapic.timer_armed_tsc = value == 0 ? 0 : now;
-    return VLAPIC_TIMER;
-}
-
-static enum vlapic_result write_divide(struct vmx_vcpu *v, uint64_t value, uint64_t now)
-{
-    if ((value & ~0xbUL) != 0)
-        return VLAPIC_GP;
-    uint32_t left = current_count(v, now);
-    uint32_t initial = get(v, VLAPIC_INITIAL_COUNT);
-    set(v, VLAPIC_DIVIDE, (uint32_t)value);
-    if (v->vlapic.timer_armed_tsc != 0) { /* what is left counts on at the new rate */
-        uint64_t gone = (uint64_t)(initial - MIN(left, initial)) << divide_shift(v);
-        v->vlapic.timer_armed_tsc = now > gone ? now - gone : 1;
-    }
-    return VLAPIC_TIMER;
+    set(v, reg, (value & ~READ_ONLY) | (enabled(v) ? 0 : LVT_MASKED));
+    if (((old_mode ^ timer_mode(v)) & LVT_TSC_DEADLINE) != 0)
+        v->vlapic.timer_due = 0; /* SDM: changing to or from TSC-deadline mode disarms */
+    return reg == VLAPIC_LVT_TIMER ? VLAPIC_TIMER : VLAPIC_DONE;
 }
 
 enum vlapic_result vlapic_write(struct vmx_vcpu *v, uint32_t reg, uint64_t value, uint64_t now)
 {
-    if (reg >= VLAPIC_LVT_TIMER && reg <= VLAPIC_LVT_LAST)
-        return write_lvt(v, reg, value);
-    if (reg == VLAPIC_ICR)
-        return write_icr(v, value);
-    if (value >> 32 != 0)
+    uint32_t low = (uint32_t)value;
+    if (reg > 63 || !writable[reg].exists || (value & ~writable[reg].bits) != 0)
         return VLAPIC_GP;
+    if (reg >= VLAPIC_LVT_TIMER && reg <= VLAPIC_LVT_LAST)
+        return write_lvt(v, reg, low);
     switch (reg) {
-    case VLAPIC_TPR:
-        if (value > 0xff)
-            return VLAPIC_GP;
-        set(v, reg, (uint32_t)value);
-        return VLAPIC_DONE;
     case VLAPIC_EOI:
-        if (value != 0)
-            return VLAPIC_GP;
-        end_of_interrupt(v);
+        if (highest(v, VLAPIC_ISR) >= 0)
+            clear_bit(v, VLAPIC_ISR, (uint8_t)highest(v, VLAPIC_ISR));
+        return VLAPIC_DONE;
+    case VLAPIC_SELF_IPI:
+        vlapic_set_irr(v, (uint8_t)low);
         return VLAPIC_DONE;
     case VLAPIC_SVR:
-        return write_svr(v, value);
-    case VLAPIC_ESR:
-        if (value != 0)
-            return VLAPIC_GP;
-        set(v, VLAPIC_ESR, v->vlapic.esr_next);
-        v->vlapic.esr_next = 0;
+        set(v, reg, low & 0x1ff); /* focus checking does not exist any more */
+        for (uint32_t lvt = VLAPIC_LVT_TIMER; lvt <= VLAPIC_LVT_LAST && !enabled(v); lvt++)
+            set(v, lvt, get(v, lvt) | LVT_MASKED);
         return VLAPIC_DONE;
+    case VLAPIC_ICR:
+        set(v, reg, low & ~READ_ONLY);
+        reg_ptr(v, reg)[1] = (uint32_t)(value >> 32);
+        return VLAPIC_SEND;
     case VLAPIC_INITIAL_COUNT:
-        return write_initial_count(v, (uint32_t)value, now);
-    case VLAPIC_DIVIDE:
-        return write_divide(v, value, now);
-    case VLAPIC_SELF_IPI:
-        if (value > 0xff)
-            return VLAPIC_GP;
-        vlapic_set_irr(v, (uint8_t)value);
+        if (timer_mode(v) == LVT_TSC_DEADLINE)
+            return VLAPIC_DONE;
+        set(v, reg, low);
+        v->vlapic.timer_due = low == 0 ? 0 : now + period_ticks(v);
+        return VLAPIC_TIMER;
+    default: /* TPR; DIVIDE, which counts from the next initial count on; ESR, always 0 */
+        set(v, reg, low);
         return VLAPIC_DONE;
-    default:
-        return VLAPIC_GP;
     }
 }

@@ -2,6 +2,7 @@
  * [ROOT] Which VMCS is current, and what a failing VMX instruction meant. */
 #include "vmx/vmcs.h"
 
+#include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "vmx/switch.h"
 #include "vmx/vmx.h"
@@ -45,29 +46,13 @@ void vmcs_return(struct vmx_vcpu *v)
         vmcs_make_current(loaded);
 }
 
-static const char *const error_names[] = {
-    [1] = "VMCALL in VMX root operation",
-    [2] = "VMCLEAR with invalid physical address",
-    [3] = "VMCLEAR with VMXON pointer",
-    [4] = "VMLAUNCH with non-clear VMCS",
-    [5] = "VMRESUME with non-launched VMCS",
-    [6] = "VMRESUME after VMXOFF",
-    [7] = "VM entry with invalid control fields",
-    [8] = "VM entry with invalid host-state fields",
-    [9] = "VMPTRLD with invalid physical address",
-    [10] = "VMPTRLD with VMXON pointer",
-    [11] = "VMPTRLD with incorrect VMCS revision identifier",
-    [12] = "VMREAD or VMWRITE of an unsupported VMCS component",
-    [13] = "VMWRITE to a read-only VMCS component",
-    [15] = "VMXON in VMX root operation",
-    [20] = "VMCALL with non-clear VMCS",
-    [26] = "VM entry with events blocked by MOV SS",
-    [28] = "invalid operand to INVEPT or INVVPID",
-};
-
-const char *vmcs_error_name(uint32_t n)
+enum status vmx_entry_failed(struct vmx_vcpu *v)
 {
-    if (n < ARRAY_SIZE(error_names) && error_names[n] != NULL)
-        return error_names[n];
-    return "unknown";
+    /* SDM vol 3, "VM Instruction Error Numbers". */
+    static const char *const names[] = {[7] = "invalid control fields", [8] = "invalid host-state fields",
+                                        [26] = "events blocked by MOV SS"};
+    uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
+    bool named = error < ARRAY_SIZE(names) && names[error] != NULL;
+    log_error("d%uv%u: VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, named ? names[error] : "unknown");
+    return STATUS_INVALID;
 }

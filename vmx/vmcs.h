@@ -4,40 +4,9 @@
 #ifndef VMX_VMCS_H
 #define VMX_VMCS_H
 
+#include "kernel/core/status.h"
 #include "kernel/core/types.h"
-
-#define FIELD16(name, enc) VMCS_##name = (enc),
-#define FIELD32(name, enc)
-#define FIELD64(name, enc)
-#define FIELDN(name, enc)
-enum vmcs16 {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD16
-#undef FIELD32
-#define FIELD16(name, enc)
-#define FIELD32(name, enc) VMCS_##name = (enc),
-enum vmcs32 {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD32
-#undef FIELD64
-#define FIELD32(name, enc)
-#define FIELD64(name, enc) VMCS_##name = (enc),
-enum vmcs64 {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD64
-#undef FIELDN
-#define FIELD64(name, enc)
-#define FIELDN(name, enc) VMCS_##name = (enc),
-enum vmcsn {
-#include "vmx/vmcs_fields.def"
-};
-#undef FIELD16
-#undef FIELD32
-#undef FIELD64
-#undef FIELDN
+#include "vmx/vmcs_fields.h"
 
 #define PIN_EXTERNAL_INTERRUPT (1U << 0)
 #define PIN_NMI (1U << 3)
@@ -67,10 +36,8 @@ enum vmcsn {
 #define PROC2_INVPCID (1U << 12)
 #define EXIT_HOST_64 (1U << 9)
 #define EXIT_ACK_INTERRUPT (1U << 15)
-#define EXIT_SAVE_PAT (1U << 18)
-#define EXIT_LOAD_PAT (1U << 19)
-#define EXIT_SAVE_EFER (1U << 20)
-#define EXIT_LOAD_EFER (1U << 21)
+#define EXIT_PAT (3U << 18)  /* save and load */
+#define EXIT_EFER (3U << 20)
 #define ENTRY_LOAD_DEBUG (1U << 2)
 #define ENTRY_IA32E (1U << 9)
 #define ENTRY_LOAD_PAT (1U << 14)
@@ -106,24 +73,20 @@ void vmcs_fake_write(uint32_t field, uint64_t value);
 static inline uint64_t vmcs_raw_read(uint32_t field) { return vmcs_fake_read(field); }
 static inline void vmcs_raw_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
 #else
-/* Our own bug: a field that this CPU lacks, or no current VMCS. Panics. */
+/* Our own bug: a field that this CPU lacks, or no current VMCS. Panics. Called by enter.asm. */
 void vmcs_access_failed(uint32_t field) __attribute__((noreturn));
 
+/* The field is in RAX, where vmcs_failed (enter.asm) looks for it. */
 static inline uint64_t vmcs_raw_read(uint32_t field)
 {
     uint64_t value;
-    __asm__ goto("vmread %1, %0\n\tjbe %l[fail]" : "=r"(value) : "r"((uint64_t)field) : "cc" : fail);
+    __asm__ volatile("vmread %1, %0\n\tjbe vmcs_failed" : "=r"(value) : "a"((uint64_t)field) : "cc");
     return value;
-fail:
-    vmcs_access_failed(field);
 }
 
 static inline void vmcs_raw_write(uint32_t field, uint64_t value)
 {
-    __asm__ goto("vmwrite %0, %1\n\tjbe %l[fail]" : : "r"(value), "r"((uint64_t)field) : "cc", "memory" : fail);
-    return;
-fail:
-    vmcs_access_failed(field);
+    __asm__ volatile("vmwrite %0, %1\n\tjbe vmcs_failed" : : "r"(value), "a"((uint64_t)field) : "cc", "memory");
 }
 #endif
 
@@ -143,7 +106,7 @@ void vmcs_return(struct vmx_vcpu *v);
 /* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
 void vmcs_make_current(const struct vmx_vcpu *v);
 void vmcs_clear(const struct vmx_vcpu *v);
-/* What the VM-instruction error number N means. SDM vol 3, "VM Instruction Error Numbers". */
-const char *vmcs_error_name(uint32_t n);
+/* Called by enter.asm when VMLAUNCH or VMRESUME failed: says why. */
+enum status vmx_entry_failed(struct vmx_vcpu *v);
 
 #endif

@@ -5,7 +5,6 @@
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/mm/pagetable.h"
 #include "vmx/bitmaps.h"
 #include "vmx/caps.h"
 #include "vmx/setup.h"
@@ -17,6 +16,23 @@
 #define EXCEPTION_MC (1U << 18)
 
 extern char vmx_exit_entry[]; /* enter.asm */
+
+/* Zero has no width: these lists are of fields of all. */
+static const uint32_t zero_controls[] = {VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_CR3_TARGETS, VMCS_EXIT_MSR_STORE, VMCS_EXIT_MSR_LOAD,
+                                         VMCS_ENTRY_MSR_LOAD};
+static const uint32_t zero_eoi_exits[] = {VMCS_EOI_EXIT0, VMCS_EOI_EXIT1, VMCS_EOI_EXIT2, VMCS_EOI_EXIT3};
+static const uint32_t zero_host[] = {VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL, VMCS_HOST_FS_BASE, VMCS_HOST_SYSENTER_CS,
+                                     VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP};
+static const uint32_t zero_guest[] = {
+    VMCS_GUEST_CR3, VMCS_GUEST_EFER, VMCS_GUEST_DEBUGCTL, VMCS_GUEST_RSP, VMCS_GUEST_RIP, VMCS_GUEST_PENDING_DEBUG,
+    VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_GDTR_BASE, VMCS_GUEST_IDTR_BASE,
+    VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY, VMCS_ENTRY_INTR_INFO, VMCS_TPR_THRESHOLD};
+
+static void write_zeros(const uint32_t *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        vmcs_raw_write(fields[i], 0);
+}
 
 void setup_controls(const struct vmx_vcpu *v)
 {
@@ -32,30 +48,18 @@ void setup_controls(const struct vmx_vcpu *v)
     /* #DB and #AC: a guest can make their delivery raise them again without end, with no chance for an interrupt
      * between. */
     vmwrite32(VMCS_EXCEPTION_BITMAP, EXCEPTION_DB | EXCEPTION_AC | EXCEPTION_MC);
-    vmwrite32(VMCS_PF_MASK, 0);
-    vmwrite32(VMCS_PF_MATCH, 0);
-    vmwrite32(VMCS_CR3_TARGETS, 0);
-    vmwrite32(VMCS_EXIT_MSR_STORE, 0);
-    vmwrite32(VMCS_EXIT_MSR_LOAD, 0);
-    vmwrite32(VMCS_ENTRY_MSR_LOAD, 0);
-    vmwrite32(VMCS_ENTRY_INTR_INFO, 0);
+    write_zeros(zero_controls, ARRAY_SIZE(zero_controls));
     vmwrite64(VMCS_IO_BITMAP_A, b->io_a.v);
     vmwrite64(VMCS_IO_BITMAP_B, b->io_b.v);
     vmwrite64(VMCS_MSR_BITMAP, b->msr.v);
     vmwrite64(VMCS_TSC_OFFSET, v->tsc_offset);
     vmwrite64(VMCS_VIRTUAL_APIC_PAGE, v->apic_page_pa.v);
-    vmwrite32(VMCS_TPR_THRESHOLD, 0);
     vmwrite64(VMCS_EPTP, v->ept->eptp);
     vmwrite16(VMCS_VPID, v->vpid);
     vmwriten(VMCS_CR0_MASK, SETUP_CR0_MASK);
     vmwriten(VMCS_CR4_MASK, ~c->guest_cr4);
-    if (c->virtual_interrupts) {
-        vmwrite64(VMCS_EOI_EXIT0, 0);
-        vmwrite64(VMCS_EOI_EXIT1, 0);
-        vmwrite64(VMCS_EOI_EXIT2, 0);
-        vmwrite64(VMCS_EOI_EXIT3, 0);
-        vmwrite16(VMCS_GUEST_INTR_STATUS, 0);
-    }
+    if (c->virtual_interrupts)
+        write_zeros(zero_eoi_exits, ARRAY_SIZE(zero_eoi_exits));
 }
 
 void setup_host(void)
@@ -64,16 +68,11 @@ void setup_host(void)
     vmwrite16(VMCS_HOST_SS_SEL, GDT_DATA);
     vmwrite16(VMCS_HOST_DS_SEL, GDT_DATA);
     vmwrite16(VMCS_HOST_ES_SEL, GDT_DATA);
-    vmwrite16(VMCS_HOST_FS_SEL, 0);
-    vmwrite16(VMCS_HOST_GS_SEL, 0);
+    write_zeros(zero_host, ARRAY_SIZE(zero_host));
     vmwrite16(VMCS_HOST_TR_SEL, GDT_TSS);
     vmwriten(VMCS_HOST_CR0, read_cr0());
     vmwriten(VMCS_HOST_CR3, read_cr3());
     vmwriten(VMCS_HOST_CR4, read_cr4());
-    vmwriten(VMCS_HOST_FS_BASE, 0);
-    vmwrite32(VMCS_HOST_SYSENTER_CS, 0);
-    vmwriten(VMCS_HOST_SYSENTER_ESP, 0);
-    vmwriten(VMCS_HOST_SYSENTER_EIP, 0);
     vmwrite64(VMCS_HOST_PAT, rdmsr(MSR_PAT));
     vmwrite64(VMCS_HOST_EFER, rdmsr(MSR_EFER));
     vmwriten(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
@@ -101,52 +100,36 @@ void setup_guest_cr4(uint64_t value)
     vmwriten(VMCS_CR4_SHADOW, value & ~vmx_caps.guest_cr4);
 }
 
-/* The fields of one segment lie at equal distances in each width's range; the order is the hardware's: ES CS SS DS FS
- * GS LDTR TR. */
-static void reset_segment(unsigned i, uint16_t selector, uint32_t ar)
+void setup_segment(unsigned i, const struct cbl_segment *s)
 {
-    vmwrite16((enum vmcs16)(VMCS_GUEST_ES_SEL + 2 * i), selector);
-    vmwriten((enum vmcsn)(VMCS_GUEST_ES_BASE + 2 * i), (uint64_t)selector << 4);
-    vmwrite32((enum vmcs32)(VMCS_GUEST_ES_LIMIT + 2 * i), 0xffff);
-    vmwrite32((enum vmcs32)(VMCS_GUEST_ES_AR + 2 * i), ar);
-}
-
-static void reset_segments(uint16_t cs)
-{
-    for (unsigned i = 0; i < 6; i++)
-        reset_segment(i, i == 1 ? cs : 0, i == 1 ? 0x9b : 0x93);
-    reset_segment(6, 0, 0x82);
-    reset_segment(7, 0, 0x8b);
-    vmwriten(VMCS_GUEST_GDTR_BASE, 0);
-    vmwriten(VMCS_GUEST_IDTR_BASE, 0);
-    vmwrite32(VMCS_GUEST_GDTR_LIMIT, 0xffff);
-    vmwrite32(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+    vmwrite16((enum vmcs16)(VMCS_GUEST_ES_SEL + 2 * i), s->selector);
+    vmwriten((enum vmcsn)(VMCS_GUEST_ES_BASE + 2 * i), s->base);
+    vmwrite32((enum vmcs32)(VMCS_GUEST_ES_LIMIT + 2 * i), s->limit);
+    vmwrite32((enum vmcs32)(VMCS_GUEST_ES_AR + 2 * i), s->ar == 0 ? SEG_UNUSABLE : s->ar);
 }
 
 void setup_guest_reset(struct vmx_vcpu *v, uint16_t selector)
 {
+    static const uint16_t ar[] = {0x93, 0x9b, 0x93, 0x93, 0x93, 0x93, 0x82, 0x8b}; /* ES CS SS DS FS GS LDTR TR */
+    for (unsigned i = 0; i < ARRAY_SIZE(ar); i++) {
+        uint16_t sel = i == 1 ? selector : 0;
+        setup_segment(i, &(struct cbl_segment){.selector = sel, .base = (uint64_t)sel << 4, .limit = 0xffff, .ar = ar[i]});
+    }
     memset(&v->gprs, 0, sizeof(v->gprs));
     switch_reset(v);
     v->nmi_pending = false;
     v->reinject_valid = false;
-    reset_segments(selector);
+    v->tpr_threshold = 0; /* entry would fail with one above the TPR, which is 0 now */
+    write_zeros(zero_guest, ARRAY_SIZE(zero_guest));
+    if (vmx_caps.virtual_interrupts)
+        vmwrite16(VMCS_GUEST_INTR_STATUS, 0);
     setup_guest_cr0(CR0_CD | CR0_NW | CR0_ET);
     setup_guest_cr4(0);
-    vmwriten(VMCS_GUEST_CR3, 0);
-    vmwrite64(VMCS_GUEST_EFER, 0);
+    vmwrite32(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+    vmwrite32(VMCS_GUEST_IDTR_LIMIT, 0xffff);
     vmwrite32(VMCS_ENTRY_CTLS, vmx_caps.entry);
     vmwrite64(VMCS_GUEST_PAT, SETUP_PAT_RESET);
-    vmwrite64(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite64(VMCS_VMCS_LINK, ~0UL);
     vmwriten(VMCS_GUEST_DR7, 0x400);
-    vmwriten(VMCS_GUEST_RSP, 0);
-    vmwriten(VMCS_GUEST_RIP, 0);
     vmwriten(VMCS_GUEST_RFLAGS, 2);
-    vmwriten(VMCS_GUEST_PENDING_DEBUG, 0);
-    vmwrite32(VMCS_GUEST_SYSENTER_CS, 0);
-    vmwriten(VMCS_GUEST_SYSENTER_ESP, 0);
-    vmwriten(VMCS_GUEST_SYSENTER_EIP, 0);
-    vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, 0);
-    vmwrite32(VMCS_GUEST_ACTIVITY, 0);
-    vmwrite32(VMCS_ENTRY_INTR_INFO, 0);
 }

@@ -25,11 +25,10 @@ struct vlapic {
     uint32_t id;
     uint64_t base_msr;      /* IA32_APIC_BASE as the guest sees it; x2APIC mode always */
     struct deadline timer;
-    uint64_t timer_tsc_deadline;
-    uint64_t timer_armed_tsc;
+    uint64_t timer_due;     /* host TSC; 0: it is not running */
     bool waiting_sipi;      /* after INIT */
+    bool timer_rearm;       /* a periodic timer fired: the vCPU's next turn on a CPU arms it again */
     bool irr_dirty;         /* IRR may hold something that entry has not seen yet; atomic */
-    uint32_t esr_next;      /* errors collected for the next write of ESR */
 };
 
 struct vmx_vcpu {
@@ -60,9 +59,7 @@ struct vmx_vcpu {
     uint64_t exits;
     uint32_t proc_ctls;       /* as last written to the VMCS: the windows are bits of it */
     uint32_t tpr_threshold;   /* likewise */
-    uint64_t mtrr_def_type;   /* what the guest wrote; has no effect */
     const char *kill_why;     /* set by the handler that answers KILL */
-    bool string_io_logged;
 };
 
 struct vmx_create {
@@ -78,8 +75,6 @@ struct vmx_create {
 enum status vmx_global_init(void);
 /* FEATURE_CONTROL set and locked if it was open, VMXON. On each CPU. */
 enum status vmx_cpu_init(void);
-/* VMXOFF on this CPU, if on. */
-void vmx_cpu_off(void);
 
 /* Allocates and sets up VMCS, APIC page, XSAVE area for a vCPU in the PVH reset state (all registers zero until
  * context set). */

@@ -3,7 +3,7 @@
 EFI_C := $(wildcard boot/efi/*.c)
 EFI_OBJ := $(patsubst %.c,$(B)/efi/%.o,$(EFI_C))
 EFI_LIB ?= /usr/lib
-EFI_CFLAGS := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+EFI_CFLAGS := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) \
 	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -I. -DGNU_EFI_USE_MS_ABI \
 	-fpic -fshort-wchar -mno-red-zone -mno-mmx -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common -fvisibility=hidden -O2 -g \

@@ -4,21 +4,23 @@
 
 #include "boot/efi/firmware.h"
 #include "boot/efi/fmt.h"
+#include "boot/efi/folder.h"
 #include "boot/efi/handoff.h"
 #include "boot/efi/lib.h"
 #include "boot/efi/screen.h"
 
 #define CHUNK_BYTES (4UL << 20)
-#define MAX_FOLDERS 32U
 #define PATH_MAX    256U
-#define NAME_MAX    sizeof(((struct boot_module *)0)->name)
+#define NAME_MAX    FOLDER_NAME_MAX
+#define WARNING_MAX 512U
 
 struct folder_walk {
     const char *base; /* the guest folder, with '\' */
     uint64_t reserve_bytes;
     struct boot_info *info;
-    char folders[MAX_FOLDERS][NAME_MAX]; /* still to be read or read: paths below base with '/', "" is base itself */
+    char folders[FOLDER_MAX][NAME_MAX]; /* still to be read or read: paths below base with '/', "" is base itself */
     unsigned count;
+    struct folder_left_out left;
 };
 
 static EFI_FILE_HANDLE volume;
@@ -48,13 +50,9 @@ EFI_STATUS files_open(void)
 static EFI_STATUS open(const char *path, EFI_FILE_HANDLE *file)
 {
     CHAR16 wide[PATH_MAX];
-    size_t n = strlen(path);
 
-    if (n >= PATH_MAX) {
+    if (!folder_widen(wide, PATH_MAX, path)) {
         return EFI_BAD_BUFFER_SIZE;
-    }
-    for (size_t i = 0; i <= n; i++) {
-        wide[i] = (CHAR16)(path[i] == '/' ? '\\' : (uint8_t)path[i]);
     }
     return volume->Open(volume, file, wide, EFI_FILE_MODE_READ, 0);
 }
@@ -131,85 +129,63 @@ EFI_STATUS files_read(const char *path, size_t limit, struct file_data *data)
 }
 
 /* ---- the guests' folder --------------------------------------------------------------------------- */
-/* Joins folder and a UCS-2 name as UTF-8 with '/'. False: it does not fit. */
-static bool join(char *to, const char *folder, const CHAR16 *name)
-{
-    size_t n = strlen(folder);
-
-    memset(to, 0, NAME_MAX);
-    memcpy(to, folder, n);
-    if (n > 0) {
-        to[n++] = '/';
-    }
-    for (; *name != 0; name++) {
-        unsigned c = *name;
-        if (n + 4 > NAME_MAX) {
-            return false;
-        }
-        if (c < 0x80) {
-            to[n++] = (char)c;
-        } else if (c < 0x800) {
-            to[n++] = (char)(0xc0 | c >> 6);
-            to[n++] = (char)(0x80 | (c & 0x3f));
-        } else {
-            to[n++] = (char)(0xe0 | c >> 12);
-            to[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-            to[n++] = (char)(0x80 | (c & 0x3f));
-        }
-    }
-    return true;
-}
-
-static EFI_STATUS fits(const struct folder_walk *walk, const char *name, size_t bytes)
+/* Would BYTES more leave enough memory free? */
+static EFI_STATUS fits(const struct folder_walk *walk, size_t bytes, bool *fit)
 {
     static struct boot_range list[BOOT_MAX_RANGES];
     struct handoff_ranges ranges = {list, 0, BOOT_MAX_RANGES};
-    char why[96];
 
-    if (walk->info->nr_modules == BOOT_MAX_MODULES) {
-        screen_error(walk->base, "it has more than 64 files", "move some out, or set volume = none in corbel.cfg");
-        return EFI_OUT_OF_RESOURCES;
-    }
     EFI_STATUS status = firmware_ranges(&ranges, true);
     if (EFI_ERROR(status)) {
         screen_error("memory map", firmware_words(status), "report this machine's firmware version");
         return status;
     }
     uint64_t free_bytes = handoff_free_bytes(&ranges);
-    if (bytes > free_bytes || free_bytes - bytes < walk->reserve_bytes) {
-        fmt_print(why, sizeof(why), "its %lu KiB do not fit: %lu MiB are free and %lu MiB must stay free", bytes >> 10,
-                  (unsigned long)(free_bytes >> 20), (unsigned long)(walk->reserve_bytes >> 20));
-        screen_error(name, why, "remove files from the guests' folder, add memory, or set volume = none in corbel.cfg");
-        return EFI_OUT_OF_RESOURCES;
-    }
+    *fit = bytes <= free_bytes && free_bytes - bytes >= walk->reserve_bytes;
     return EFI_SUCCESS;
+}
+
+static EFI_STATUS read_entry(EFI_FILE_HANDLE folder, const EFI_FILE_INFO *entry, struct file_data *data)
+{
+    EFI_FILE_HANDLE file = NULL;
+    CHAR16 name[NAME_MAX];
+    size_t n = 0;
+
+    for (; entry->FileName[n] != 0; n++) { /* shorter than NAME_MAX: folder_join() held it */
+        name[n] = entry->FileName[n];
+    }
+    name[n] = 0;
+    EFI_STATUS status = folder->Open(folder, &file, name, EFI_FILE_MODE_READ, 0);
+    if (!EFI_ERROR(status)) {
+        status = read_file(file, entry->FileSize, FIRMWARE_ANYWHERE, data);
+        file->Close(file);
+    }
+    return status;
 }
 
 static EFI_STATUS add_module(struct folder_walk *walk, EFI_FILE_HANDLE folder, const EFI_FILE_INFO *entry,
                              const char *name)
 {
     struct file_data data = {0};
-    EFI_FILE_HANDLE file = NULL;
-    CHAR16 entry_name[NAME_MAX];
-    size_t n = 0;
+    bool fit = false;
 
-    EFI_STATUS status = fits(walk, name, entry->FileSize);
+    if (walk->info->nr_modules == BOOT_MAX_MODULES) {
+        folder_leave_out(&walk->left, FOLDER_TOO_MANY_FILES, name);
+        return EFI_SUCCESS;
+    }
+    EFI_STATUS status = fits(walk, entry->FileSize, &fit);
     if (EFI_ERROR(status)) {
         return status;
     }
-    for (; entry->FileName[n] != 0; n++) { /* shorter than NAME_MAX: join() held it */
-        entry_name[n] = entry->FileName[n];
+    if (!fit) {
+        folder_leave_out(&walk->left, FOLDER_NO_MEMORY, name);
+        return EFI_SUCCESS;
     }
-    entry_name[n] = 0;
     screen_print("corbel: reading %s, %lu KiB\n", name, (unsigned long)(entry->FileSize + 1023) >> 10);
-    status = folder->Open(folder, &file, entry_name, EFI_FILE_MODE_READ, 0);
-    if (!EFI_ERROR(status)) {
-        status = read_file(file, entry->FileSize, FIRMWARE_ANYWHERE, &data);
-        file->Close(file);
-    }
+    status = read_entry(folder, entry, &data);
     if (EFI_ERROR(status)) {
-        screen_error(name, firmware_words(status), "copy it to the boot volume again");
-        return status;
+        folder_leave_out(&walk->left, status == EFI_OUT_OF_RESOURCES ? FOLDER_NO_MEMORY : FOLDER_UNREADABLE, name);
+        return EFI_SUCCESS;
     }
     struct boot_module *module = &walk->info->modules[walk->info->nr_modules++];
     module->base = data.address;
@@ -226,17 +202,22 @@ static EFI_STATUS add_entry(struct folder_walk *walk, EFI_FILE_HANDLE folder, co
     if (entry->FileName[0] == L'.') { /* ".", ".." and hidden files */
         return EFI_SUCCESS;
     }
-    if (!join(name, folder_name, entry->FileName)) {
-        screen_error(folder_name[0] != '\0' ? folder_name : walk->base, "a file's path is longer than 111 bytes",
-                     "give it a shorter name");
-        return EFI_BAD_BUFFER_SIZE;
+    switch (folder_join(name, folder_name, entry->FileName)) {
+    case FOLDER_JOINED:
+        break;
+    case FOLDER_JOIN_TOO_LONG:
+        folder_leave_out(&walk->left, FOLDER_PATH_TOO_LONG, name);
+        return EFI_SUCCESS;
+    case FOLDER_JOIN_UNFIT:
+        folder_leave_out(&walk->left, FOLDER_NAME_UNFIT, name);
+        return EFI_SUCCESS;
     }
     if ((entry->Attribute & EFI_FILE_DIRECTORY) == 0) {
         return add_module(walk, folder, entry, name);
     }
-    if (walk->count == MAX_FOLDERS) {
-        screen_error(walk->base, "it has more than 31 folders", "move some out, or set volume = none in corbel.cfg");
-        return EFI_OUT_OF_RESOURCES;
+    if (walk->count == FOLDER_MAX) {
+        folder_leave_out(&walk->left, FOLDER_TOO_MANY_FOLDERS, name);
+        return EFI_SUCCESS;
     }
     memcpy(walk->folders[walk->count++], name, NAME_MAX);
     return EFI_SUCCESS;
@@ -254,9 +235,8 @@ static EFI_STATUS walk_entries(struct folder_walk *walk, EFI_FILE_HANDLE folder,
         UINTN n = sizeof(u);
         EFI_STATUS status = folder->Read(folder, &n, &u);
         if (EFI_ERROR(status)) {
-            screen_error(name[0] != '\0' ? name : walk->base, firmware_words(status),
-                         "check the boot volume's file system");
-            return status;
+            folder_leave_out(&walk->left, FOLDER_UNREADABLE, name[0] != '\0' ? name : walk->base);
+            return EFI_SUCCESS;
         }
         if (n == 0) {
             return EFI_SUCCESS;
@@ -268,13 +248,18 @@ static EFI_STATUS walk_entries(struct folder_walk *walk, EFI_FILE_HANDLE folder,
     }
 }
 
-/* Opens `name` below the walk's base; non-ASCII folder names go back to UCS-2 through open(), so they must be ASCII. */
+/* Opens `name` below the walk's base. */
 static EFI_STATUS open_folder(const struct folder_walk *walk, const char *name, EFI_FILE_HANDLE *folder)
 {
     char path[PATH_MAX];
-    size_t bytes;
+    size_t base = strlen(walk->base), bytes;
 
-    fmt_print(path, sizeof(path), "%s%s%s", walk->base, name[0] != '\0' ? "/" : "", name);
+    if (base + 1 + strlen(name) >= PATH_MAX) {
+        return EFI_BAD_BUFFER_SIZE;
+    }
+    memcpy(path, walk->base, base); /* not by fmt_print(), which is for people: it replaces what is not ASCII */
+    path[base] = '/';
+    memcpy(path + base + (name[0] != '\0'), name, strlen(name) + 1);
     EFI_STATUS status = open(path, folder);
     if (!EFI_ERROR(status) && size_of(*folder, &bytes) != EFI_UNSUPPORTED) {
         (*folder)->Close(*folder);
@@ -283,9 +268,28 @@ static EFI_STATUS open_folder(const struct folder_walk *walk, const char *name, 
     return status;
 }
 
+static EFI_STATUS walk_folder(struct folder_walk *walk, unsigned i)
+{
+    EFI_FILE_HANDLE folder = NULL;
+
+    EFI_STATUS status = open_folder(walk, walk->folders[i], &folder);
+    if (status == EFI_NOT_FOUND && i == 0) {
+        screen_print("corbel: there is no folder %s: no guests from the boot volume\n", walk->base);
+        return EFI_SUCCESS;
+    }
+    if (EFI_ERROR(status)) {
+        folder_leave_out(&walk->left, FOLDER_UNREADABLE, i == 0 ? walk->base : walk->folders[i]);
+        return EFI_SUCCESS;
+    }
+    status = walk_entries(walk, folder, walk->folders[i]);
+    folder->Close(folder);
+    return status;
+}
+
 EFI_STATUS files_read_folder(const char *base, uint64_t reserve_bytes, struct boot_info *info)
 {
     static struct folder_walk walk; /* too large for a stack */
+    char text[WARNING_MAX];
 
     memset(&walk, 0, sizeof(walk));
     walk.base = base;
@@ -293,21 +297,14 @@ EFI_STATUS files_read_folder(const char *base, uint64_t reserve_bytes, struct bo
     walk.info = info;
     walk.count = 1;
     for (unsigned i = 0; i < walk.count; i++) {
-        EFI_FILE_HANDLE folder = NULL;
-        EFI_STATUS status = open_folder(&walk, walk.folders[i], &folder);
-        if (status == EFI_NOT_FOUND && i == 0) {
-            screen_print("corbel: there is no folder %s: no guests from the boot volume\n", base);
-            return EFI_SUCCESS;
-        }
-        if (EFI_ERROR(status)) {
-            screen_error(i == 0 ? base : walk.folders[i], firmware_words(status),
-                         "use a folder with plain ASCII names");
-            return status;
-        }
-        status = walk_entries(&walk, folder, walk.folders[i]);
-        folder->Close(folder);
+        EFI_STATUS status = walk_folder(&walk, i);
         if (EFI_ERROR(status)) {
             return status;
+        }
+    }
+    for (unsigned cause = 0; cause < FOLDER_CAUSES; cause++) {
+        if (folder_warning(&walk.left, (enum folder_cause)cause, base, text, sizeof(text))) {
+            screen_warning(text);
         }
     }
     return EFI_SUCCESS;

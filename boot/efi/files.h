@@ -22,8 +22,9 @@ EFI_STATUS files_open(void);
  * EFI_BAD_BUFFER_SIZE: larger than limit; EFI_UNSUPPORTED: a folder. */
 EFI_STATUS files_read(const char *path, size_t limit, struct file_data *data);
 
-/* Reads every file under `folder` into info->modules, one line on the screen for each. A folder that is not there has
- * no files. Leaves at least `reserve_bytes` of memory free. Prints why it cannot. */
+/* Reads the files under `folder` into info->modules, one line on the screen for each, and leaves at least
+ * `reserve_bytes` of memory free. What does not fit or cannot be read is left out, with one warning for each cause. A
+ * folder that is not there has no files. Fails only when the firmware cannot tell about its memory; prints why. */
 EFI_STATUS files_read_folder(const char *folder, uint64_t reserve_bytes, struct boot_info *info);
 
 #endif

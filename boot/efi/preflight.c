@@ -120,7 +120,7 @@ static void judge_controls(const struct preflight_facts *f, struct preflight_rep
     bool x2apic_mode = (f->secondary_allowed & SECONDARY_X2APIC_MODE) != 0;
 
     require(report, (f->primary_allowed & PRIMARY_MSR_BITMAPS) != 0, "MSR bitmaps", "every MSR access would exit");
-    prefer(report, (f->primary_allowed & PRIMARY_TPR_SHADOW) != 0, "TPR shadow", "slower interrupts");
+    require(report, (f->primary_allowed & PRIMARY_TPR_SHADOW) != 0, "TPR shadow", "every change of interrupt priority would exit");
     prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_APIC_REGISTERS) != 0,
            "APIC-register virtualization", "slower interrupts");
     prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_VIRTUAL_INTERRUPTS) != 0,
@@ -150,7 +150,7 @@ void preflight_judge(const struct preflight_facts *f, struct preflight_report *r
     } else {
         add(report, PREFLIGHT_UNKNOWN, "EPT, unrestricted guest, VPID", "", "cannot be asked without VT-x");
     }
-    require(report, f->has_x2apic, "x2APIC", "the processor has only the older APIC (CPUID.1:ECX.x2APIC = 0)");
+    prefer(report, f->has_x2apic, "x2APIC", "the processor has only the older APIC; guests get an x2APIC in software");
     require(report, f->has_long_mode && f->linear_bits >= 48, "64-bit mode, 48-bit addresses", "absent");
     add(report, f->has_nx ? PREFLIGHT_OK : PREFLIGHT_MISSING, "no-execute pages",
         "enable \"Execute Disable\" (XD, NX) in the firmware setup", "%s",

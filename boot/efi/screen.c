@@ -184,4 +184,6 @@ void screen_error(const char *what, const char *why, const char *fix)
     screen_print("error: %s: %s: %s\n", what, why, fix);
 }
 
+void screen_warning(const char *text) { screen_print("warning: %s\n", text); }
+
 void screen_pause(void) { firmware_boot()->Stall(PAUSE_US); }

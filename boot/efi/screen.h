@@ -20,6 +20,9 @@ void screen_print(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* One line `error: <what>: <why>: <what to do>`. */
 void screen_error(const char *what, const char *why, const char *fix);
 
+/* One line `warning: <text>`: something is left aside and the boot goes on. */
+void screen_warning(const char *text);
+
 /* Time to read, before the firmware takes the screen again. */
 void screen_pause(void);
 

@@ -8,8 +8,12 @@
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
+#include "dom0/kernel/time.h"
+#include "dom0/lib/limit.h"
 
-#define TURN_BYTES       1024U
+#define TURN_BYTES      1024U
+#define NOTICES_AT_ONCE 5U /* about broken rings, of all guests together */
+#define NOTICE_EVERY_NS 10000000000UL
 
 struct guest_console {
     struct guest_console *next;
@@ -45,11 +49,15 @@ static void on_event(uint32_t port, void *arg)
 
 static void stop_broken(struct guest_console *c)
 {
+    static struct limit limit;
     uint16_t domid = c->domid;
+    uint32_t dropped = 0;
     event_close(c->port);
     c->ring = NULL;
     waitq_wake_all(&c->readers);
-    console_notice("console of domain %u: the guest wrote impossible indices into its ring: no longer served", domid);
+    if (limit_pass(&limit, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped))
+        console_notice("console of domain %u: the guest wrote impossible indices into its ring: no longer served%s",
+                       domid, dropped != 0 ? " (nor were others, not shown)" : "");
 }
 
 enum drain_result { DRAIN_EMPTY, DRAIN_MORE, DRAIN_STOPPED };

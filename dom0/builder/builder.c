@@ -41,6 +41,12 @@ static bool check_request(const struct build_request *r, struct error *e)
     return true;
 }
 
+static bool between(void *ctx, uint64_t pages)
+{
+    struct build *b = ctx;
+    return build_progress(b, "memory", pages * PAGE, b->r->mem_bytes);
+}
+
 static bool populate(struct build *b)
 {
     uint32_t acpi_pages = (uint32_t)(ACPI_TABLES_BYTES / PAGE);
@@ -125,7 +131,7 @@ bool builder_build(const struct build_request *r, struct error *e)
     }
     b->r = r;
     b->e = e;
-    b->memory = (struct guest_memory){.domid = r->domid, .ram_pages = r->mem_bytes / PAGE};
+    b->memory = (struct guest_memory){.domid = r->domid, .ram_pages = r->mem_bytes / PAGE, .between = between, .ctx = b};
     b->layout = (struct guest_layout){
         .ram_bytes = r->mem_bytes,
         .ramdisk_bytes = r->ramdisk == NULL ? 0 : file_size(r->ramdisk),

@@ -10,6 +10,7 @@
 #define LARGE_ORDER 9U
 #define LARGE_PAGES 512UL
 #define BATCH       512U
+#define LARGE_BATCH 16U /* the hypervisor does not leave a call half done: each is short */
 
 /* Asks for NR blocks; *DONE: how many there are. */
 static long populate(uint16_t domid, uint64_t gfn, uint32_t nr, uint16_t order, uint32_t *done)
@@ -53,20 +54,22 @@ bool guest_memory_populate(struct guest_memory *m, struct error *e)
     uint64_t gfn = 0;
     while (m->ram_pages - gfn >= LARGE_PAGES) {
         uint64_t blocks = (m->ram_pages - gfn) / LARGE_PAGES;
-        uint32_t nr = blocks < BATCH ? (uint32_t)blocks : BATCH, done;
+        uint32_t nr = blocks < LARGE_BATCH ? (uint32_t)blocks : LARGE_BATCH, done;
         long ret = populate(m->domid, gfn, nr, LARGE_ORDER, &done);
         gfn += done * LARGE_PAGES;
-        if (ret == 0) {
-            continue;
-        }
-        if (ret != -XEN_ENOMEM) {
+        if (ret != 0 && ret != -XEN_ENOMEM) {
             return refused(m, gfn, ret, e);
         }
-        /* No 2 MiB block is left: this one from single pages, and try again behind it. */
-        if (!populate_small(m, gfn, LARGE_PAGES, e)) {
+        if (ret != 0) {
+            /* No 2 MiB block is left: this one from single pages, and try again behind it. */
+            if (!populate_small(m, gfn, LARGE_PAGES, e)) {
+                return false;
+            }
+            gfn += LARGE_PAGES;
+        }
+        if (m->between != NULL && !m->between(m->ctx, gfn)) {
             return false;
         }
-        gfn += LARGE_PAGES;
     }
     return populate_small(m, gfn, m->ram_pages - gfn, e);
 }

@@ -15,6 +15,9 @@ struct guest_memory {
     uint64_t ram_pages;
     void *window; /* NULL: none open */
     uint64_t window_gfn, window_pages;
+    /* Called after every few MiB that guest_memory_populate gave: lets others run. false: stop, the error is set. */
+    bool (*between)(void *ctx, uint64_t pages);
+    void *ctx;
 };
 
 /* Gives RAM 0 .. ram_pages, 2 MiB blocks where the host has some. */

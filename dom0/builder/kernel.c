@@ -20,7 +20,7 @@ static bool kernel_error(struct build *b, const char *why)
     return error_set(b->e, EXIT_FAILED, "kernel %s: %s", b->r->kernel_path, why);
 }
 
-static bool progress(struct build *b, const char *what, uint64_t done, uint64_t total)
+bool build_progress(struct build *b, const char *what, uint64_t done, uint64_t total)
 {
     if (done - b->reported < STEP_BYTES && done != total) {
         return true;
@@ -83,7 +83,7 @@ static bool stream(struct build *b, const uint8_t *data, size_t len, uint64_t to
         b->stream_off += n;
         data += n;
         len -= n;
-        if (!progress(b, "kernel", b->stream_off < total ? b->stream_off : total, total)) {
+        if (!build_progress(b, "kernel", b->stream_off < total ? b->stream_off : total, total)) {
             return false;
         }
     }
@@ -210,6 +210,7 @@ static bool load_bzimage(struct build *b, const struct image *image)
 
 bool kernel_load(struct build *b)
 {
+    b->reported = 0;
     uint8_t head[IMAGE_HEAD_BYTES];
     uint64_t size = file_size(b->r->kernel);
     size_t len = size < sizeof(head) ? (size_t)size : sizeof(head);
@@ -248,7 +249,7 @@ bool ramdisk_load(struct build *b)
         ok = memory != NULL || read_exact(b, b->r->ramdisk, b->r->ramdisk_path, off, staging, n);
         ok = ok && guest_memory_write(&b->memory, gpa + off, memory != NULL ? memory + off : staging, n, b->e);
         off += n;
-        ok = ok && progress(b, "ramdisk", off, size);
+        ok = ok && build_progress(b, "ramdisk", off, size);
     }
     heap_free(staging);
     return ok;

@@ -25,6 +25,9 @@ struct build {
     uint32_t entry;
 };
 
+/* Lets other threads run and tells the operator that DONE of TOTAL bytes of WHAT are there, at most once per MiB
+ * (b->reported). false: he stops it; the error is set. */
+bool build_progress(struct build *b, const char *what, uint64_t done, uint64_t total);
 /* Reads, unpacks and places the kernel; plans the layout on the way (before the first byte is placed). Sets entry and
  * layout. */
 bool kernel_load(struct build *b);

@@ -74,7 +74,7 @@ static void before_notice(void)
     if (editing)
         console_write("\r\x1b[K", 4);
     else if (partial)
-        console_write("\r\n", 2);
+        console_write("\x1b[0m\r\n", 6); /* a guest may have chosen colours in which nothing can be read */
 }
 
 static void after_notice(void)
@@ -166,7 +166,8 @@ static bool insert_common(void)
     const char *rest = completion.common + strlen(completion.prefix);
     bool any = false;
     for (; *rest != '\0'; rest++, any = true)
-        if ((*rest == ' ' && !lineedit_insert(&line, "\\", 1)) || !lineedit_insert(&line, rest, 1))
+        if ((strchr(" \"'\\", *rest) != NULL && !lineedit_insert(&line, "\\", 1)) ||
+            !lineedit_insert(&line, rest, 1))
             return any;
     size_t len = strlen(completion.common);
     if (completion.count == 1 && len > 0 && completion.common[len - 1] != '/')

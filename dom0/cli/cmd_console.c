@@ -10,7 +10,6 @@
 #include "dom0/manager/manager.h"
 
 #define CTRL_BRACKET 0x1d
-#define PUMP_WAIT_NS 1000000000UL
 #define LOOK_NS      100000000UL
 #define CHUNK        512U
 
@@ -18,8 +17,10 @@
 struct attachment {
     uint16_t domid;
     char name[VM_NAME_MAX];
+    bool replay; /* of a console that has ended: nobody else takes keys, Ctrl-C stops it */
     volatile bool stop;     /* the operator leaves */
     volatile bool finished; /* the pump has ended and touches nothing any more */
+    struct waitq end;       /* woken then */
 };
 
 static void print_filtered(struct console_filter *f, const char *text, size_t len)
@@ -29,23 +30,32 @@ static void print_filtered(struct console_filter *f, const char *text, size_t le
 }
 
 /* Everything the console said so far and will say, until it ends or the operator leaves. */
-static void pump(void *arg)
+static void print_all(struct attachment *a)
 {
-    struct attachment *a = arg;
     struct console_filter filter = {0};
     uint64_t pos = 0;
     char buf[CHUNK];
     while (!a->stop) {
         size_t n = guest_console_read(a->domid, &pos, buf, sizeof buf);
-        if (n > 0)
+        if (n > 0) {
             print_filtered(&filter, buf, n);
-        else if (!guest_console_live(a->domid))
+            thread_yield(); /* the operator may have typed */
+        } else if (!guest_console_live(a->domid)) {
             break;
-        else
-            guest_console_wait(a->domid, pos, time_now_ns() + PUMP_WAIT_NS);
+        } else {
+            guest_console_wait(a->domid, pos, WAIT_FOREVER);
+        }
+        a->stop = a->stop || (a->replay && cli_interrupted());
     }
     console_write("\x1b[0m", 4); /* the guest's colours end here */
+}
+
+static void pump(void *arg)
+{
+    struct attachment *a = arg;
+    print_all(a);
     a->finished = true;
+    waitq_wake_all(&a->end); /* A is gone as soon as the prompt's thread runs */
 }
 
 /* Keys go to the guest as they are. A guest that does not read loses what its ring cannot hold. */
@@ -60,16 +70,18 @@ static void send_key(const struct attachment *a, int c)
 static bool take_keys(struct attachment *a)
 {
     while (!a->finished) {
-        int c = cli_getc(time_now_ns() + LOOK_NS);
+        int c = cli_getc(0);
         if (c == CTRL_BRACKET) {
             a->stop = true;
             guest_console_kick(a->domid);
             while (!a->finished)
-                thread_sleep_ns(1000000);
+                waitq_wait(&a->end, WAIT_FOREVER);
             return true;
         }
-        if (c >= 0 && !a->finished)
+        if (c >= 0)
             send_key(a, c);
+        else
+            console_wait(&a->end, WAIT_FOREVER);
     }
     return false;
 }
@@ -127,8 +139,8 @@ static enum exit_code live(const struct vm_view *v)
 /* What a domain that cannot speak any more had said. */
 static enum exit_code replay(uint16_t domid, const char *name, const char *why)
 {
-    struct attachment a = {.domid = domid};
-    pump(&a);
+    struct attachment a = {.domid = domid, .replay = true};
+    print_all(&a);
     console_printf("\n(%s: %s)\n", name, why);
     return EXIT_OK;
 }
@@ -168,6 +180,7 @@ const struct cli_verb cmd_console = {
     "Shows what a guest says, and types to it.",
     "First comes what it said before (the last 64 KiB), also of the last domains that have ended. Ctrl-] returns to "
     "the prompt; the guest runs on.\n"
-    "After a reboot the console of the new domain follows. Sequences that could harm your terminal are left out.\n",
+    "After a reboot the console of the new domain follows. Sequences that could harm your terminal are left out.\n"
+    "Ctrl-C stops the text of a domain that has ended.\n",
     run,
     cli_complete_domain_arg};

@@ -26,7 +26,7 @@ static bool show(void *ctx, const char *what, uint64_t done, uint64_t total)
     p->next_ns = now + SHOW_EVERY_NS;
     p->shown = true;
     cli_partial_line(true);
-    console_printf("\r\x1b[Kbuilding %s: %s %u%% ...", p->label, what,
+    console_printf("\r\x1b[Kbuilding %.40s: %s %u%% ...", p->label, what,
                    (unsigned)(total == 0      ? 100
                               : done >= total ? 100
                                               : done * 100 / total));

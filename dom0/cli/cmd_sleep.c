@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The verb `sleep`. */
 #include "dom0/cli/cli_priv.h"
+#include "dom0/kernel/console.h"
 #include "dom0/kernel/thread.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 
 #define SECOND_NS 1000000000UL
-#define SLICE_NS  100000000UL
 #define MAX_S     86400UL
 
 static enum exit_code run(int argc, char **argv)
@@ -16,9 +16,10 @@ static enum exit_code run(int argc, char **argv)
         return EXIT_USAGE;
     if (!parse_u64(argv[1], &seconds) || seconds > MAX_S)
         return cli_usage(&cmd_sleep);
+    struct waitq nobody = {0};
     uint64_t end = time_now_ns() + seconds * SECOND_NS;
-    for (uint64_t now = time_now_ns(); now < end && !cli_interrupted(); now = time_now_ns())
-        thread_sleep_ns(end - now < SLICE_NS ? end - now : SLICE_NS);
+    while (time_now_ns() < end && !cli_interrupted())
+        console_wait(&nobody, end);
     return EXIT_OK;
 }
 

@@ -60,9 +60,12 @@ void completion_begin(struct completion *c, const char *line, size_t pos)
     for (size_t i = 0; i < start; i++) /* each step from a word into blanks ends one argument before this one */
         c->arg += !blank(line[i]) && blank(line[i + 1]);
     size_t n = 0;
-    for (size_t i = start; i < pos && n + 1 < sizeof c->prefix; i++)
-        if (line[i] != '\\' && line[i] != '"' && line[i] != '\'')
+    for (size_t i = start; i < pos && n + 1 < sizeof c->prefix; i++) {
+        if (line[i] == '\\' && i + 1 < pos)
+            c->prefix[n++] = line[++i];
+        else if (line[i] != '\\' && line[i] != '"' && line[i] != '\'')
             c->prefix[n++] = line[i];
+    }
     c->prefix[n] = '\0';
 }
 

@@ -15,6 +15,7 @@
 #define FAT_ENTRY_BAD     0x0ffffff7U
 #define FAT_ENTRY_END     0x0ffffff8U
 #define FAT_YIELD_STEPS   4096U
+#define FAT_SPARE_MAX     65536U /* clusters behind the end of a file */
 #define FAT_UNKNOWN       0xffffffffU
 
 struct fat32_run {
@@ -228,8 +229,9 @@ static bool fat32_add_run(struct fat32_file *f, uint32_t index, uint32_t cluster
     return true;
 }
 
-/* Walks the whole chain, also what lies behind the file's end: only so does a loop show, as a chain longer than the
- * file system has clusters. */
+/* Walks the chain also behind the file's end: only so does a loop show, as a chain that is longer than the file system
+ * has clusters, or than the file by more than anybody sets aside for it (without this limit a small file on a large
+ * damaged disk could keep the reader busy for hours). */
 static bool fat32_map(struct fat32_file *f, uint32_t cluster, struct error *e)
 {
     const struct fat32 *fs = f->fs;
@@ -240,8 +242,8 @@ static bool fat32_map(struct fat32_file *f, uint32_t cluster, struct error *e)
     if (!fat32_chain_start(&chain, fs, cluster, e))
         return false;
     for (uint32_t i = 0; !end; i++) {
-        if (i == fs->clusters)
-            return fat32_damaged(fs, "a file's chain is a loop", e);
+        if (i == fs->clusters || i == need + FAT_SPARE_MAX)
+            return fat32_damaged(fs, "a file's chain is a loop or far too long", e);
         if (i < need && !fat32_add_run(f, i, chain.cluster, e))
             return false;
         if (!fat32_chain_next(&chain, &end, e))

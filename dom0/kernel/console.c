@@ -26,6 +26,8 @@
 static struct waitq input_arrived;
 static unsigned char input[64];
 static size_t input_len, input_pos;
+static volatile bool input_event;   /* since the hypervisor's input was read last; set in upcall context */
+static struct waitq *volatile also; /* woken by input, too: console_wait */
 static void (*redraw_before)(void), (*redraw_after)(void);
 
 static void com1_write(const char *text, size_t len)
@@ -143,6 +145,7 @@ static void refill(void)
 {
     input_pos = 0;
     input_len = 0;
+    input_event = false;
     if (!boot_on_corbel()) {
         while (input_len < sizeof(input) && (io_in8(COM1 + 5) & LSR_RECEIVED) != 0) {
             input[input_len++] = io_in8(COM1);
@@ -162,6 +165,17 @@ static void wait_input(uint64_t deadline_ns)
     }
     uint64_t soon = time_now_ns() + POLL_NS;
     waitq_wait(&input_arrived, soon < deadline_ns ? soon : deadline_ns);
+}
+
+/* ALSO is set before the flag is looked at: an event in between wakes Q, which remembers it. */
+void console_wait(struct waitq *q, uint64_t deadline_ns)
+{
+    uint64_t soon = boot_on_corbel() ? WAIT_FOREVER : time_now_ns() + POLL_NS;
+    also = q;
+    if (input_pos == input_len && !input_event) {
+        waitq_wait(q, soon < deadline_ns ? soon : deadline_ns);
+    }
+    also = NULL;
 }
 
 int console_getc(uint64_t deadline_ns)
@@ -184,7 +198,11 @@ static void on_input(uint32_t port, void *arg)
 {
     (void)port;
     (void)arg;
+    input_event = true;
     waitq_wake_all(&input_arrived);
+    if (also != NULL) {
+        waitq_wake_all(also);
+    }
 }
 
 void console_init(void)

@@ -29,8 +29,9 @@ struct start {
 
 static bool fail(const struct start *s, struct error *err, const char *what, long rc)
 {
-    return error_set(err, rc == -12 || rc == -28 ? EXIT_NO_RESOURCE : EXIT_FAILED, "%s: %s: %s", s->e->config.name,
-                     what, errno_text(rc));
+    bool room = rc == -12 || rc == -28; /* ENOMEM, ENOSPC */
+    return error_set(err, room ? EXIT_NO_RESOURCE : EXIT_FAILED, "%s: %s: %s: %s", s->e->config.name, what,
+                     errno_text(rc), room ? "destroy a domain that is not needed" : "look at `dmesg`");
 }
 
 /* A number that is used again must not show the console of its earlier owner. */

@@ -14,11 +14,13 @@
 #include "dom0/store/store.h"
 
 #define SECOND_NS         1000000000UL
-#define WAIT_SLICE_NS     100000000UL
 #define REAPER_LOOK_NS    (5 * SECOND_NS) /* where no event could be bound */
 #define REAPER_STACK      65536U
 #define FAST_RESTART_NS   (2 * SECOND_NS)
 #define FAST_RESTARTS_MAX 10U
+#define NOTICES_AT_ONCE   12U /* about reboots of one guest; all fast ones in a row are told */
+#define NOTICE_EVERY_NS   (60 * SECOND_NS)
+#define STRANGER_LOOK_NS  SECOND_NS /* of a domain that nobody reports */
 
 static struct waitq reaper_wait;
 static bool have_event;            /* VIRQ_DOM_EXC is bound */
@@ -83,7 +85,8 @@ bool manager_wait_end(uint16_t domid, uint64_t wait_ns, bool (*interrupted)(void
         now = time_now_ns();
         if (now >= end || (interrupted != NULL && interrupted()))
             return false;
-        waitq_wait(&manager_ended, now + WAIT_SLICE_NS < end ? now + WAIT_SLICE_NS : end);
+        bool reported = registry_by_domid(manager_registry, domid) != NULL;
+        console_wait(&manager_ended, reported || end - now < STRANGER_LOOK_NS ? end : now + STRANGER_LOOK_NS);
     }
     return true;
 }
@@ -129,6 +132,19 @@ static void power_off(struct registry_entry *e, const char *why)
         console_notice("%s: %s", e->config.name, why);
 }
 
+/* A guest that reboots every few seconds must not fill the operator's terminal. */
+static void say_rebooted(struct registry_entry *e)
+{
+    uint32_t dropped = 0;
+    if (!limit_pass(&e->notices, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped))
+        return;
+    if (dropped == 0)
+        console_notice("%s: rebooted: now domain %u", e->config.name, e->domid);
+    else
+        console_notice("%s: rebooted: now domain %u (%u reboots before it were not shown)", e->config.name, e->domid,
+                       dropped);
+}
+
 /* The same configuration in a new domain; the old one's console stays readable until the name ends again. */
 static bool start_again(struct registry_entry *old, struct error *err)
 {
@@ -138,6 +154,7 @@ static bool start_again(struct registry_entry *old, struct error *err)
                          old->config.name);
     e->config = old->config;
     e->fast_restarts = old->fast_restarts;
+    e->notices = old->notices;
     e->create_tsc = time_tsc();
     if (!vm_end(old, "rebooted", err)) {
         e->state = ENTRY_FREE;
@@ -147,7 +164,7 @@ static bool start_again(struct registry_entry *old, struct error *err)
         e->state = manager_runtime(e)->domain ? ENTRY_PRESERVED : ENTRY_FREE;
         return false;
     }
-    console_notice("%s: rebooted: now domain %u", e->config.name, e->domid);
+    say_rebooted(e);
     return true;
 }
 

@@ -236,6 +236,7 @@ static void print_warning(const char *line, void *ctx)
 {
     (void)ctx;
     console_printf("warning: %s\n", line);
+    thread_yield(); /* finding the nearest known name takes a while, and a file may have hundreds of unknown ones */
 }
 
 static bool read_config(const char *path, struct vm_config *out, struct error *e)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dom0/lib/limit.h"
 #include "dom0/manager/manager.h"
 
 #define REGISTRY_MAGIC      0x5254534745524243UL /* "CBREGSTR" */
@@ -35,6 +36,7 @@ struct registry_entry {
     uint64_t started_ns;
     uint64_t create_tsc;     /* when `create` began */
     uint64_t overhead_bytes; /* of root, just after the domain was started */
+    struct limit notices;    /* "rebooted" may be said so often; goes on with the next domain of this name */
     char why[96];            /* preserved or ended: the reason in words */
     struct vm_config config;
 };

@@ -48,8 +48,10 @@ static bool check_bytes(const struct vmx_file *f, const struct line *l, struct e
         if (n == 0)
             return error_set(e, EXIT_FAILED, "%s line %u: byte 0x%02x is not UTF-8 text: save the file as UTF-8",
                              f->name, l->nr, c);
-        if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
-            return error_set(e, EXIT_FAILED, "%s line %u: control character 0x%02x: remove it", f->name, l->nr, c);
+        unsigned char second = n == 2 ? (unsigned char)l->at[i + 1] : 0; /* 0xc2 0x80..0x9f: U+0080..U+009F */
+        if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f || (c == 0xc2 && second < 0xa0))
+            return error_set(e, EXIT_FAILED, "%s line %u: control character 0x%02x: remove it", f->name, l->nr,
+                             n == 2 ? second : c);
         i += n;
     }
     return true;
@@ -79,9 +81,13 @@ static bool value_end(const struct vmx_file *f, const struct line *l, size_t at,
             return error_set(e, EXIT_FAILED,
                              "%s line %u: | must be followed by two hexadecimal digits: write |7C for the character |",
                              f->name, l->nr);
-        if (hex_digit(l->at[i + 1]) * 16 + hex_digit(l->at[i + 2]) < 0x20)
+        int c = hex_digit(l->at[i + 1]) * 16 + hex_digit(l->at[i + 2]);
+        if (c < 0x20 || c == 0x7f)
             return error_set(e, EXIT_FAILED, "%s line %u: |%c%c is a control character: values are text", f->name,
                              l->nr, l->at[i + 1], l->at[i + 2]);
+        if (c > 0x7f) /* single bytes could make up anything, also what a terminal obeys */
+            return error_set(e, EXIT_FAILED, "%s line %u: |%c%c is not ASCII: write the character itself, in UTF-8",
+                             f->name, l->nr, l->at[i + 1], l->at[i + 2]);
         i += 2;
     }
     return error_set(e, EXIT_FAILED, "%s line %u: the closing \" is missing: write key = \"value\" on one line",

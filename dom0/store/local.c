@@ -10,12 +10,15 @@
 #include "dom0/store/store.h"
 #include "dom0/store/tree.h"
 
+/* Guests write what Dom0 watches: past this an event names the watched path and stands for all. */
+#define EVENTS_MAX 256U
+
 struct local_watch {
     struct local_watch *next;
     void (*fn)(const char *path, void *ctx);
     void *ctx;
     int id;
-    bool merged; /* no memory for an event: one that names the watched path is due */
+    bool merged; /* no memory or too many events: one that names the watched path is due */
     char path[];
 };
 
@@ -27,6 +30,7 @@ struct local_event {
 
 static struct local_watch *watches;
 static struct local_event *first, **last = &first;
+static unsigned queued;
 static int next_id = 1;
 
 static struct local_watch *find(int id)
@@ -40,13 +44,16 @@ static struct local_watch *find(int id)
 
 static void queue(struct local_watch *w, const char *path)
 {
+    if (w->merged) {
+        return;
+    }
     for (const struct local_event *e = first; e != NULL; e = e->next) {
         if (e->id == w->id && strcmp(e->path, path) == 0) {
             return;
         }
     }
     size_t len = strlen(path) + 1U;
-    struct local_event *e = heap_alloc(sizeof(*e) + len);
+    struct local_event *e = queued < EVENTS_MAX ? heap_alloc(sizeof(*e) + len) : NULL;
     if (e == NULL) {
         w->merged = true;
     } else {
@@ -54,6 +61,7 @@ static void queue(struct local_watch *w, const char *path)
         memcpy(e->path, path, len);
         *last = e;
         last = &e->next;
+        queued++;
     }
     store_server_wake();
 }
@@ -88,6 +96,7 @@ bool store_local_deliver(void)
         return deliver_merged();
     }
     first = e->next;
+    queued--;
     if (first == NULL) {
         last = &first;
     }

@@ -8,6 +8,8 @@
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
+#include "dom0/kernel/time.h"
+#include "dom0/lib/limit.h"
 #include "dom0/lib/string.h"
 #include "dom0/store/local.h"
 #include "dom0/store/ops.h"
@@ -15,7 +17,9 @@
 #include "dom0/store/store.h"
 #include "dom0/store/watch.h"
 
-#define SERVER_STACK (32U << 10)
+#define SERVER_STACK    (32U << 10)
+#define NOTICES_AT_ONCE 5U /* about broken rings, of all guests together */
+#define NOTICE_EVERY_NS 10000000000UL
 
 struct connection {
     struct connection *next;
@@ -43,10 +47,15 @@ static bool serve(struct connection *c, bool *progress)
     const char *why = "";
     enum store_ring_result result = store_ring_turn(arena, &c->ring, &notify, &why);
     if (result == STORE_RING_BAD) {
+        static struct limit limit;
+        uint32_t dropped = 0;
         uint16_t domid = c->ring.domid;
         event_close(c->port);
         c->port = 0;
-        console_notice("xenstore: domain %u: %s: its ring is no longer served", domid, why);
+        if (limit_pass(&limit, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped)) {
+            console_notice("xenstore: domain %u: %s: its ring is no longer served%s", domid, why,
+                           dropped != 0 ? " (nor were others, not shown)" : "");
+        }
         return false;
     }
     if (notify) {

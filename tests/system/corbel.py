@@ -88,6 +88,15 @@ class Corbel:
         end = self.expect(r"^(\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ", limit)
         return clean(self.text[start:end.start()])
 
+    def ok_and(self, line, pattern, limit=QUIET_LIMIT):
+        """LINE succeeds, and PATTERN appears: before its prompt or later."""
+        mark = self.at
+        self.ok(line, limit)
+        after, self.at = self.at, mark
+        found = self.expect(pattern, limit)
+        self.at = max(after, self.at)
+        return found
+
     def ok(self, line, limit=QUIET_LIMIT):
         out = self.run(line, limit)
         assert "error:" not in out, f"{line}: {out}"
@@ -126,6 +135,7 @@ def clean(text):
 
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
+    "regress-0003": 8, "regress-0004": 8,
 }
 
 

@@ -16,7 +16,6 @@ def test_boot_create_destroy(corbel):
 
 
 def test_a_guest_powers_itself_off(corbel):
-    corbel.ok("create poweroff")
-    corbel.expect(r"poweroff: powered off")
+    corbel.ok_and("create poweroff", r"poweroff: powered off")
     corbel.run("")
     corbel.audit()

@@ -499,8 +499,11 @@ static void refusals(void **state)
     REFUSED("another length", 8 * MIB, bz, bz_len, NULL, 0, NULL);
     bz[bz_len - 101]--;
     machine(8 * MIB);
+    m.stop_at = 1;
+    REFUSED("memory: loading was stopped at 8192 of 8192 KiB", 8 * MIB, bz, bz_len, NULL, 0, NULL);
+    machine(8 * MIB);
     m.stop_at = 2;
-    REFUSED("stopped", 8 * MIB, bz, bz_len, NULL, 0, NULL);
+    REFUSED("kernel: loading was stopped", 8 * MIB, bz, bz_len, NULL, 0, NULL);
     free(bz);
     free(elf);
 }

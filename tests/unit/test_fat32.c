@@ -233,13 +233,13 @@ static void test_chains(void **state)
 {
     uint32_t big = first_cluster("/big.bin"), one = first_cluster("/lower.txt");
     (void)state;
-    with_entry("/big.bin", big, big, "a loop");
+    with_entry("/big.bin", big, big, "is a loop");
     with_entry("/big.bin", big, 0x0fffffff, "shorter than the file");
     with_entry("/big.bin", big, 0x0ffffff7, "bad cluster");
     with_entry("/big.bin", big, 0, "leads outside");
     with_entry("/big.bin", big, 1, "leads outside");
     with_entry("/big.bin", big, fs.clusters + 2, "leads outside");
-    with_entry("/lower.txt", one, one, "a loop");
+    with_entry("/lower.txt", one, one, "is a loop");
     with_entry("/lower.txt", one, 0xffffffff, NULL);  /* the upper four bits do not count */
     with_entry("/lower.txt", one, big, NULL);         /* more than the size needs: allowed */
 }

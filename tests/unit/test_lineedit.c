@@ -247,6 +247,8 @@ static void test_completion(void **s)
     completion_begin(&c, "console my\\ b", 13);
     assert_int_equal(c.arg, 1);
     assert_string_equal(c.prefix, "my b");
+    completion_begin(&c, "console a\\\"b", 12);
+    assert_string_equal(c.prefix, "a\"b");
     completion_begin(&c, "", 0);
     assert_int_equal(c.arg, 0);
     char name[100];

@@ -214,6 +214,7 @@ void console_notice(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print
 uint64_t time_now_ns(void) { return m.now += 1000; }
 uint64_t time_tsc(void) { return m.now; }
 void thread_sleep_ns(uint64_t ns) { m.now += ns; }
+void thread_yield(void) {}
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
 {
     (void)name; (void)arg; (void)stack;
@@ -227,6 +228,7 @@ bool waitq_wait(struct waitq *q, uint64_t deadline_ns)
     m.now = deadline_ns;
     return false;
 }
+void console_wait(struct waitq *q, uint64_t deadline_ns) { (void)waitq_wait(q, deadline_ns); }
 void waitq_wake(struct waitq *q) { (void)q; }
 void waitq_wake_all(struct waitq *q) { (void)q; }
 void mutex_lock(struct mutex *x) { assert_null(x->owner); x->owner = (struct thread *)x; }
@@ -525,6 +527,29 @@ static void test_reboot(void **s)
     nothing_left(0);
 }
 
+/* A guest that lives 3 seconds and reboots, for 2 minutes: the first dozen is told, then about one a minute. */
+static void test_reboot_flood(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    unsigned told = 0;
+    create("alpha", &id);
+    for (unsigned i = 0; i < 40; i++) {
+        m.now += 3000000000UL;
+        assert_true(manager_find("alpha", &v, &err));
+        ends(v.domid, CBL_SHUTDOWN_REBOOT, NULL);
+        told += strstr(m.printed, "rebooted") != NULL;
+    }
+    assert_in_range(told, 12, 14);
+    m.now += 600000000000UL;
+    assert_true(manager_find("alpha", &v, &err));
+    ends(v.domid, CBL_SHUTDOWN_REBOOT, NULL);
+    assert_non_null(strstr(m.printed, "reboots before it were not shown)"));
+    assert_true(manager_destroy("alpha", &err));
+    nothing_left(0);
+}
+
 static bool never(void) { return false; }
 static bool always(void) { return true; }
 
@@ -557,7 +582,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_interrupt_and_refusals), T(test_poweroff),
-        T(test_crash_and_kill_are_kept), T(test_reboot), T(test_shutdown_asks),
+        T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,12 +45,6 @@ void frame_free(hfn_t f, unsigned order)
 }
 
 bool uart_owns_port(uint16_t port) { return port >= console && port < console + 8; }
-void str_copy(char *dst, size_t size, const char *src)
-{
-    strncpy(dst, src, size - 1);
-    dst[size - 1] = 0;
-}
-
 static bool bit(hpa_t map, uint32_t n) { return (((const uint8_t *)root_va(map))[n / 8] >> n % 8 & 1) != 0; }
 
 static void check_msr_bitmap(const struct bitmaps *b)
@@ -61,6 +55,18 @@ static void check_msr_bitmap(const struct bitmaps *b)
         assert_int_equal(bit(b->msr, 0x4000 + i), msr_policy(i, true, &vmx_caps).access != MSR_DIRECT);
         assert_int_equal(bit(b->msr, 0x6000 + i), msr_policy(0xc0000000U + i, true, &vmx_caps).access != MSR_DIRECT);
     }
+}
+
+/* The policy in other words than the bitmaps' code: does an access to PORT go to the device? */
+static bool io_policy_direct(bool privileged, uint16_t port, bool owned)
+{
+    if (!privileged || owned)
+        return false;
+    for (unsigned i = 0; i < io_nr_kept; i++) {
+        if (port >= io_kept[i].first && port <= io_kept[i].last)
+            return false;
+    }
+    return true;
 }
 
 static void check_io_bitmaps(const struct bitmaps *b, bool privileged)

@@ -102,8 +102,8 @@ static void test_each_missing(void **state)
     facts.secondary_allowed &= ~(1U << 5);
     assert_string_equal(only_missing()->what, "VPID");
     good_machine(NULL);
-    facts.has_x2apic = false;
-    assert_string_equal(only_missing()->what, "x2APIC");
+    facts.primary_allowed &= ~(1U << 21);
+    assert_string_equal(only_missing()->what, "TPR shadow");
     good_machine(NULL);
     facts.has_nx = false;
     assert_non_null(strstr(only_missing()->fix, "Execute Disable"));

@@ -184,6 +184,9 @@ static void test_syntax(void **s)
     bad(KERNEL "corbel.cmdline = \"a|2\"\n", EXIT_FAILED, "hexadecimal");
     bad(KERNEL "corbel.cmdline = \"a|\"\n", EXIT_FAILED, "hexadecimal");
     bad(KERNEL "corbel.cmdline = \"a|0A\"\n", EXIT_FAILED, "control character");
+    bad(KERNEL "corbel.cmdline = \"a|7F\"\n", EXIT_FAILED, "control character");
+    bad(KERNEL "corbel.cmdline = \"a|C2|9B31m\"\n", EXIT_FAILED, "not ASCII");
+    bad(KERNEL "displayName = \"a\xc2\x9b" "31m\"\n", EXIT_FAILED, "control character 0x9b");
     bad(KERNEL "memsize = \"64\"\nMemSize = \"64\"\n", EXIT_FAILED, "line 3: MemSize was set in line 2");
     bad(KERNEL "a\x01 = \"1\"\n", EXIT_FAILED, "control character 0x01");
     bad(KERNEL "# \xff\n", EXIT_FAILED, "not UTF-8");

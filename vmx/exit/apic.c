@@ -13,58 +13,35 @@ enum shorthand { TO_DEST = 0, TO_SELF = 1, TO_ALL = 2, TO_OTHERS = 3 };
 
 static void deliver(struct vcpu *target, uint32_t icr)
 {
-    switch ((enum delivery)(icr >> 8 & 7)) {
-    case DELIVER_FIXED:
-    case DELIVER_LOWEST:
+    enum delivery mode = (enum delivery)(icr >> 8 & 7);
+    if (mode == DELIVER_FIXED || mode == DELIVER_LOWEST) {
         vlapic_set_irr(&target->vmx, (uint8_t)icr);
         vcpu_kick(target);
-        return;
-    case DELIVER_NMI:
+    } else if (mode == DELIVER_NMI) {
         __atomic_store_n(&target->vmx.nmi_pending, true, __ATOMIC_RELEASE);
         vcpu_kick(target);
-        return;
-    case DELIVER_INIT:
-        if ((icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) { /* level de-assert does nothing on any CPU of today */
-            vcpu_init_signal(target);
-        }
-        return;
-    case DELIVER_SIPI:
+    } else if (mode == DELIVER_INIT && (icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) {
+        vcpu_init_signal(target); /* level de-assert does nothing on any CPU of today */
+    } else if (mode == DELIVER_SIPI) {
         vcpu_sipi(target, (uint8_t)icr);
-        return;
     }
 }
 
 static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t icr)
 {
-    switch ((enum shorthand)(icr >> 18 & 3)) {
-    case TO_SELF:
-        return to == from;
-    case TO_ALL:
-        return true;
-    case TO_OTHERS:
-        return to != from;
-    case TO_DEST:
-        break;
-    }
-    return vlapic_is_addressed(&to->vmx, (uint32_t)(icr >> 32), (icr & ICR_LOGICAL) != 0);
-}
-
-/* A vCPU cannot take itself down or start itself while it runs: INIT and SIPI go to others only. */
-static bool sendable(const struct vcpu *from, const struct vcpu *to, uint32_t mode)
-{
-    return mode < DELIVER_INIT || to != from;
+    enum shorthand who = (enum shorthand)(icr >> 18 & 3);
+    if (who == TO_DEST)
+        return vlapic_is_addressed(&to->vmx, (uint32_t)(icr >> 32), (icr & ICR_LOGICAL) != 0);
+    return who == TO_ALL || (who == TO_SELF) == (to == from);
 }
 
 static void send(struct vcpu *v, uint64_t icr)
 {
     uint32_t mode = icr >> 8 & 7;
-    if ((mode == DELIVER_FIXED || mode == DELIVER_LOWEST) && (icr & 0xff) < 16) {
-        vlapic_error(&v->vmx, VLAPIC_ESR_SEND_ILLEGAL);
-        return;
-    }
     for (uint32_t i = 0; i < v->domain->nr_vcpus; i++) {
         struct vcpu *to = v->domain->vcpus[i];
-        if (to == NULL || !addressed(v, to, icr) || !sendable(v, to, mode))
+        /* A vCPU cannot take itself down or start itself while it runs: INIT and SIPI go to others only. */
+        if (to == NULL || !addressed(v, to, icr) || (mode >= DELIVER_INIT && to == v))
             continue;
         deliver(to, (uint32_t)icr);
         if (mode == DELIVER_LOWEST)
@@ -76,34 +53,27 @@ static void timer_due(struct deadline *self)
 {
     struct vcpu *v = vcpu_of_vmx(CONTAINER_OF(self, struct vmx_vcpu, vlapic.timer));
     vlapic_timer_fired(&v->vmx, rdtsc());
-    exit_apic_timer(v);
+    v->vmx.vlapic.timer_rearm = v->vmx.vlapic.timer_due != 0; /* not here: a vCPU that does not run would cost others its timer */
     vcpu_kick(v);
 }
 
 void exit_apic_timer(struct vcpu *v)
 {
-    uint64_t due = vlapic_timer_due(&v->vmx);
-    v->vmx.vlapic.timer.fire = timer_due;
-    if (due == 0) {
-        deadline_cancel(&v->vmx.vlapic.timer);
-    } else {
-        deadline_set(&v->vmx.vlapic.timer, due);
-    }
+    struct vlapic *apic = &v->vmx.vlapic;
+    apic->timer.fire = timer_due;
+    apic->timer_rearm = false;
+    if (apic->timer_due == 0 || vlapic_timer_silent(&v->vmx))
+        deadline_cancel(&apic->timer);
+    else
+        deadline_set(&apic->timer, apic->timer_due);
 }
 
 enum exit_action exit_apic_write(struct vcpu *v, uint32_t reg, uint64_t value)
 {
-    switch (vlapic_write(&v->vmx, reg, value, rdtsc())) {
-    case VLAPIC_DONE:
-        return EXIT_ADVANCE;
-    case VLAPIC_GP:
-        return EXIT_INJECT_GP;
-    case VLAPIC_SEND:
+    enum vlapic_result result = vlapic_write(&v->vmx, reg, value, rdtsc());
+    if (result == VLAPIC_SEND)
         send(v, value);
-        return EXIT_ADVANCE;
-    case VLAPIC_TIMER:
+    if (result == VLAPIC_TIMER)
         exit_apic_timer(v);
-        return EXIT_ADVANCE;
-    }
-    return EXIT_INJECT_GP;
+    return result == VLAPIC_GP ? EXIT_INJECT_GP : EXIT_ADVANCE;
 }

@@ -26,26 +26,23 @@ static struct cpuid_regs of_vcpu(struct vcpu *v, uint32_t leaf, uint32_t subleaf
     return cpuid_policy_get(leaf, subleaf, &facts);
 }
 
-static void answer(struct vmx_gprs *g, const struct cpuid_regs *r)
+static inline enum exit_action answer(struct vcpu *v, const struct cpuid_regs *r)
 {
-    g->rax = r->eax;
-    g->rbx = r->ebx;
-    g->rcx = r->ecx;
-    g->rdx = r->edx;
+    v->vmx.gprs.rax = r->eax;
+    v->vmx.gprs.rbx = r->ebx;
+    v->vmx.gprs.rcx = r->ecx;
+    v->vmx.gprs.rdx = r->edx;
+    return EXIT_ADVANCE;
 }
 
-static __attribute__((noinline)) void answer_of_vcpu(struct vcpu *v)
+static __attribute__((noinline)) enum exit_action answer_of_vcpu(struct vcpu *v)
 {
     struct cpuid_regs r = of_vcpu(v, (uint32_t)v->vmx.gprs.rax, (uint32_t)v->vmx.gprs.rcx);
-    answer(&v->vmx.gprs, &r);
+    return answer(v, &r);
 }
 
 enum exit_action exit_cpuid(struct vcpu *v)
 {
     const struct cpuid_regs *constant = cpuid_policy_constant((uint32_t)v->vmx.gprs.rax);
-    if (constant != NULL)
-        answer(&v->vmx.gprs, constant);
-    else
-        answer_of_vcpu(v);
-    return EXIT_ADVANCE;
+    return constant != NULL ? answer(v, constant) : answer_of_vcpu(v);
 }

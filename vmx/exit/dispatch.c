@@ -3,10 +3,8 @@
 #include "vmx/exit/dispatch.h"
 
 #include "kernel/core/log.h"
-#include "kernel/core/trace.h"
 #include "kernel/cpu/x86.h"
 #include "vmx/exit/handlers.h"
-#include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
 
 #define REASON_ENTRY_FAILURE (1U << 31)
@@ -57,7 +55,7 @@ static void advance(struct vmx_vcpu *v)
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
     if ((blocked & (BLOCK_STI | BLOCK_MOV_SS)) != 0)
         vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(BLOCK_STI | BLOCK_MOV_SS));
-    if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0 && (vmread64(VMCS_GUEST_DEBUGCTL) & 2) == 0)
+    if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0)
         vmwriten(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
@@ -68,17 +66,15 @@ static __attribute__((noinline)) void kill(struct vcpu *v)
     domain_kill(v->domain, why);
 }
 
+/* What is left to do after the step over the instruction. */
 static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action action)
 {
     switch (action) {
     case EXIT_RESUME:
-        return;
     case EXIT_ADVANCE:
     case EXIT_ADVANCE_STOP:
-        advance(&v->vmx);
         return;
     case EXIT_ADVANCE_BLOCK:
-        advance(&v->vmx);
         vcpu_block(v);
         return;
     case EXIT_INJECT_UD:
@@ -93,20 +89,19 @@ static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action
     }
 }
 
-static inline enum exit_action handle(struct vcpu *v)
+static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
 {
-    uint32_t reason = v->vmx.exit.reason;
-#define EXIT(number, handler, what)                 \
-    if (((what) & H) != 0 && reason == (number)) {  \
+#define EXIT(first, last, handler, what)            \
+    if (((what) & H) != 0 && reason == (first)) {   \
         read_exit(&v->vmx, what);                   \
         return handler(v);                          \
     }
 #include "vmx/exit/exits.def"
 #undef EXIT
     switch (reason) {
-#define EXIT(number, handler, what)  \
-    case number:                     \
-        read_exit(&v->vmx, what);    \
+#define EXIT(first, last, handler, what) \
+    case first ... last:                 \
+        read_exit(&v->vmx, what);        \
         return handler(v);
 #include "vmx/exit/exits.def"
 #undef EXIT
@@ -117,17 +112,17 @@ static inline enum exit_action handle(struct vcpu *v)
 
 void exit_dispatch(struct vcpu *v)
 {
+    enum exit_action action;
     uint32_t raw = vmread32(VMCS_EXIT_REASON);
     v->vmx.exit.reason = raw & 0xffff;
-    if ((raw & REASON_ENTRY_FAILURE) != 0) {
+    if ((raw & REASON_ENTRY_FAILURE) == 0) {
+        action = handle(v, raw & 0xffff);
+    } else {
         v->vmx.exit.entry_failure = true;
-        v->vmx.kill_why = "VM entry failed: its register state is not valid";
-        kill(v);
-        return;
+        action = exit_kill(v, "VM entry failed: its register state is not valid");
     }
-    enum exit_action action = handle(v);
-    if (action == EXIT_ADVANCE)
+    if (action == EXIT_ADVANCE || action == EXIT_ADVANCE_BLOCK || action == EXIT_ADVANCE_STOP)
         advance(&v->vmx);
-    else
+    if (action != EXIT_ADVANCE)
         carry_out(v, action);
 }

@@ -9,14 +9,12 @@
 static bool resolved(struct vcpu *v, gfn_t g, unsigned rights)
 {
     struct ept_leaf leaf;
-    struct domain_locked l = domain_lock(v->domain);
-    bool ok = ept_lookup(&l.d->ept, g, &leaf) && (leaf.rights & rights) == rights;
-    if (ok && (rights & EPT_X) != 0) { /* a large page that is executable only once it is split */
-        enum status status = ept_split_exec(&l.d->ept, g);
-        ok = status == STATUS_OK || status == STATUS_NOT_FOUND;
-    }
-    domain_unlock(l);
-    return ok;
+    struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
+    if (!ept_lookup(&l.d->ept, g, &leaf) || (leaf.rights & rights) != rights)
+        return false;
+    /* A fetch: a large page that is executable only once it is split. */
+    enum status status = (rights & EPT_X) != 0 ? ept_split_exec(&l.d->ept, g) : STATUS_OK;
+    return status == STATUS_OK || status == STATUS_NOT_FOUND;
 }
 
 enum exit_action exit_ept_violation(struct vcpu *v)
@@ -34,11 +32,10 @@ enum exit_action exit_ept_violation(struct vcpu *v)
 
 enum exit_action exit_ept_misconfig(struct vcpu *v)
 {
-    struct ept_leaf leaf;
+    struct ept_leaf leaf = {0};
     gpa_t a = gpa(vmread64(VMCS_GUEST_PHYS_ADDR));
-    bool mapped = ept_lookup(&v->domain->ept, gfn_of_gpa(a), &leaf);
-    log_error("d%u: EPT entry for guest physical %lx is not valid: %s frame %lx order %u rights %x type %u", v->domain->id, a.v,
-              mapped ? "present," : "absent,", mapped ? leaf.hfn.v : 0UL, mapped ? leaf.order : 0U, mapped ? leaf.rights : 0U,
-              mapped ? leaf.memtype : 0U);
+    (void)ept_lookup(&v->domain->ept, gfn_of_gpa(a), &leaf); /* absent: all zero */
+    log_error("d%u: EPT entry for guest physical %lx is not valid: frame %lx order %u rights %x type %u", v->domain->id, a.v,
+              leaf.hfn.v, leaf.order, leaf.rights, leaf.memtype);
     return exit_kill(v, "the hypervisor's own EPT entry is wrong");
 }

@@ -6,25 +6,9 @@
 
 #include "vmx/exit/dispatch.h"
 
-enum exit_action exit_exception(struct vcpu *v);
-enum exit_action exit_external_interrupt(struct vcpu *v);
-enum exit_action exit_triple_fault(struct vcpu *v);
-enum exit_action exit_time_limit(struct vcpu *v);
-enum exit_action exit_window(struct vcpu *v);
-enum exit_action exit_task_switch(struct vcpu *v);
-enum exit_action exit_cpuid(struct vcpu *v);
-enum exit_action exit_hlt(struct vcpu *v);
-enum exit_action exit_cache(struct vcpu *v);
-enum exit_action exit_privileged(struct vcpu *v);
-enum exit_action exit_undefined(struct vcpu *v);
-enum exit_action exit_vmcall(struct vcpu *v);
-enum exit_action exit_cr(struct vcpu *v);
-enum exit_action exit_io(struct vcpu *v);
-enum exit_action exit_rdmsr(struct vcpu *v);
-enum exit_action exit_wrmsr(struct vcpu *v);
-enum exit_action exit_ept_violation(struct vcpu *v);
-enum exit_action exit_ept_misconfig(struct vcpu *v);
-enum exit_action exit_xsetbv(struct vcpu *v);
+#define EXIT(first, last, handler, what) enum exit_action handler(struct vcpu *v);
+#include "vmx/exit/exits.def"
+#undef EXIT
 
 /* KILL for the reason WHY, a constant. */
 static inline enum exit_action exit_kill(struct vcpu *v, const char *why)

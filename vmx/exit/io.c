@@ -21,9 +21,7 @@ enum exit_action exit_io(struct vcpu *v)
     struct io_access a = decode_io(v->vmx.exit.qualification);
     struct vmx_gprs *g = &v->vmx.gprs;
     if (a.string) { /* nothing decodes its memory operand; to skip it in silence would be a lie */
-        if (!v->vmx.string_io_logged)
-            log_guest(v->domain->id, "v%u: INS or OUTS at port %x is not offered", v->id, a.port);
-        v->vmx.string_io_logged = true;
+        log_guest(v->domain->id, "v%u: INS or OUTS at port %x is not offered", v->id, a.port);
         return EXIT_INJECT_GP;
     }
     /* A doubleword at the configuration address spans port 0xcf9, which is kept, but means PCI. */

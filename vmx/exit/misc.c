@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] The exits that need no thought. */
+ * [ROOT] The exits that need little thought. */
+#include "vmx/caps.h"
+#include "vmx/context_check.h"
 #include "vmx/exit/handlers.h"
+#include "vmx/switch.h"
 
 /* INVD, WBINVD: guest memory is coherent, and a guest may not throw away what others have in the caches. */
 enum exit_action exit_cache(struct vcpu *v) { (void)v; return EXIT_ADVANCE; }
@@ -14,4 +17,24 @@ enum exit_action exit_undefined(struct vcpu *v) { (void)v; return EXIT_INJECT_UD
 enum exit_action exit_task_switch(struct vcpu *v)
 {
     return exit_kill(v, "a hardware task switch, which Corbel does not offer");
+}
+
+/* HLT: wait for an event; with interrupts off it is the end of this vCPU's work: a PVH guest powers off so. */
+enum exit_action exit_hlt(struct vcpu *v)
+{
+    if (vmx_if_set(&v->vmx))
+        return EXIT_ADVANCE_BLOCK;
+    vcpu_halt(v);
+    return EXIT_ADVANCE_STOP;
+}
+
+/* XSETBV. The CPU has checked CPL and CR4.OSXSAVE; the value is checked here (SDM vol 2, "XSETBV"). */
+enum exit_action exit_xsetbv(struct vcpu *v)
+{
+    const struct vmx_gprs *g = &v->vmx.gprs;
+    uint64_t value = g->rdx << 32 | (uint32_t)g->rax;
+    if ((uint32_t)g->rcx != 0 || !context_xcr0_valid(value, vmx_caps.xcr0_offer))
+        return EXIT_INJECT_GP;
+    switch_set_xcr0(&v->vmx, value);
+    return EXIT_ADVANCE;
 }

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] RDMSR and WRMSR that exit: the local APIC, then what msr_policy says. */
-#include "kernel/core/string.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/hypercall/copy.h"
 #include "vmx/exit/handlers.h"
 #include "vmx/msr_policy.h"
 #include "vmx/vlapic.h"
-#include "vmx/vmcs.h"
 
 #define APIC_BASE_MODES 0xc00UL /* global enable and x2APIC enable */
-#define DEBUGCTL_BTF 2UL
 
 static bool is_x2apic(uint32_t msr) { return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST; }
 
@@ -21,12 +18,6 @@ static bool read_by_handler(struct vcpu *v, uint32_t msr, uint64_t *value)
         return true;
     case MSR_ARCH_CAPABILITIES:
         *value = vmx_caps.arch_caps;
-        return true;
-    case MSR_DEBUGCTL:
-        *value = vmread64(VMCS_GUEST_DEBUGCTL);
-        return true;
-    case MSR_MTRR_DEF_TYPE:
-        *value = v->vmx.mtrr_def_type;
         return true;
     case MSR_TSC_DEADLINE:
         *value = vlapic_tsc_deadline_read(&v->vmx);
@@ -58,29 +49,11 @@ static enum exit_action write_apic_base(struct vcpu *v, uint64_t value)
     return EXIT_INJECT_GP; /* the base and the boot-processor flag are fixed */
 }
 
-/* Types 0, 1, 4, 5, 6 and the enable bit; there are no ranges, and the value has no effect: memory types are the
- * EPT's. */
-static enum exit_action write_mtrr_def_type(struct vcpu *v, uint64_t value)
-{
-    uint64_t type = value & 0xff;
-    if ((value & ~0xcffUL) != 0 || type == 2 || type == 3 || type > 6)
-        return EXIT_INJECT_GP;
-    v->vmx.mtrr_def_type = value;
-    return EXIT_ADVANCE;
-}
-
 static enum exit_action write_by_handler(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     switch (msr) {
     case MSR_APIC_BASE:
         return write_apic_base(v, value);
-    case MSR_DEBUGCTL:
-        if ((value & ~DEBUGCTL_BTF) != 0)
-            return EXIT_INJECT_GP;
-        vmwrite64(VMCS_GUEST_DEBUGCTL, value);
-        return EXIT_ADVANCE;
-    case MSR_MTRR_DEF_TYPE:
-        return write_mtrr_def_type(v, value);
     case MSR_TSC_DEADLINE:
         vlapic_tsc_deadline_write(&v->vmx, value);
         exit_apic_timer(v);
@@ -88,7 +61,7 @@ static enum exit_action write_by_handler(struct vcpu *v, uint32_t msr, uint64_t 
     case MSR_HYPERCALL_PAGE:
         return exit_hypercall_page(v, value);
     default:
-        return is_x2apic(msr) ? exit_apic_write(v, msr - MSR_X2APIC_FIRST, value) : EXIT_INJECT_GP;
+        return EXIT_INJECT_GP;
     }
 }
 
@@ -96,33 +69,23 @@ enum exit_action exit_wrmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->vmx.gprs.rcx;
     uint64_t value = v->vmx.gprs.rdx << 32 | (uint32_t)v->vmx.gprs.rax;
-    if (is_x2apic(msr)) { /* the frequent ones: APIC registers without the walk through the table */
+    if (is_x2apic(msr)) /* the frequent ones: APIC registers without the walk through the table */
         return exit_apic_write(v, msr - MSR_X2APIC_FIRST, value);
-    }
-    switch (msr_policy(msr, true, &vmx_caps).access) {
-    case MSR_FIXED:
-        return EXIT_ADVANCE;
-    case MSR_HANDLER:
+    enum msr_access access = msr_policy(msr, true, &vmx_caps).access;
+    if (access == MSR_HANDLER)
         return write_by_handler(v, msr, value);
-    case MSR_GP:
-    case MSR_DIRECT:
-        return EXIT_INJECT_GP;
-    }
-    return EXIT_INJECT_GP;
+    return access == MSR_FIXED ? EXIT_ADVANCE : EXIT_INJECT_GP;
 }
 
 /* 128 stubs of 32 bytes: mov eax, nr; vmcall; ret. The low bits of VALUE are the page's index; there is one page. */
 enum exit_action exit_hypercall_page(struct vcpu *v, uint64_t value)
 {
-    const uint8_t pattern[] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
-    uint8_t stub[32] = {0};
+    uint8_t stub[32] = {0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3};
     enum status status = (value & (PAGE_SIZE - 1)) == 0 ? STATUS_OK : STATUS_INVALID;
-    memcpy(stub, pattern, sizeof(pattern));
-    struct domain_locked l = domain_lock(v->domain);
+    struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
     for (uint8_t nr = 0; nr < PAGE_SIZE / sizeof(stub) && status == STATUS_OK; nr++) {
         stub[1] = nr;
         status = copy_to_gpa(l, gpa(value + nr * sizeof(stub)), stub, sizeof(stub));
     }
-    domain_unlock(l);
     return status == STATUS_OK ? EXIT_ADVANCE : EXIT_INJECT_GP;
 }
