@@ -88,7 +88,7 @@ bool vcpu_upcall_pending(struct vcpu *v)
 
 static bool event_pending(struct vcpu *v)
 {
-    if (v->vmx.nmi_pending || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))
+    if (vmx_nmi_deliverable(&v->vmx) || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))
         return true;
     return v->vmx.callback_vector && vcpu_upcall_pending(v);
 }
@@ -132,7 +132,7 @@ void vcpu_halt(struct vcpu *v)
 {
     if (vmx_if_set(&v->vmx))
         vcpu_block(v);
-    else if (!v->vmx.nmi_pending && !v->vmx.reinject_valid)
+    else if (!vmx_nmi_deliverable(&v->vmx) && !v->vmx.reinject_valid)
         vcpu_down(v);
 }
 

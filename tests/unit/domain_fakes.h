@@ -343,6 +343,8 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out) { 
 void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector) { (void)v; (void)vector; }
 void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out) { (void)v; *out = fake_paging; }
 bool vmx_if_set(struct vmx_vcpu *v) { (void)v; return fake_if; }
+static bool fake_nmi_blocked;
+bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nmi_blocked; }
 bool vmx_interruptible(struct vmx_vcpu *v) { (void)v; return fake_if; }
 bool vlapic_has_pending(struct vmx_vcpu *v) { (void)v; return false; }
 void vmx_dump(struct vmx_vcpu *v) { (void)v; }
