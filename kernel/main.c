@@ -36,27 +36,16 @@ static void must(enum status s, const char *what)
         panic("%s: %s", what, status_name(s));
 }
 
-static void stage_percpu(void) { percpu_init(); }
-static void stage_traps(void) { traps_init(); }
-static void stage_features(void) { features_init(); }
-
 static void stage_early_console(void)
 {
     console_init_early(&boot_info);
     log_info("Corbel starts; the image is at 0x%lx", boot_info.root_base);
 }
 
-static void stage_page_tables(void) { pagetable_init(); }
 static void stage_frames(void) { must(frame_init(&boot_info), "the frame table"); }
 static void stage_acpi(void) { acpi_init(boot_info.rsdp); }
 static void stage_console(void) { console_init(&boot_info); }
-static void stage_vtd(void) { vtd_init(); }
-static void stage_local_apic(void) { lapic_init(); }
-static void stage_interrupts(void) { irq_init(); }
 static void stage_clock(void) { clock_init(&boot_info); }
-static void stage_deadlines(void) { deadline_init(); }
-static void stage_smp(void) { smp_init(); }
-static void stage_uart_interrupt(void) { uart_enable_irq(); }
 
 static void stage_vmx(void)
 {
@@ -79,7 +68,7 @@ static void stage_dom0(void)
 
 static void audit_due(struct deadline *self)
 {
-    struct cbl_audit a = {0};
+    struct cbl_audit a;
     audit_run(&a);
     if (!a.ok)
         log_error("audit: %s", a.why);
@@ -95,27 +84,26 @@ static void stage_debug(void)
 
 static void stage_unpause(void)
 {
-    struct domain_locked l = domain_lock(domain_dom0());
+    struct domain_locked l DOMAIN_GUARD = domain_lock(domain_dom0());
     must(domain_unpause(l), "Dom0");
-    domain_unlock(l);
 }
 
 static const struct stage { const char *name; void (*run)(void); } stages[] = {
-    {"per-CPU data", stage_percpu},
-    {"traps", stage_traps},
-    {"CPU features", stage_features},
+    {"per-CPU data", percpu_init},
+    {"traps", traps_init},
+    {"CPU features", features_init},
     {"early console", stage_early_console},
-    {"page tables", stage_page_tables},
+    {"page tables", pagetable_init},
     {"frames", stage_frames},
     {"ACPI", stage_acpi},
     {"console", stage_console},
-    {"VT-d", stage_vtd},
-    {"local APIC", stage_local_apic},
-    {"interrupts", stage_interrupts},
+    {"VT-d", vtd_init},
+    {"local APIC", lapic_init},
+    {"interrupts", irq_init},
     {"clock", stage_clock},
-    {"deadlines", stage_deadlines},
-    {"other CPUs", stage_smp},
-    {"UART interrupt", stage_uart_interrupt},
+    {"deadlines", deadline_init},
+    {"other CPUs", smp_init},
+    {"UART interrupt", uart_enable_irq},
     {"VMX", stage_vmx},
     {"scheduler", stage_scheduler},
     {"Dom0", stage_dom0},

@@ -16,6 +16,11 @@ bool vmx_interruptible(struct vmx_vcpu *v)
     return vmx_if_set(v) && (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCK_STI | BLOCK_MOV_SS)) == 0;
 }
 
+bool vmx_nmi_deliverable(struct vmx_vcpu *v)
+{
+    return v->nmi_pending && (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCK_NMI) == 0;
+}
+
 static bool pushes_error_code(uint8_t vector)
 {
     return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21;

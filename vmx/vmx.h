@@ -94,6 +94,8 @@ enum status vmx_enter(struct vmx_vcpu *v);
 void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending);
 /* Would an interrupt be taken now if HLT ended (IF=1, nothing blocking)? Used by HLT with a pending event. */
 bool vmx_interruptible(struct vmx_vcpu *v);
+/* Is an NMI pending that ends a HLT (no other one is being handled)? Precondition: loaded. */
+bool vmx_nmi_deliverable(struct vmx_vcpu *v);
 bool vmx_if_set(struct vmx_vcpu *v); /* RFLAGS.IF */
 
 /* Fixed interrupt VECTOR for the vCPU's local APIC (IRR). Any CPU under the vCPU's lock rules of the domain layer; the

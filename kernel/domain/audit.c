@@ -28,22 +28,17 @@ struct audit {
     uint32_t ept_frames[MAX_DOMAINS];
 };
 
-static void __attribute__((format(printf, 2, 3))) violated(struct audit *a, const char *fmt, ...)
+/* Counts a comparison; the first one that does not hold is what the report says. */
+static void __attribute__((format(printf, 3, 4))) check(struct audit *a, bool holds, const char *fmt, ...)
 {
     va_list args;
-    if (!a->out->ok)
-        return; /* the first one is what counts */
+    a->out->checks++;
+    if (holds || !a->out->ok)
+        return;
     a->out->ok = 0;
     va_start(args, fmt);
     vsnprintf(a->out->why, sizeof(a->out->why), fmt, args);
     va_end(args);
-}
-
-/* Counts the check; says whether it held. */
-static bool check(struct audit *a, bool holds)
-{
-    a->out->checks++;
-    return holds;
 }
 
 static void count(struct audit *a, hfn_t h)
@@ -58,13 +53,13 @@ static void leaf_frame(struct audit *a, gfn_t g, hfn_t h, unsigned rights)
     uint16_t owner = frame_owner(h);
     bool own = owner == a->d->id;
     if (type == FRAME_UNUSABLE) {
-        if (!check(a, (a->d->privileges & CBL_PRIV_DEVICE) && !(rights & EPT_X)))
-            violated(a, "d%u maps device memory 0x%lx at gfn 0x%lx without the right to", a->d->id, h.v, g.v);
+        check(a, (a->d->privileges & CBL_PRIV_DEVICE) && !(rights & EPT_X),
+              "d%u maps device memory 0x%lx at gfn 0x%lx without the right to", a->d->id, h.v, g.v);
         return;
     }
     bool allowed = type == FRAME_GUEST || (type == FRAME_SHARED && own);
-    if (!check(a, allowed && (own || !(rights & EPT_X))))
-        violated(a, "d%u reaches frame 0x%lx (type %u, owner d%u, rights 0x%x) at gfn 0x%lx", a->d->id, h.v, type, owner, rights, g.v);
+    check(a, allowed && (own || !(rights & EPT_X)),
+          "d%u reaches frame 0x%lx (type %u, owner d%u, rights 0x%x) at gfn 0x%lx", a->d->id, h.v, type, owner, rights, g.v);
     count(a, h);
 }
 
@@ -92,77 +87,60 @@ static void used_frame(hfn_t f, uint16_t owner, enum frame_type type, uint32_t r
     if (f.v < a->first || f.v - a->first >= a->frames)
         return;
     bool of_domain = type == FRAME_GUEST || type == FRAME_SHARED || type == FRAME_EPT || type == FRAME_VMX;
-    if (!check(a, !of_domain || domain_peek(owner)))
-        violated(a, "frame 0x%lx (type %u) belongs to d%u, which does not exist", f.v, type, owner);
-    if (!check(a, refs == expected(a, f, type)))
-        violated(a, "frame 0x%lx (type %u, owner d%u) has %u references, %u are known", f.v, type, owner, refs, expected(a, f, type));
+    uint32_t known = expected(a, f, type);
+    check(a, !of_domain || domain_peek(owner),
+          "frame 0x%lx (type %u) belongs to d%u, which does not exist", f.v, type, owner);
+    check(a, refs == known,
+          "frame 0x%lx (type %u, owner d%u) has %u references, %u are known", f.v, type, owner, refs, known);
     if (type == FRAME_EPT)
         a->ept_frames[owner % MAX_DOMAINS]++;
 }
 
-/* FN for each domain, locked. */
-static void each_domain(struct audit *a, void (*fn)(struct audit *a, struct domain *d))
+static void count_domain(struct domain_locked l, void *ctx)
 {
-    struct domain_locked l;
-    for (uint16_t from = 0; (l = domain_next(from)).d;) {
-        from = (uint16_t)(l.d->id + 1);
-        fn(a, l.d);
-        domain_unlock(l);
-    }
-}
-
-static void count_domain(struct audit *a, struct domain *d)
-{
-    a->d = d;
+    struct audit *a = ctx;
+    const struct domain *d = a->d = l.d;
     if (d->ept.root.v && d->state != CBL_DOM_DYING)
         ept_walk(&d->ept, gfn(0), gfn(physmap_gfn_limit() - 1), leaf, a);
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i] && hfn_valid(d->vcpus[i]->info_hfn))
+        if (hfn_valid(d->vcpus[i]->info_hfn))
             count(a, d->vcpus[i]->info_hfn);
-    }
-}
-
-/* The largest shadow array that memory allows. */
-static bool shadow_alloc(hfn_t *out, unsigned *order)
-{
-    for (*order = SHADOW_ORDER;; (*order)--) {
-        if (frame_alloc(*order, FRAME_OWNER_ROOT, FRAME_ROOT, out) == STATUS_OK)
-            return true;
-        if (*order == 0)
-            return false;
     }
 }
 
 static void check_frames(struct audit *a)
 {
     hfn_t h;
-    unsigned order;
-    if (!shadow_alloc(&h, &order)) {
-        violated(a, "no memory for the audit's own counts");
-        return;
+    unsigned order = SHADOW_ORDER; /* or the largest that memory allows */
+    while (frame_alloc(order, FRAME_OWNER_ROOT, FRAME_ROOT, &h) != STATUS_OK) {
+        if (order-- == 0) {
+            check(a, false, "no memory for the audit's own counts");
+            return;
+        }
     }
     a->shadow = root_va(hpa_of_hfn(h));
     a->frames = (PAGE_SIZE << order) / sizeof(a->shadow[0]);
     for (a->first = 0; a->first != ~0UL; a->first = a->next) {
         a->next = ~0UL;
         memset(a->shadow, 0, PAGE_SIZE << order);
-        each_domain(a, count_domain);
+        domain_each(count_domain, a);
         frame_walk(used_frame, a);
     }
     frame_free(h, order);
 }
 
-static void check_domain(struct audit *a, struct domain *d)
+static void check_domain(struct domain_locked l, void *ctx)
 {
+    struct audit *a = ctx;
+    struct domain *d = l.d;
     char why[sizeof(a->out->why)];
+    uint32_t frames = a->ept_frames[d->id % MAX_DOMAINS], tables = d->ept.root.v ? d->ept.tables_used : 0;
     a->out->domains++;
-    if (!check(a, event_check(d, why, sizeof(why))))
-        violated(a, "%s", why);
-    uint32_t tables = d->ept.root.v ? d->ept.tables_used : 0;
-    if (!check(a, d->state == CBL_DOM_DYING || a->ept_frames[d->id % MAX_DOMAINS] == tables))
-        violated(a, "d%u: %u table frames, its EPT counts %u", d->id, a->ept_frames[d->id % MAX_DOMAINS], tables);
-    if (!check(a, d->ept.tables_used <= d->ept.tables_max && (d->id == 0 || d->pages <= d->max_pages)))
-        violated(a, "d%u is over its limit: %lu pages, %u tables", d->id, d->pages, d->ept.tables_used);
+    check(a, event_check(d, why, sizeof(why)), "%s", why);
+    check(a, d->state == CBL_DOM_DYING || frames == tables,
+          "d%u: %u table frames, its EPT counts %u", d->id, frames, tables);
+    check(a, d->ept.tables_used <= d->ept.tables_max && (d->id == 0 || d->pages <= d->max_pages),
+          "d%u is over its limit: %lu pages, %u tables", d->id, d->pages, d->ept.tables_used);
 }
 
 /* Uses of D's grants by the handles of all domains. */
@@ -176,39 +154,35 @@ static uint32_t handles_on(struct audit *a, const struct domain *granter)
             if (!h || h->granter != granter->id || h->generation != granter->generation)
                 continue;
             const struct grant_active *act = grant_active_get(granter, h->ref);
-            if (!check(a, act && act->domid == m->id && act->hfn == h->hfn))
-                violated(a, "d%u's mapping %u of d%u's grant %u is unknown to the granter", m->id, n, granter->id, h->ref);
+            check(a, act && act->domid == m->id && act->hfn == h->hfn,
+                  "d%u's mapping %u of d%u's grant %u is unknown to the granter", m->id, n, granter->id, h->ref);
             found++;
         }
     }
     return found;
 }
 
-static void check_grants(struct audit *a, struct domain *d)
+static void check_grants(struct domain_locked l, void *ctx)
 {
-    uint32_t uses = 0;
-    for (uint32_t ref = 0; d->grants && ref < d->grants->nr_frames * GRANT_PER_FRAME; ref++) {
-        const struct grant_active *act = grant_active_get(d, ref);
-        if (act)
-            uses += act->readers + (uint32_t)act->writers;
+    uint32_t uses = 0, handles = handles_on(ctx, l.d);
+    for (uint32_t ref = 0; l.d->grants && ref < l.d->grants->nr_frames * GRANT_PER_FRAME; ref++) {
+        const struct grant_active *act = grant_active_get(l.d, ref);
+        uses += act ? act->readers + (uint32_t)act->writers : 0;
     }
-    uint32_t handles = handles_on(a, d);
-    if (!check(a, uses == handles))
-        violated(a, "d%u's grants count %u uses, %u mappings exist", d->id, uses, handles);
+    check(ctx, uses == handles, "d%u's grants count %u uses, %u mappings exist", l.d->id, uses, handles);
 }
 
 static void check_machine(struct audit *a)
 {
     char why[sizeof(a->out->why)];
-    uint64_t bad;
-    if (!check(a, pagetable_check_wx(&bad)))
-        violated(a, "root's page at 0x%lx is writable and executable", bad);
-    if (!check(a, frame_check(why, sizeof(why))) || !check(a, bitmaps_check(why, sizeof(why))) || !check(a, state_check(why, sizeof(why))))
-        violated(a, "%s", why);
-    for (uint32_t i = 0; i < cpu_count(); i++) {
-        if (!check(a, sched_check(i, why, sizeof(why))))
-            violated(a, "%s", why);
-    }
+    uint64_t bad = 0;
+    bool wx_holds = pagetable_check_wx(&bad);
+    check(a, wx_holds, "root's page at 0x%lx is writable and executable", bad);
+    check(a, frame_check(why, sizeof(why)), "%s", why);
+    check(a, bitmaps_check(why, sizeof(why)), "%s", why);
+    check(a, state_check(why, sizeof(why)), "%s", why);
+    for (uint32_t i = 0; i < cpu_count(); i++)
+        check(a, sched_check(i, why, sizeof(why)), "%s", why);
 }
 
 void audit_run(struct cbl_audit *out)
@@ -217,8 +191,8 @@ void audit_run(struct cbl_audit *out)
     *out = (struct cbl_audit){.ok = 1};
     a = (struct audit){.out = out};
     check_frames(&a);
-    each_domain(&a, check_domain);
-    each_domain(&a, check_grants);
+    domain_each(check_domain, &a);
+    domain_each(check_grants, &a);
     check_machine(&a);
     struct frame_stats f = frame_stats();
     out->frames_free = f.free_clean + f.free_dirty;

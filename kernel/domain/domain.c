@@ -57,6 +57,13 @@ static struct domain_locked lock_found(uint16_t domid, bool dying_too)
 struct domain_locked domain_lock_id(uint16_t domid) { return lock_found(domid, false); }
 struct domain_locked domain_lock_any(uint16_t domid) { return lock_found(domid, true); }
 
+void *domain_table_page(struct domain *d)
+{
+    void *page = pool_page_alloc();
+    d->root_pages += page != NULL;
+    return page;
+}
+
 static void free_tables(struct domain *d)
 {
     event_destroy(d);
@@ -105,14 +112,10 @@ struct domain_pair domain_lock_pair(struct domain *self, uint16_t other, bool dy
 
 void domain_unlock_pair(struct domain_pair p)
 {
-    bool two = p.other.d && p.other.d != p.self.d;
-    bool last = two && p.other.d->state == CBL_DOM_DYING && p.other.d->refs == 0;
-    uint16_t domid = two ? p.other.d->id : 0;
-    if (two)
-        spin_unlock(&p.other.d->lock);
-    domain_unlock(p.self);
-    if (last)
-        vanish(domid);
+    struct domain_locked last = p.other.d ? p.other : p.self;
+    if (last.d != p.self.d)
+        spin_unlock(&p.self.d->lock); /* SELF does not vanish: it makes this call, or its end does */
+    domain_unlock(last);
 }
 
 struct domain_locked domain_next(uint16_t from)
@@ -124,6 +127,16 @@ struct domain_locked domain_next(uint16_t from)
             best = domains[i];
     }
     return best ? domain_lock(best) : (struct domain_locked){NULL};
+}
+
+void domain_each(void (*fn)(struct domain_locked l, void *ctx), void *ctx)
+{
+    struct domain_locked l;
+    for (uint16_t from = 0; (l = domain_next(from)).d;) {
+        from = (uint16_t)(l.d->id + 1);
+        fn(l, ctx);
+        domain_unlock(l);
+    }
 }
 
 /* A domid whose slot is free: WANTED, or the next in turn (0: none). Slot 0 is Dom0's alone. */
@@ -150,8 +163,15 @@ static enum status publish(struct domain *d, uint16_t wanted, bool dom0)
     return STATUS_OK;
 }
 
+/* All holds of REASON, and no vCPU of D runs on another CPU any more. */
+static void stop_vcpus(struct domain *d, uint32_t reason)
+{
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        sched_hold(&d->vcpus[i]->sched, reason);
+}
+
 /* The parts of D that need memory, in order; a failure leaves what is there for destroy. */
-static enum status build(struct domain *d, uint32_t tables_max)
+static enum status build(struct domain *d, uint32_t vcpus, uint32_t tables_max)
 {
     enum status s = frame_alloc(FRAME_ORDER_4K, d->id, FRAME_SHARED, &d->shared_info_hfn);
     if (s != STATUS_OK)
@@ -163,35 +183,29 @@ static enum status build(struct domain *d, uint32_t tables_max)
         s = event_init(d);
     if (s == STATUS_OK)
         s = grant_init(d);
-    for (uint32_t i = 0; s == STATUS_OK && i < d->nr_vcpus; i++) {
-        s = vcpu_create(d, i, &d->vcpus[i]);
-        if (s == STATUS_OK)
-            sched_hold(&d->vcpus[i]->sched, SCHED_HOLD_PAUSED);
-    }
+    uint64_t before = frame_stats().by_type[FRAME_VMX];
+    while (s == STATUS_OK && d->nr_vcpus < vcpus)
+        s = vcpu_create(d);
+    stop_vcpus(d, SCHED_HOLD_PAUSED);
+    d->root_pages += (uint32_t)(frame_stats().by_type[FRAME_VMX] - before) + 1U; /* 1: shared_info */
     return s;
 }
 
-/* All holds of REASON, and no vCPU of D runs on another CPU any more. */
-static void stop_vcpus(struct domain *d, uint32_t reason)
+/* Dying: stopped, then everything given back but the tables that outstanding references may still need. Drops the lock. */
+static void end(struct domain_locked l)
 {
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i])
-            sched_hold(&d->vcpus[i]->sched, reason);
-    }
-}
-
-/* Everything but the tables that outstanding references may still need. D is DYING and none of its vCPUs runs. */
-static void release_all(struct domain *d)
-{
+    struct domain *d = l.d;
+    d->state = CBL_DOM_DYING;
+    stop_vcpus(d, SCHED_HOLD_DYING);
+    trace(TRACE_DOMAIN, d->id, CBL_DOM_DYING);
+    domain_unlock(l); /* refs is still at least 1 */
     grant_release_mappings(d);
     event_close_all(d);
     if (d->ept.root.v)
         physmap_teardown(d);
-    struct domain_locked l = domain_lock(d);
-    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i])
-            vcpu_destroy(l, d->vcpus[i]);
-    }
+    (void)domain_lock(d);
+    while (d->nr_vcpus > 0)
+        vcpu_destroy(l, d->vcpus[d->nr_vcpus - 1]);
     if (d->ept.root.v) {
         flush_sync(&d->ept);
         ept_destroy(&d->ept);
@@ -212,7 +226,6 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
     d->refs = 1;
     d->privileges = how->privileges;
     d->max_pages = how->max_pages;
-    d->nr_vcpus = how->vcpus;
     d->create_tsc = tsc;
     d->shared_info_gfn = GFN_INVALID;
     d->log_tokens = LOG_BURST;
@@ -222,17 +235,11 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
         pool_free(&domain_pool, d);
         return s;
     }
-    uint64_t vmx_before = frame_stats().by_type[FRAME_VMX];
-    s = build(d, tables_max);
+    s = build(d, how->vcpus, tables_max);
     if (s != STATUS_OK) {
-        struct domain_locked l = domain_lock(d);
-        d->state = CBL_DOM_DYING;
-        domain_unlock(l);
-        stop_vcpus(d, SCHED_HOLD_DYING);
-        release_all(d);
+        end(domain_lock(d));
         return s;
     }
-    d->vmx_frames = (uint32_t)(frame_stats().by_type[FRAME_VMX] - vmx_before);
     trace(TRACE_DOMAIN, d->id, CBL_DOM_NEW);
     *out = d;
     return STATUS_OK;
@@ -262,11 +269,7 @@ enum status domain_destroy(uint16_t domid)
         domain_unlock(l);
         return STATUS_DENIED;
     }
-    d->state = CBL_DOM_DYING;
-    stop_vcpus(d, SCHED_HOLD_DYING);
-    domain_unlock(l); /* refs is still at least 1 */
-    trace(TRACE_DOMAIN, domid, CBL_DOM_DYING);
-    release_all(d);
+    end(l);
     return STATUS_OK;
 }
 
@@ -276,12 +279,10 @@ void domain_pause(struct domain_locked l)
     stop_vcpus(l.d, SCHED_HOLD_PAUSED);
 }
 
-bool domain_startable(const struct domain *d) { return d->state != CBL_DOM_NEW || (d->vcpus[0] && d->vcpus[0]->initialised); }
-
 enum status domain_unpause(struct domain_locked l)
 {
     struct domain *d = l.d;
-    if (d->pause_count == 0 || !domain_startable(d))
+    if (d->pause_count == 0 || (d->state == CBL_DOM_NEW && !d->vcpus[0]->initialised))
         return STATUS_BAD_STATE;
     if (--d->pause_count > 0)
         return STATUS_OK;
@@ -297,16 +298,13 @@ enum status domain_unpause(struct domain_locked l)
 /* Dom0 ended: so does the machine. */
 static void __attribute__((noreturn)) machine_end(uint32_t reason)
 {
-    if (reason == CBL_SHUTDOWN_POWEROFF) {
-        log_info("Dom0 asked for power off");
-        console_flush();
-        poweroff_machine();
-    }
-    if (reason == CBL_SHUTDOWN_REBOOT)
-        log_info("Dom0 asked for a reboot");
+    if (reason == CBL_SHUTDOWN_POWEROFF || reason == CBL_SHUTDOWN_REBOOT)
+        log_info("Dom0 asked for %s", reason == CBL_SHUTDOWN_POWEROFF ? "power off" : "a reboot");
     else
         log_error("Dom0 ended (reason %u): the machine cannot go on without it and is reset", reason);
     console_flush();
+    if (reason == CBL_SHUTDOWN_POWEROFF)
+        poweroff_machine();
     reset_machine();
 }
 
@@ -365,13 +363,11 @@ static enum cbl_domain_state shown_state(const struct domain *d)
     return CBL_DOM_BLOCKED;
 }
 
-uint64_t domain_overhead_bytes(const struct domain *d)
+/* EPT, VMCS and companions, tables, objects. */
+static uint64_t overhead_bytes(const struct domain *d)
 {
-    uint64_t bytes = (uint64_t)(d->ept.tables_used + d->vmx_frames + 1U) * PAGE_SIZE; /* 1: shared_info */
-    bytes += sizeof(*d) + d->nr_vcpus * sizeof(struct vcpu) + sizeof(struct event_table) + grant_bytes(d);
-    for (size_t i = 0; d->events && i < ARRAY_SIZE(d->events->pages); i++)
-        bytes += d->events->pages[i] ? PAGE_SIZE : 0;
-    return bytes;
+    uint64_t objects = sizeof(*d) + d->nr_vcpus * sizeof(struct vcpu) + sizeof(struct event_table);
+    return (uint64_t)(d->ept.tables_used + d->root_pages) * PAGE_SIZE + objects;
 }
 
 void domain_info(struct domain_locked l, struct cbl_domain_info *out)
@@ -379,14 +375,12 @@ void domain_info(struct domain_locked l, struct cbl_domain_info *out)
     struct domain *d = l.d;
     *out = (struct cbl_domain_info){
         .domid = d->id, .state = shown_state(d), .shutdown = d->shutdown, .vcpus = d->nr_vcpus, .pause_count = d->pause_count,
-        .privileges = d->privileges, .pages = d->pages, .max_pages = d->max_pages, .overhead_bytes = domain_overhead_bytes(d),
+        .privileges = d->privileges, .pages = d->pages, .max_pages = d->max_pages, .overhead_bytes = overhead_bytes(d),
         .create_tsc = d->create_tsc, .first_entry_tsc = d->first_entry_tsc, .generation = d->generation};
     memcpy(out->uuid, d->uuid, sizeof(out->uuid));
     memcpy(out->why, d->why, sizeof(out->why));
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!v)
-            continue;
         struct sched_times t = sched_times(&v->sched);
         out->cpu_ns += t.time_ns[SCHED_TIME_RUNNING] + (t.state == SCHED_TIME_RUNNING ? clock_now_ns() - t.since_ns : 0);
         out->exits += v->vmx.exits;

@@ -34,7 +34,7 @@ struct domain {
     char why[64];
     struct ept ept;
     uint64_t pages, max_pages;
-    uint32_t nr_vcpus;
+    uint32_t nr_vcpus;         /* that exist: 0 once a dying domain has given them up */
     struct vcpu *vcpus[MAX_VCPUS];
     struct event_table *events;
     struct grant_table *grants;
@@ -43,7 +43,7 @@ struct domain {
     uint64_t hvm_params[40];
     gfn_t shared_info_gfn;     /* where the guest put it; GFN_INVALID: nowhere */
     uint64_t create_tsc, first_entry_tsc;
-    uint32_t vmx_frames;       /* root frames that its vCPUs took */
+    uint32_t root_pages;       /* whole pages of root memory that serve it, without EPT: VMCS and companions, tables, shared frames */
     uint32_t log_tokens;
     uint32_t log_dropped;
     uint64_t log_refill_ns;
@@ -79,6 +79,8 @@ void domain_kill(struct domain *d, const char *why);
 void domain_info(struct domain_locked l, struct cbl_domain_info *out);
 /* The next live domain with id >= FROM, locked; d NULL: none. */
 struct domain_locked domain_next(uint16_t from);
+/* FN for each domain, locked: audit and dumps. */
+void domain_each(void (*fn)(struct domain_locked l, void *ctx), void *ctx);
 struct domain *domain_dom0(void);
 
 /* As domain_lock_id, but a DYING domain that still has references is found as well: for giving references back. */
@@ -96,11 +98,9 @@ void domain_unlock_pair(struct domain_pair p);
 
 /* For kernel/domain/dom0.c: the privileged domain, domid 0, of PAGES pages, with nothing mapped. */
 enum status domain_create_dom0(uint64_t pages, uint8_t nr_vcpus, struct domain **out);
-/* vCPU 0 of a NEW domain has its registers (and the domain may be unpaused). */
-bool domain_startable(const struct domain *d);
 /* One line of guest output into the log as "(dN) text", through the domain's token bucket. */
 void domain_log_text(struct domain *d, const char *text, size_t len);
-/* Root memory for D: EPT, VMCS and companions, tables. */
-uint64_t domain_overhead_bytes(const struct domain *d);
+/* A zeroed page of root memory for a table of D, booked under root_pages; NULL: none. It goes back with pool_page_free when D ends. */
+void *domain_table_page(struct domain *d);
 
 #endif

@@ -18,45 +18,40 @@ static const char *const vcpu_states[] = {"down", "runnable", "running", "blocke
 static const char *const domain_states[] = {"new", "paused", "running", "blocked", "shut down", "dying"};
 static const char *const port_states[] = {"closed", "unbound", "interdomain", "pirq", "virq", "ipi"};
 
-/* FN for each domain, locked. */
-static void each_domain(void (*fn)(struct domain_locked l))
+static void show_domain(struct domain_locked l, void *ctx)
 {
-    struct domain_locked l;
-    for (uint16_t from = 0; (l = domain_next(from)).d; ) {
-        from = (uint16_t)(l.d->id + 1);
-        fn(l);
-        domain_unlock(l);
-    }
-}
-
-static void show_domain(struct domain_locked l)
-{
+    (void)ctx;
     struct cbl_domain_info i;
     domain_info(l, &i);
     log_info("d%u %s, shutdown %u %s, pause %u, privileges 0x%x, references %u", i.domid, domain_states[i.state], i.shutdown, i.why, i.pause_count,
              i.privileges, l.d->refs);
     log_info("  pages %lu of %lu, overhead %lu KiB, EPT tables %u of %u", i.pages, i.max_pages, i.overhead_bytes >> 10, l.d->ept.tables_used, l.d->ept.tables_max);
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         const struct vcpu *v = l.d->vcpus[n];
         log_info("  v%u %s, hold 0x%x, CPU %u, exits %lu, callback 0x%x", n, vcpu_states[v->sched.state], v->sched.hold, v->sched.cpu, v->vmx.exits,
                  v->vmx.callback_vector);
     }
 }
 
-static void show_events(struct domain_locked l)
+static void show_events(struct domain_locked l, void *ctx)
 {
-    struct event_port p;
-    bool pending, masked;
+    (void)ctx;
+    const struct shared_info *s = l.d->shared_info;
+    struct evtchn_status p;
     for (uint32_t i = 1; i < EVENT_PORTS; i++) {
-        if (event_get(l.d, i, &p, &pending, &masked))
-            log_info("d%u port %u %s v%u peer d%u:%u%s%s", l.d->id, i, port_states[p.state], p.vcpu, p.remote, p.peer, pending ? " pending" : "", masked ? " masked" : "");
+        uint64_t word = i / 64, bit = 1UL << i % 64;
+        if (event_status(l.d, i, &p) == STATUS_OK && p.status != EVTCHNSTAT_closed)
+            log_info("d%u port %u %s v%u peer %u:%u%s%s", l.d->id, i, port_states[p.status], p.vcpu,
+                     p.u.interdomain.dom, p.u.interdomain.port,
+                     s->evtchn_pending[word] & bit ? " pending" : "", s->evtchn_mask[word] & bit ? " masked" : "");
     }
 }
 
-static void show_grants(struct domain_locked l)
+static void show_grants(struct domain_locked l, void *ctx)
 {
+    (void)ctx;
     const struct grant_table *t = l.d->grants;
-    log_info("d%u grant frames %u, mappings held %u", l.d->id, t ? t->nr_frames : 0, t ? t->mapped : 0);
+    log_info("d%u grant frames %u", l.d->id, t ? t->nr_frames : 0);
     for (uint32_t ref = 0; t && ref < t->nr_frames * GRANT_PER_FRAME; ref++) {
         const struct grant_active *a = grant_active_get(l.d, ref);
         if (a)
@@ -68,7 +63,7 @@ static void show_unit(struct sched_unit *u, void *ctx)
 {
     (void)ctx;
     const struct vcpu *v = vcpu_of_sched(u);
-    log_info("  d%uv%u vruntime %lu us, weight %u", v->domain->id, v->id, u->vruntime_ns / 1000, u->weight);
+    log_info("  d%uv%u vruntime %lu us", v->domain->id, v->id, u->vruntime_ns / 1000);
 }
 
 static void key_run_queues(void)
@@ -80,9 +75,10 @@ static void key_run_queues(void)
     }
 }
 
-static void show_timers(struct domain_locked l)
+static void show_timers(struct domain_locked l, void *ctx)
 {
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+    (void)ctx;
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         const struct vcpu *v = l.d->vcpus[n];
         log_info("d%uv%u single-shot %lu%s, poll %lu%s, now %lu ns", l.d->id, n, clock_ns_of_tsc(v->singleshot.tsc), v->singleshot.slot ? "" : " (off)",
                  clock_ns_of_tsc(v->poll_timer.tsc), v->poll_timer.slot ? "" : " (off)", clock_now_ns());
@@ -100,19 +96,21 @@ static void show_row(const struct state_row *row, const void *bytes, void *ctx)
     log_info("  %s: %s%s", row->name, text, n < row->size ? "…" : "");
 }
 
-static void show_state(struct domain_locked l)
+static void show_state(struct domain_locked l, void *ctx)
 {
+    (void)ctx;
     log_info("d%u", l.d->id);
     state_walk(l.d, NULL, show_row, NULL);
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++) {
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         log_info("d%uv%u", l.d->id, n);
         state_walk(NULL, l.d->vcpus[n], show_row, NULL);
     }
 }
 
-static void show_vmcs(struct domain_locked l)
+static void show_vmcs(struct domain_locked l, void *ctx)
 {
-    for (uint32_t n = 0; n < l.d->nr_vcpus && l.d->vcpus[n]; n++)
+    (void)ctx;
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++)
         vmx_dump(&l.d->vcpus[n]->vmx);
 }
 
@@ -138,8 +136,9 @@ static bool join_leaf(gfn_t g, const struct ept_leaf *leaf, void *ctx)
     return true;
 }
 
-static void show_ept(struct domain_locked l)
+static void show_ept(struct domain_locked l, void *ctx)
 {
+    (void)ctx;
     struct run r = {.pages = 0};
     log_info("d%u EPT, root 0x%lx, %u tables", l.d->id, l.d->ept.root.v, l.d->ept.tables_used);
     if (l.d->ept.root.v)
@@ -147,17 +146,17 @@ static void show_ept(struct domain_locked l)
     print_run(&r);
 }
 
-static void key_domains(void) { each_domain(show_domain); }
-static void key_events(void) { each_domain(show_events); }
-static void key_grants(void) { each_domain(show_grants); }
-static void key_timers(void) { each_domain(show_timers); }
-static void key_state(void) { each_domain(show_state); }
-static void key_vmcs(void) { each_domain(show_vmcs); }
-static void key_ept(void) { each_domain(show_ept); }
+static void key_domains(void) { domain_each(show_domain, NULL); }
+static void key_events(void) { domain_each(show_events, NULL); }
+static void key_grants(void) { domain_each(show_grants, NULL); }
+static void key_timers(void) { domain_each(show_timers, NULL); }
+static void key_state(void) { domain_each(show_state, NULL); }
+static void key_vmcs(void) { domain_each(show_vmcs, NULL); }
+static void key_ept(void) { domain_each(show_ept, NULL); }
 
 static void key_audit(void)
 {
-    struct cbl_audit a = {0};
+    struct cbl_audit a;
     audit_run(&a);
     log_info("audit: %s%s (%u checks; frames: %lu free, %lu root, %lu guest; %u domains)", a.ok ? "clean" : "VIOLATION: ", a.why, a.checks,
              a.frames_free, a.frames_root, a.frames_guest, a.domains);

@@ -14,18 +14,11 @@ _Static_assert(sizeof(struct vcpu_info) == 64 && offsetof(struct vcpu_info, evtc
 static struct spinlock event_lock;
 static struct pool event_tables = POOL_INIT(struct event_table);
 
-static struct event_port *port_get(struct domain *d, uint32_t port)
-{
-    if (port == 0 || port >= EVENT_PORTS || !d->events)
-        return NULL;
-    struct event_port *page = d->events->pages[port / EVENT_PORTS_PER_PAGE];
-    return page ? &page[port % EVENT_PORTS_PER_PAGE] : NULL;
-}
-
 static struct event_port *port_bound(struct domain *d, uint32_t port)
 {
-    struct event_port *p = port_get(d, port);
-    return p && p->state != EVTCHNSTAT_closed ? p : NULL;
+    struct event_port *page = d->events && port < EVENT_PORTS ? d->events->pages[port / EVENT_PORTS_PER_PAGE] : NULL;
+    struct event_port *p = page ? &page[port % EVENT_PORTS_PER_PAGE] : NULL;
+    return p && p->state != EVTCHNSTAT_closed ? p : NULL; /* port 0 never is anything else */
 }
 
 /* Puts VALUE into the lowest free port. Event lock held. */
@@ -33,7 +26,7 @@ static enum status port_alloc(struct domain *d, struct event_port value, uint32_
 {
     for (*port = 1; *port < EVENT_PORTS; ++*port) {
         struct event_port **page = &d->events->pages[*port / EVENT_PORTS_PER_PAGE];
-        if (!*page && !(*page = pool_page_alloc()))
+        if (!*page && !(*page = domain_table_page(d)))
             return STATUS_NO_MEMORY;
         struct event_port *p = &(*page)[*port % EVENT_PORTS_PER_PAGE];
         if (p->state != EVTCHNSTAT_closed)
@@ -74,11 +67,10 @@ static void mark_vcpu(struct vcpu *v, uint32_t port)
 
 static void wake_pollers(struct domain *d)
 {
-    for (uint32_t i = 0; d->events->pollers && i < d->nr_vcpus; i++) {
-        if (!d->vcpus[i] || !d->vcpus[i]->polling)
+    for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+        if (!d->vcpus[i]->polling)
             continue;
         d->vcpus[i]->polling = false;
-        d->events->pollers--;
         vcpu_kick(d->vcpus[i]);
     }
 }
@@ -89,9 +81,8 @@ static void set_pending(struct domain *d, uint32_t port, const struct event_port
     struct shared_info *s = d->shared_info;
     if (test_and_set(s->evtchn_pending, port))
         return;
-    struct vcpu *v = d->vcpus[p->vcpu];
-    if (v && !test_bit(s->evtchn_mask, port))
-        mark_vcpu(v, port);
+    if (!test_bit(s->evtchn_mask, port))
+        mark_vcpu(d->vcpus[p->vcpu], port);
     wake_pollers(d);
 }
 
@@ -121,7 +112,7 @@ enum status event_bind_interdomain(struct domain *d, struct domain *remote, uint
     r->state = EVTCHNSTAT_interdomain;
     r->remote = d->id;
     r->peer = *port;
-    set_pending(d, *port, port_get(d, *port)); /* covers a notification lost before the bind */
+    set_pending(d, *port, port_bound(d, *port)); /* covers a notification lost before the bind */
     return STATUS_OK;
 }
 
@@ -148,16 +139,14 @@ enum status event_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint
 /* Where the port of a VIRQ is noted; a global one may notify another vCPU than 0 but is vCPU 0's. */
 static uint32_t *virq_slot(struct domain *d, const struct event_port *p)
 {
-    struct vcpu *v = d->vcpus[virq_is_global(p->peer) ? 0 : p->vcpu];
-    return v ? &v->virq_port[p->peer] : NULL;
+    return &d->vcpus[virq_is_global(p->peer) ? 0 : p->vcpu]->virq_port[p->peer];
 }
 
 /* Event lock held, P open. */
 static void close_port(struct domain *d, uint32_t port, struct event_port *p)
 {
-    uint32_t *slot = p->state == EVTCHNSTAT_virq ? virq_slot(d, p) : NULL;
-    if (slot)
-        *slot = 0;
+    if (p->state == EVTCHNSTAT_virq)
+        *virq_slot(d, p) = 0;
     if (p->state == EVTCHNSTAT_interdomain) {
         struct domain *remote = domain_peek(p->remote);
         struct event_port *r = remote ? port_bound(remote, p->peer) : NULL;
@@ -173,7 +162,7 @@ static void close_port(struct domain *d, uint32_t port, struct event_port *p)
     d->events->used--;
 }
 
-static enum status close_if(struct domain *d, uint32_t port, bool pirq)
+enum status event_close(struct domain *d, uint32_t port, bool pirq)
 {
     SPIN_GUARD(&event_lock);
     struct event_port *p = port_bound(d, port);
@@ -184,9 +173,6 @@ static enum status close_if(struct domain *d, uint32_t port, bool pirq)
     close_port(d, port, p);
     return STATUS_OK;
 }
-
-enum status event_close(struct domain *d, uint32_t port) { return close_if(d, port, false); }
-enum status event_unbind_pirq(struct domain *d, uint32_t port) { return close_if(d, port, true); }
 
 void event_close_all(struct domain *d)
 {
@@ -285,10 +271,9 @@ bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
     const struct shared_info *s = v->domain->shared_info;
     SPIN_GUARD(&event_lock); /* a sender that comes later finds v->polling; one that came before left its bit */
     for (uint32_t i = 0; i < nr; i++) {
-        if (ports[i] < EVENT_PORTS && test_bit(s->evtchn_pending, ports[i]))
+        if (test_bit(s->evtchn_pending, ports[i]))
             return true;
     }
-    v->domain->events->pollers += !v->polling;
     v->polling = true;
     return false;
 }
@@ -296,21 +281,7 @@ bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
 void event_poll_end(struct vcpu *v)
 {
     SPIN_GUARD(&event_lock);
-    v->domain->events->pollers -= v->polling;
     v->polling = false;
-}
-
-bool event_get(struct domain *d, uint32_t port, struct event_port *out, bool *pending, bool *masked)
-{
-    const struct shared_info *s = d->shared_info;
-    SPIN_GUARD(&event_lock);
-    struct event_port *p = port_bound(d, port);
-    if (!p)
-        return false;
-    *out = *p;
-    *pending = test_bit(s->evtchn_pending, port);
-    *masked = test_bit(s->evtchn_mask, port);
-    return true;
 }
 
 static bool port_consistent(struct domain *d, uint32_t port, const struct event_port *p)
@@ -318,7 +289,7 @@ static bool port_consistent(struct domain *d, uint32_t port, const struct event_
     if (p->vcpu >= d->nr_vcpus)
         return false;
     if (p->state == EVTCHNSTAT_virq)
-        return p->peer < VCPU_NR_VIRQS && virq_slot(d, p) && *virq_slot(d, p) == port;
+        return p->peer < VCPU_NR_VIRQS && *virq_slot(d, p) == port;
     if (p->state != EVTCHNSTAT_interdomain)
         return p->state <= EVTCHNSTAT_ipi;
     struct domain *remote = domain_peek(p->remote);
@@ -338,7 +309,8 @@ bool event_check(struct domain *d, char *why, size_t len)
             return false;
         }
     }
-    if (d->events && used != d->events->used)
+    bool ok = !d->events || used == d->events->used;
+    if (!ok)
         snprintf(why, len, "d%u has %u event ports in use, its table says %u", d->id, used, d->events->used);
-    return !d->events || used == d->events->used;
+    return ok;
 }

@@ -24,7 +24,6 @@ _Static_assert(sizeof(struct event_port) == 8, "512 ports in a page");
 struct event_table {
     struct event_port *pages[EVENT_PORTS / 512]; /* on demand */
     uint32_t used;    /* ports not closed */
-    uint32_t pollers; /* vCPUs in SCHEDOP_poll */
 };
 
 enum status event_init(struct domain *d);
@@ -39,9 +38,8 @@ enum status event_alloc(struct domain *d, struct event_port value, uint32_t *por
 enum status event_bind_interdomain(struct domain *d, struct domain *remote, uint32_t rport, uint32_t *port);
 /* STATUS_EXISTS: that VIRQ has a port already. STATUS_INVALID: unknown, or a global one for another vCPU than 0. */
 enum status event_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *port);
-/* STATUS_BAD_STATE: a pirq port, which its owner unbinds by event_unbind_pirq. */
-enum status event_close(struct domain *d, uint32_t port);
-enum status event_unbind_pirq(struct domain *d, uint32_t port);
+/* PIRQ: by who manages device interrupts. STATUS_BAD_STATE: the port is of the other sort. */
+enum status event_close(struct domain *d, uint32_t port, bool pirq);
 enum status event_send(struct domain *d, uint32_t port);
 enum status event_status(struct domain *d, uint32_t port, struct evtchn_status *out);
 enum status event_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu);
@@ -53,12 +51,10 @@ void event_notify(struct domain *d, uint32_t port);
 void event_raise_virq(struct vcpu *v, uint32_t virq);
 /* For a moved vcpu_info: all selectors and the upcall pending. */
 void event_mark_all(struct vcpu *v);
-/* Publishes that V polls; true (and nothing published) when one of the ports is pending already. */
+/* Publishes that V polls (each port below EVENT_PORTS); true (and nothing published) when one of the ports is pending already. */
 bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr);
 void event_poll_end(struct vcpu *v);
 
-/* For dumps: copies the port; false: closed. */
-bool event_get(struct domain *d, uint32_t port, struct event_port *out, bool *pending, bool *masked);
 /* For audit: the peer of the peer is the port itself, VIRQ tables agree, counts agree. */
 bool event_check(struct domain *d, char *why, size_t len);
 

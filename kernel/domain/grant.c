@@ -15,7 +15,7 @@
 
 enum status grant_init(struct domain *d)
 {
-    d->grants = pool_page_alloc();
+    d->grants = domain_table_page(d);
     for (size_t i = 0; d->grants && i < GRANT_MAX_FRAMES; i++)
         d->grants->gfns[i] = GFN_INVALID;
     return d->grants ? STATUS_OK : STATUS_NO_MEMORY;
@@ -36,49 +36,27 @@ void grant_destroy(struct domain *d)
     d->grants = NULL;
 }
 
-uint64_t grant_bytes(const struct domain *d)
-{
-    uint64_t pages = 1;
-    const struct grant_table *t = d->grants;
-    if (!t)
-        return 0;
-    for (size_t i = 0; i < GRANT_ACTIVE_PAGES; i++)
-        pages += t->active[i] != NULL;
-    for (size_t i = 0; i < GRANT_HANDLE_PAGES; i++)
-        pages += t->handles[i] != NULL;
-    return (pages + t->nr_frames) * PAGE_SIZE;
-}
-
-enum status grant_grow(struct domain_locked l, uint32_t nr)
+enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g)
 {
     struct grant_table *t = l.d->grants;
-    if (nr > GRANT_MAX_FRAMES)
+    if (idx >= GRANT_MAX_FRAMES)
         return STATUS_INVALID;
-    while (t->nr_frames < nr) {
+    while (t->nr_frames <= idx) {
         hfn_t f;
         enum status s = frame_alloc(FRAME_ORDER_4K, l.d->id, FRAME_SHARED, &f);
         if (s != STATUS_OK)
             return s;
         t->frames[t->nr_frames++] = root_va(hpa_of_hfn(f));
+        l.d->root_pages++;
     }
-    return STATUS_OK;
+    return physmap_map_shared(l, g, hfn_of_hpa(root_pa(t->frames[idx])), &t->gfns[idx]);
 }
 
-enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g)
+static struct grant_active *active_of(struct domain *d, uint32_t ref)
 {
-    if (idx >= GRANT_MAX_FRAMES)
-        return STATUS_INVALID;
-    enum status s = grant_grow(l, idx + 1);
-    if (s != STATUS_OK)
-        return s;
-    return physmap_map_shared(l, g, hfn_of_hpa(root_pa(l.d->grants->frames[idx])), &l.d->grants->gfns[idx]);
-}
-
-static struct grant_active *active_of(struct grant_table *t, uint32_t ref, bool make)
-{
-    struct grant_active **page = &t->active[ref / GRANT_ACTIVE_PER_PAGE];
-    if (!*page && make)
-        *page = pool_page_alloc();
+    struct grant_active **page = &d->grants->active[ref / GRANT_ACTIVE_PER_PAGE];
+    if (!*page)
+        *page = domain_table_page(d);
     return *page ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
@@ -111,39 +89,29 @@ static void unmark_entry(uint32_t *word, const struct grant_active *a)
     __atomic_fetch_and(word, ~clear, __ATOMIC_SEQ_CST); /* the guest may revoke from here on: accesses have ended before */
 }
 
-/* The granter's frame behind a marked entry, referenced. */
-static int16_t get_frame(struct domain_locked granter, uint32_t gfn_value, const struct grant_active *a, bool writable, hfn_t *out)
-{
-    struct ept_leaf leaf = {.hfn = hfn(a->hfn)};
-    if (a->readers == 0 && a->writers == 0) {
-        if (!ept_lookup(&granter.d->ept, gfn(gfn_value), &leaf) || (writable && !(leaf.rights & EPT_W)))
-            return GNTST_bad_page;
-    }
-    if (!frame_get(leaf.hfn, granter.d->id, FRAME_GUEST))
-        return GNTST_bad_page;
-    *out = leaf.hfn;
-    return GNTST_okay;
-}
-
-int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out)
+/* One use of REF by domain BY: entry checked and marked, frame referenced. GNTST_*. */
+static int16_t acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out)
 {
     struct grant_table *t = granter.d->grants;
     if (!t || ref >= t->nr_frames * GRANT_PER_FRAME)
         return GNTST_bad_gntref;
-    struct grant_active *a = active_of(t, ref, true);
+    struct grant_active *a = active_of(granter.d, ref);
     if (!a || a->readers == UINT16_MAX || a->writers == UINT16_MAX)
         return GNTST_no_space;
     uint32_t *word = entry_word(t, ref);
-    if ((a->readers || a->writers) && a->domid != by)
+    bool in_use = a->readers || a->writers;
+    if (in_use && a->domid != by)
         return GNTST_bad_domain; /* the entry was rewritten while in use */
     int16_t s = mark_entry(word, by, writable);
     if (s != GNTST_okay)
         return s;
     uint32_t frame = __atomic_load_n(&t->frames[ref / GRANT_PER_FRAME][ref % GRANT_PER_FRAME].frame, __ATOMIC_RELAXED);
-    s = get_frame(granter, frame, a, writable, out);
-    if (s != GNTST_okay) {
+    *out = hfn(a->hfn); /* a use beside another gets the same frame */
+    bool got = in_use ? frame_get(*out, granter.d->id, FRAME_GUEST)
+                      : physmap_get_frame(granter, gfn(frame), writable, out);
+    if (!got) {
         unmark_entry(word, a);
-        return s;
+        return GNTST_bad_page;
     }
     a->domid = by;
     a->hfn = out->v;
@@ -155,20 +123,21 @@ int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, b
     return GNTST_okay;
 }
 
-void grant_release(struct domain_locked granter, uint32_t ref, bool writable)
+/* Ends it: marks are taken back with the last use. The frame reference is the caller's to drop (put_frame). */
+static void release(struct domain_locked granter, uint32_t ref, bool writable)
 {
-    struct grant_table *t = granter.d->grants;
-    struct grant_active *a = t && ref < t->nr_frames * GRANT_PER_FRAME ? active_of(t, ref, false) : NULL;
+    struct grant_active *a = grant_active_get(granter.d, ref);
     if (!a || (writable ? a->writers : a->readers) == 0)
         return;
     if (writable)
         a->writers--;
     else
         a->readers--;
-    unmark_entry(entry_word(t, ref), a);
+    unmark_entry(entry_word(granter.d->grants, ref), a);
 }
 
-void grant_put_frame(struct domain_locked granter, struct ept *e, hfn_t h)
+/* Drops the frame reference of one use; E: the EPT that had it mapped last. */
+static void put_frame(struct domain_locked granter, struct ept *e, hfn_t h)
 {
     physmap_put_frame(granter, e, h);
     granter.d->refs--;
@@ -179,51 +148,48 @@ static struct grant_handle *handle_at(const struct grant_table *t, uint32_t n)
     return n < t->nr_handles ? &t->handles[n / GRANT_HANDLES_PER_PAGE][n % GRANT_HANDLES_PER_PAGE] : NULL;
 }
 
-static struct grant_handle *handle_alloc(struct grant_table *t, uint32_t *number)
+/* The lowest handle that is not in use; it is once the caller fills it in. */
+static struct grant_handle *handle_find(struct domain *d, uint32_t *number)
 {
-    if (t->free_handle) {
-        *number = t->free_handle - 1;
-        t->free_handle = handle_at(t, *number)->next_free;
-    } else {
-        uint32_t page = t->nr_handles / (uint32_t)GRANT_HANDLES_PER_PAGE;
-        if (page >= GRANT_HANDLE_PAGES)
+    struct grant_table *t = d->grants;
+    for (uint32_t n = t->none_free_below; n < GRANT_HANDLE_PAGES * GRANT_HANDLES_PER_PAGE; n++) {
+        struct grant_handle **page = &t->handles[n / GRANT_HANDLES_PER_PAGE];
+        if (!*page && !(*page = domain_table_page(d)))
             return NULL;
-        if (!t->handles[page] && !(t->handles[page] = pool_page_alloc()))
-            return NULL;
-        *number = t->nr_handles++;
+        t->nr_handles = MAX(t->nr_handles, n + 1);
+        t->none_free_below = *number = n;
+        if (!handle_at(t, n)->used)
+            return handle_at(t, n);
     }
-    t->mapped++;
-    return handle_at(t, *number);
+    return NULL;
 }
 
 static void handle_free(struct grant_table *t, uint32_t number)
 {
-    *handle_at(t, number) = (struct grant_handle){.next_free = t->free_handle};
-    t->free_handle = number + 1;
-    t->mapped--;
+    *handle_at(t, number) = (struct grant_handle){0};
+    t->none_free_below = MIN(t->none_free_below, number);
 }
 
 /* Both locked. */
-static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op, bool writable, hfn_t *h)
+static int16_t map_locked(struct domain_pair p, struct gnttab_map_grant_ref *op, bool writable, bool may_dma)
 {
+    hfn_t h;
     uint32_t number;
-    struct grant_handle *m = handle_alloc(p.self.d->grants, &number);
+    struct grant_handle *m = handle_find(p.self.d, &number);
     if (!m)
         return GNTST_no_space;
-    int16_t s = grant_acquire(p.other, op->ref, p.self.d->id, writable, h);
-    if (s != GNTST_okay) {
-        handle_free(p.self.d->grants, number);
+    int16_t s = acquire(p.other, op->ref, p.self.d->id, writable, &h);
+    if (s != GNTST_okay)
         return s;
-    }
-    if (physmap_map_frame(p.self, gfn_of_gpa(gpa(op->host_addr)), *h, writable) != STATUS_OK) {
-        grant_put_frame(p.other, &p.self.d->ept, *h);
-        grant_release(p.other, op->ref, writable);
-        handle_free(p.self.d->grants, number);
+    if (physmap_map_frame(p.self, gfn_of_gpa(gpa(op->host_addr)), h, writable) != STATUS_OK) {
+        put_frame(p.other, &p.self.d->ept, h);
+        release(p.other, op->ref, writable);
         return GNTST_general_error;
     }
     *m = (struct grant_handle){.granter = p.other.d->id, .used = true, .writable = writable, .ref = op->ref,
-                               .generation = p.other.d->generation, .gfn = op->host_addr >> PAGE_SHIFT, .hfn = h->v};
+                               .generation = p.other.d->generation, .gfn = op->host_addr >> PAGE_SHIFT, .hfn = h.v};
     op->handle = number;
+    op->dev_bus_addr = may_dma ? hpa_of_hfn(h).v : 0;
     return GNTST_okay;
 }
 
@@ -240,11 +206,8 @@ void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_
         return;
     }
     struct domain_pair p = domain_lock_pair(mapper, op->dom, false);
-    hfn_t h = HFN_INVALID;
-    op->status = p.other.d ? map_locked(p, op, !(op->flags & GNTMAP_readonly), &h) : GNTST_bad_domain;
+    op->status = p.other.d ? map_locked(p, op, !(op->flags & GNTMAP_readonly), may_dma) : GNTST_bad_domain;
     domain_unlock_pair(p);
-    if (op->status == GNTST_okay && may_dma)
-        op->dev_bus_addr = hpa_of_hfn(h).v;
 }
 
 /* Ends the mapping N of MAPPER, which is used. The reference of the frame goes with the mapping: if that went another way, so did the reference. */
@@ -257,12 +220,13 @@ static enum status unmap_handle(struct domain *mapper, uint32_t n)
     if (s == STATUS_OK || s == STATUS_NOT_FOUND) {
         flush_sync(&mapper->ept); /* before the granter is told that the use has ended */
         if (alive && s == STATUS_OK)
-            grant_put_frame(p.other, &mapper->ept, hfn(m.hfn));
+            put_frame(p.other, &mapper->ept, hfn(m.hfn));
         if (alive)
-            grant_release(p.other, m.ref, m.writable);
+            release(p.other, m.ref, m.writable);
         handle_free(mapper->grants, n);
     }
     domain_unlock_pair(p);
+    flush_sync(&mapper->ept); /* what the last reference gave up */
     return s;
 }
 
@@ -300,15 +264,13 @@ static int16_t end_open(struct domain *self, struct copy_end *e, uint64_t gmfn)
     if (!e->by_ref && !own)
         return GNTST_permission_denied;
     struct domain_locked l DOMAIN_GUARD = own ? domain_lock(self) : domain_lock_id(e->domid);
-    struct ept_leaf leaf;
     if (!l.d)
         return GNTST_bad_domain;
     e->domid = l.d->id;
     if (e->by_ref)
-        return grant_acquire(l, e->ref, self->id, e->writable, &e->h);
-    if (!ept_lookup(&l.d->ept, gfn(gmfn), &leaf) || (e->writable && !(leaf.rights & EPT_W)) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+        return acquire(l, e->ref, self->id, e->writable, &e->h);
+    if (!physmap_get_frame(l, gfn(gmfn), e->writable, &e->h))
         return GNTST_bad_page;
-    e->h = leaf.hfn;
     l.d->refs++;
     return GNTST_okay;
 }
@@ -317,8 +279,8 @@ static void end_close(struct domain *self, const struct copy_end *e)
 {
     struct domain_locked l DOMAIN_GUARD = domain_lock_any(e->domid); /* it is there: our reference keeps it */
     if (e->by_ref)
-        grant_release(l, e->ref, e->writable);
-    grant_put_frame(l, &self->ept, e->h);
+        release(l, e->ref, e->writable);
+    put_frame(l, &self->ept, e->h);
 }
 
 void grant_copy(struct domain *self, struct gnttab_copy *op)
@@ -339,13 +301,14 @@ void grant_copy(struct domain *self, struct gnttab_copy *op)
         end_close(self, &to);
     }
     end_close(self, &from);
+    flush_sync(&self->ept); /* as after an unmap */
 }
 
-const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)
+struct grant_active *grant_active_get(const struct domain *d, uint32_t ref)
 {
     const struct grant_table *t = d->grants;
     if (!t || ref >= t->nr_frames * GRANT_PER_FRAME || !t->active[ref / GRANT_ACTIVE_PER_PAGE])
         return NULL;
-    const struct grant_active *a = &t->active[ref / GRANT_ACTIVE_PER_PAGE][ref % GRANT_ACTIVE_PER_PAGE];
+    struct grant_active *a = &t->active[ref / GRANT_ACTIVE_PER_PAGE][ref % GRANT_ACTIVE_PER_PAGE];
     return a->readers || a->writers ? a : NULL;
 }

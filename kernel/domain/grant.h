@@ -28,7 +28,7 @@ struct grant_handle { /* per mapping, at the mapper */
     uint8_t used, writable;
     uint32_t ref;
     uint32_t generation; /* of the granter */
-    uint32_t next_free;  /* handle number + 1 */
+    uint32_t pad;
     uint64_t gfn;
     uint64_t hfn;
 };
@@ -37,8 +37,8 @@ _Static_assert(sizeof(grant_entry_v1_t) == 8 && sizeof(struct grant_active) == 1
 struct grant_table { /* one page */
     uint32_t nr_frames;
     uint32_t nr_handles; /* handles that exist, used or free */
-    uint32_t free_handle; /* number + 1; 0: none */
-    uint32_t mapped;     /* handles in use */
+    uint32_t none_free_below; /* where to look for the next */
+    uint32_t pad;
     grant_entry_v1_t *frames[GRANT_MAX_FRAMES];
     gfn_t gfns[GRANT_MAX_FRAMES];
     struct grant_active *active[GRANT_ACTIVE_PAGES];
@@ -48,19 +48,9 @@ _Static_assert(sizeof(struct grant_table) <= PAGE_SIZE, "one root frame");
 
 enum status grant_init(struct domain *d);
 void grant_destroy(struct domain *d); /* precondition: no use left */
-uint64_t grant_bytes(const struct domain *d);
 
-/* Makes the table at least NR frames large (frame 0 comes with the first). */
-enum status grant_grow(struct domain_locked l, uint32_t nr);
-/* Shows frame IDX at G (XENMAPSPACE_grant_table); grows as needed; idempotent. */
+/* Shows frame IDX at G (XENMAPSPACE_grant_table); makes the table as large as needed; idempotent. */
 enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g);
-
-/* One use of REF by domain BY: entry checked and marked, frame referenced. GNTST_*. */
-int16_t grant_acquire(struct domain_locked granter, uint32_t ref, uint16_t by, bool writable, hfn_t *out);
-/* Ends it: marks are taken back with the last use. The frame reference is the caller's to drop (grant_put_frame). */
-void grant_release(struct domain_locked granter, uint32_t ref, bool writable);
-/* Drops the frame reference of one use; E: the EPT that had it mapped last. */
-void grant_put_frame(struct domain_locked granter, struct ept *e, hfn_t h);
 
 /* One operation each; the results are in the op. MAY_DMA: the caller learns the host address. No locks held. */
 void grant_map(struct domain *mapper, struct gnttab_map_grant_ref *op, bool may_dma);
@@ -69,8 +59,8 @@ void grant_copy(struct domain *self, struct gnttab_copy *op);
 /* Undoes all mappings that D made. */
 void grant_release_mappings(struct domain *d);
 
-/* For audit and dumps. */
+/* NULL: not in use. Also for audit and dumps. */
 const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle);
-const struct grant_active *grant_active_get(const struct domain *d, uint32_t ref);
+struct grant_active *grant_active_get(const struct domain *d, uint32_t ref);
 
 #endif

@@ -79,13 +79,23 @@ enum status physmap_populate(struct domain_locked l, gfn_t g, unsigned order)
     return s;
 }
 
+bool physmap_get_frame(struct domain_locked l, gfn_t g, bool writable, hfn_t *out)
+{
+    struct ept_leaf leaf;
+    if (!ept_lookup(&l.d->ept, g, &leaf) || (writable && !(leaf.rights & EPT_W)))
+        return false;
+    *out = leaf.hfn;
+    return frame_get(leaf.hfn, l.d->id, FRAME_GUEST);
+}
+
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h)
 {
-    (void)owner; /* its lock makes look-then-drop exact */
-    if (frame_refs(h) > 1)
+    if (frame_refs(h) > 1) { /* look-then-drop is exact under the owner's lock */
         (void)frame_put(h);
-    else
-        flush_defer_free(e, h, FRAME_ORDER_4K);
+        return;
+    }
+    owner.d->pages--; /* only now: a frame that others still map counts against its owner's limit */
+    flush_defer_free(e, h, FRAME_ORDER_4K);
 }
 
 /* The owner lets go of 2^ORDER frames that one leaf mapped. */
@@ -96,10 +106,10 @@ static void put_unit(struct domain_locked owner, struct ept *e, hfn_t h, unsigne
     for (uint64_t i = 0; alone && i < n; i++)
         alone = frame_refs(hfn_add(h, i)) == 1;
     if (alone) {
+        owner.d->pages -= n;
         flush_defer_free(e, h, order);
-        return;
     }
-    for (uint64_t i = 0; i < n; i++)
+    for (uint64_t i = 0; !alone && i < n; i++)
         physmap_put_frame(owner, e, hfn_add(h, i));
 }
 
@@ -128,7 +138,6 @@ enum status physmap_release(struct domain_locked l, gfn_t g, unsigned order)
         if (s != STATUS_OK)
             return s;
         put_unit(l, &l.d->ept, leaf.hfn, unit);
-        l.d->pages -= UNIT(unit);
         at += UNIT(unit);
     }
     return STATUS_OK;
@@ -212,17 +221,12 @@ static uint16_t owner_behind(struct domain *d, gfn_t g)
 enum status physmap_unmap_foreign(struct domain *self, gfn_t at_gfn, uint32_t nr)
 {
     enum status s = range_valid(at_gfn, nr) ? STATUS_OK : STATUS_INVALID;
-    for (uint32_t done = 0; s == STATUS_OK && done < nr;) {
-        uint16_t owner = owner_behind(self, gfn_add(at_gfn, done));
-        struct domain_pair p = domain_lock_pair(self, owner, true);
-        uint32_t before = done;
-        for (uint32_t count; s == STATUS_OK && done < nr; done += count) { /* as long as the same domain owns what comes */
-            count = 0;
-            s = unmap_foreign_unit(p, gfn_add(at_gfn, done), nr - done, &count);
-        }
+    for (uint32_t done = 0, count; s == STATUS_OK && done < nr; done += count) {
+        gfn_t g = gfn_add(at_gfn, done);
+        struct domain_pair p = domain_lock_pair(self, owner_behind(self, g), true);
+        count = 0;
+        s = unmap_foreign_unit(p, g, nr - done, &count);
         domain_unlock_pair(p);
-        if (s == STATUS_DENIED && done > before)
-            s = STATUS_OK; /* another owner's turn, or DENIED again at once */
     }
     return s;
 }
@@ -238,16 +242,6 @@ enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h)
     if (!ept_lookup(&at.d->ept, g, &leaf) || !hfn_eq(leaf.hfn, h))
         return STATUS_NOT_FOUND;
     return unmap_unit(&at.d->ept, g, FRAME_ORDER_4K);
-}
-
-static void unmap_shared(struct domain_locked l, gfn_t *where, hfn_t h)
-{
-    struct ept_leaf leaf;
-    if (gfn_eq(*where, GFN_INVALID) || !ept_lookup(&l.d->ept, *where, &leaf) || !hfn_eq(leaf.hfn, h))
-        return;
-    if (unmap_unit(&l.d->ept, *where, FRAME_ORDER_4K) == STATUS_OK) /* a 4 KiB leaf: nothing to allocate */
-        (void)frame_put(h);
-    *where = GFN_INVALID;
 }
 
 enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *where)
@@ -269,28 +263,12 @@ enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *
     }
     ept_map(&l.d->ept, g, FRAME_ORDER_4K, h, EPT_R | EPT_W);
     ept_unprepare(&l.d->ept);
-    if (present) {
+    if (present)
         physmap_put_frame(l, &l.d->ept, leaf.hfn);
-        l.d->pages--;
-    }
-    unmap_shared(l, where, h);
+    if (!gfn_eq(*where, GFN_INVALID) && physmap_unmap_frame(l, *where, h) == STATUS_OK) /* 4 KiB: allocates nothing */
+        (void)frame_put(h);
     *where = g;
     return STATUS_OK;
-}
-
-enum status physmap_remove(struct domain_locked l, gfn_t g)
-{
-    struct ept_leaf leaf;
-    if (!range_valid(g, 1) || !ept_lookup(&l.d->ept, g, &leaf))
-        return STATUS_NOT_FOUND;
-    if (!frame_is_ram(leaf.hfn) || frame_owner(leaf.hfn) != l.d->id)
-        return STATUS_DENIED;
-    if (frame_type(leaf.hfn) == FRAME_GUEST)
-        return physmap_release(l, g, FRAME_ORDER_4K);
-    enum status s = unmap_unit(&l.d->ept, g, FRAME_ORDER_4K);
-    if (s == STATUS_OK)
-        (void)frame_put(leaf.hfn);
-    return s;
 }
 
 enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights)
@@ -351,7 +329,6 @@ void physmap_teardown(struct domain *d)
         continue;
     flush_mark(&d->ept);
     (void)teardown_walk(d, true);
-    d->pages = 0;
     flush_sync(&d->ept);
 }
 
@@ -366,26 +343,29 @@ static char *open_gpa(struct domain *d, gpa_t a, unsigned rights)
     return (char *)window_open(leaf.hfn) + a.v % PAGE_SIZE;
 }
 
-enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len)
+/* IN or OUT is NULL. */
+static enum status copy(struct domain *d, gpa_t at, char *in, const char *out, size_t len)
 {
-    for (size_t n; len > 0; len -= n, src.v += n, dst = (char *)dst + n) {
-        n = MIN(len, PAGE_SIZE - src.v % PAGE_SIZE);
-        const char *p = open_gpa(d, src, EPT_R);
+    for (size_t done = 0, n; done < len; done += n) {
+        gpa_t here = gpa(at.v + done);
+        n = MIN(len - done, PAGE_SIZE - here.v % PAGE_SIZE);
+        char *p = open_gpa(d, here, out ? EPT_R | EPT_W : EPT_R);
         if (!p)
             return STATUS_FAULT;
-        memcpy(dst, p, n);
+        if (out)
+            memcpy(p, out + done, n);
+        else
+            memcpy(in + done, p, n);
     }
     return STATUS_OK;
 }
 
+enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len)
+{
+    return copy(d, src, dst, NULL, len);
+}
+
 enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len)
 {
-    for (size_t n; len > 0; len -= n, dst.v += n, src = (const char *)src + n) {
-        n = MIN(len, PAGE_SIZE - dst.v % PAGE_SIZE);
-        char *p = open_gpa(d, dst, EPT_R | EPT_W);
-        if (!p)
-            return STATUS_FAULT;
-        memcpy(p, src, n);
-    }
-    return STATUS_OK;
+    return copy(d, dst, NULL, src, len);
 }

@@ -25,11 +25,11 @@ enum status physmap_map_frame(struct domain_locked at, gfn_t g, hfn_t h, bool wr
 enum status physmap_unmap_frame(struct domain_locked at, gfn_t g, hfn_t h);
 /* Root's shared frame H of this domain appears at G: RAM there is released, *WHERE (the previous place) is unmapped and updated. Idempotent. */
 enum status physmap_map_shared(struct domain_locked l, gfn_t g, hfn_t h, gfn_t *where);
-/* Takes a shared frame or RAM page away from G, for XENMEM_remove_from_physmap. */
-enum status physmap_remove(struct domain_locked l, gfn_t g);
 /* 1:1 mapping of [G, +NR) as RIGHTS: Dom0's RAM and modules at boot (owned already), device memory. Repeating it is fine. */
 enum status physmap_map_identity(struct domain_locked l, gfn_t g, uint64_t nr, unsigned rights);
-/* Drops a reference to H, which OWNER owns; the last one frees the frame after E's flush epoch. */
+/* References the frame of this domain's RAM behind G (WRITABLE: that it may write). false: no such. */
+bool physmap_get_frame(struct domain_locked l, gfn_t g, bool writable, hfn_t *out);
+/* Drops a reference to H, which OWNER owns; the last one frees the frame after E's flush epoch and takes it off the owner's pages. */
 void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h);
 /* Gives all RAM back and drops all mappings; the EPT's tables remain for ept_destroy. Frames that others still map stay until they let go. */
 void physmap_teardown(struct domain *d);

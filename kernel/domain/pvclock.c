@@ -41,18 +41,15 @@ static void time_store(struct vcpu_time_info *to, const struct vcpu_time_info *t
     __atomic_store_n(&to->version, version + 1, __ATOMIC_RELEASE);
 }
 
-enum status pvclock_write_area(struct vcpu *v)
-{
-    struct vcpu_time_info t = time_of(v);
-    t.version = 2;
-    return physmap_copy_to(v->domain, v->time_gpa, &t, sizeof(t));
-}
-
 void pvclock_write_vcpu(struct vcpu *v)
 {
     struct vcpu_time_info t = time_of(v);
     time_store(&vcpu_info(v)->time, &t);
-    if (v->time_gpa.v != ~0UL && pvclock_write_area(v) != STATUS_OK)
+    if (v->time_gpa.v == ~0UL)
+        return;
+    enum status s = physmap_copy_from(v->domain, &t.version, v->time_gpa, sizeof(t.version));
+    t.version = (t.version | 1U) + 1; /* whoever was interrupted while reading reads again */
+    if (s != STATUS_OK || physmap_copy_to(v->domain, v->time_gpa, &t, sizeof(t)) != STATUS_OK)
         v->time_gpa = gpa(~0UL); /* the guest took the page away */
 }
 
@@ -70,36 +67,26 @@ void pvclock_write_wallclock(struct domain *d)
     __atomic_store_n(&s->wc_version, version + 1, __ATOMIC_RELEASE);
 }
 
-void pvclock_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
-{
-    struct sched_times t = sched_times(&v->sched);
-    out->state = (int)t.state;
-    out->state_entry_time = t.since_ns;
-    for (size_t i = 0; i < ARRAY_SIZE(t.time_ns); i++)
-        out->time[i] = t.time_ns[i];
-}
-
 void pvclock_write_runstate(struct vcpu *v)
 {
     if (v->runstate_gpa.v == ~0UL)
         return;
-    struct vcpu_runstate_info r = {0};
+    struct sched_times t = sched_times(&v->sched);
+    struct vcpu_runstate_info r = {.state = (int)t.state, .state_entry_time = t.since_ns};
     gpa_t entry = gpa(v->runstate_gpa.v + offsetof(struct vcpu_runstate_info, state_entry_time));
-    pvclock_runstate(v, &r);
-    enum status s = STATUS_OK;
-    uint64_t updating = r.state_entry_time | RUNSTATE_UPDATE_BIT;
+    memcpy(r.time, t.time_ns, sizeof(r.time));
+    bool ok = true;
     if (v->runstate_flag) { /* VMASST_TYPE_runstate_update_flag: bit 63 is set while the rest changes */
-        s = physmap_copy_to(v->domain, entry, &updating, sizeof(updating));
+        r.state_entry_time |= RUNSTATE_UPDATE_BIT;
+        ok = physmap_copy_to(v->domain, entry, &r.state_entry_time, sizeof(r.state_entry_time)) == STATUS_OK;
         __atomic_thread_fence(__ATOMIC_RELEASE);
-        r.state_entry_time = updating;
     }
-    if (s == STATUS_OK)
-        s = physmap_copy_to(v->domain, v->runstate_gpa, &r, sizeof(r));
-    if (s == STATUS_OK && v->runstate_flag) {
-        uint64_t done = updating & ~RUNSTATE_UPDATE_BIT;
+    ok = ok && physmap_copy_to(v->domain, v->runstate_gpa, &r, sizeof(r)) == STATUS_OK;
+    if (v->runstate_flag) {
+        r.state_entry_time &= ~RUNSTATE_UPDATE_BIT;
         __atomic_thread_fence(__ATOMIC_RELEASE); /* pairs with the guest's re-read of the bit */
-        s = physmap_copy_to(v->domain, entry, &done, sizeof(done));
+        ok = ok && physmap_copy_to(v->domain, entry, &r.state_entry_time, sizeof(r.state_entry_time)) == STATUS_OK;
     }
-    if (s != STATUS_OK)
+    if (!ok)
         v->runstate_gpa = gpa(~0UL);
 }

@@ -5,17 +5,11 @@
 
 #include "kernel/domain/vcpu.h"
 
-struct vcpu_runstate_info;
-
 /* Factors and base of V's clock into its vcpu_info and its registered time area. */
 void pvclock_write_vcpu(struct vcpu *v);
-/* Into a registered area only; STATUS_FAULT: it is not writable guest memory. */
-enum status pvclock_write_area(struct vcpu *v);
 /* UTC at system time 0 into shared_info. */
 void pvclock_write_wallclock(struct domain *d);
-/* V's runstate as the ABI shows it. */
-void pvclock_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
-/* Writes it to the registered area, if there is one. Called when V starts and stops running; precondition: no lock of V's domain held. */
+/* Writes V's runstate to the registered area, if there is one. Called when V starts and stops running; precondition: no lock of V's domain held. */
 void pvclock_write_runstate(struct vcpu *v);
 
 #endif

@@ -7,6 +7,9 @@
 #define V(field) STATE_IN_VCPU, offsetof(struct vcpu, field), sizeof(((struct vcpu *)0)->field)
 #define P(field) STATE_IN_PAGE, offsetof(struct vcpu, field), sizeof(((struct vcpu *)0)->field)
 #define D(field) STATE_IN_DOMAIN, offsetof(struct domain, field), sizeof(((struct domain *)0)->field)
+/* Neighbours that are saved together: from FIRST to the end of LAST. */
+#define END(field) (offsetof(struct vcpu, field) + sizeof(((struct vcpu *)0)->field))
+#define VV(first, last) STATE_IN_VCPU, offsetof(struct vcpu, first), END(last) - offsetof(struct vcpu, first)
 #define VMCS STATE_IN_VMCS, 0, 0
 
 #define EXIT "enter.asm, each entry and exit"
@@ -14,7 +17,7 @@
 #define CPU_ENTRY "the CPU, each entry and exit"
 #define ROOT_ONLY "root, in place"
 
-const struct state_row state_rows[] = {
+static const struct state_row rows[] = {
     {"general registers", V(vmx.gprs), 1, 1, EXIT},
     {"CR2", V(vmx.cr2), 2, 1, EXIT},
     {"RIP, RSP, RFLAGS, control and segment registers, descriptor tables", VMCS, 3, 1, CPU_ENTRY},
@@ -24,23 +27,13 @@ const struct state_row state_rows[] = {
     {"x87, SSE, AVX state", P(vmx.xsave), 7, 1, SWITCH},
     {"debug registers 0-3", V(vmx.dr), 8, 1, SWITCH},
     {"DR6", V(vmx.dr6), 9, 1, SWITCH},
-    {"STAR", V(vmx.star), 10, 1, SWITCH},
-    {"LSTAR", V(vmx.lstar), 11, 1, SWITCH},
-    {"CSTAR", V(vmx.cstar), 12, 1, SWITCH},
-    {"FMASK", V(vmx.fmask), 13, 1, SWITCH},
-    {"KERNEL_GS_BASE", V(vmx.kernel_gs_base), 14, 1, SWITCH},
-    {"TSC_AUX", V(vmx.tsc_aux), 15, 1, SWITCH},
-    {"SPEC_CTRL", V(vmx.spec_ctrl), 16, 1, SWITCH},
-    {"XSS", V(vmx.xss), 17, 1, SWITCH},
+    {"STAR, LSTAR, CSTAR, FMASK, KERNEL_GS_BASE, TSC_AUX, SPEC_CTRL, XSS", VV(vmx.star, vmx.xss), 10, 1, SWITCH},
     {"TSC offset", V(vmx.tsc_offset), 18, 1, CPU_ENTRY},
     {"local APIC registers", P(vmx.apic_page), 19, 1, "the CPU and vlapic.c, in place"},
     {"local APIC mode and timer", V(vmx.vlapic), 20, 1, ROOT_ONLY},
     {"callback vector", V(vmx.callback_vector), 21, 1, "inject.c, each entry"},
     {"pending NMI", V(vmx.nmi_pending), 22, 1, "inject.c, each entry"},
-    {"event to deliver again: valid", V(vmx.reinject_valid), 23, 1, "inject.c, each entry"},
-    {"event to deliver again: what", V(vmx.reinject_info), 24, 1, "inject.c, each entry"},
-    {"event to deliver again: error code", V(vmx.reinject_error), 25, 1, "inject.c, each entry"},
-    {"event to deliver again: instruction length", V(vmx.reinject_len), 26, 1, "inject.c, each entry"},
+    {"event to deliver again", VV(vmx.reinject_valid, vmx.reinject_len), 23, 1, "inject.c, each entry"},
     {"up, down, running time", V(sched), 27, 1, "the scheduler, each change"},
     {"registers are set", V(initialised), 28, 1, ROOT_ONLY},
     {"vcpu_info frame", V(info_hfn), 0, 0, "the guest registers it again"},
@@ -61,12 +54,11 @@ const struct state_row state_rows[] = {
     {"grant table", D(grants), 0, 0, "the guest grants again"},
     {"shared_info", D(shared_info_hfn), 0, 0, "made anew, the guest maps it again"},
 };
-const uint32_t state_nr_rows = ARRAY_SIZE(state_rows);
 
 void state_walk(const struct domain *d, const struct vcpu *v, void (*fn)(const struct state_row *row, const void *bytes, void *ctx), void *ctx)
 {
-    for (uint32_t i = 0; i < state_nr_rows; i++) {
-        const struct state_row *r = &state_rows[i];
+    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct state_row *r = &rows[i];
         if (r->home == STATE_IN_VCPU && v)
             fn(r, (const char *)v + r->offset, ctx);
         else if (r->home == STATE_IN_DOMAIN && d)
@@ -84,12 +76,12 @@ static bool clash(const struct state_row *a, const struct state_row *b)
 
 bool state_check(char *why, size_t len)
 {
-    for (uint32_t i = 0; i < state_nr_rows; i++) {
-        const struct state_row *r = &state_rows[i];
+    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct state_row *r = &rows[i];
         size_t limit = r->home == STATE_IN_DOMAIN ? sizeof(struct domain) : sizeof(struct vcpu);
         bool ok = r->offset + (size_t)r->size <= limit && (r->record != 0) == (r->version != 0);
         for (uint32_t j = 0; ok && j < i; j++)
-            ok = !clash(r, &state_rows[j]);
+            ok = !clash(r, &rows[j]);
         if (!ok) {
             snprintf(why, len, "state table: the row of %s is out of place or taken twice", r->name);
             return false;

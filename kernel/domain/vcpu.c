@@ -25,8 +25,9 @@ static void poll_due(struct deadline *self)
     vcpu_kick(v);
 }
 
-enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out)
+enum status vcpu_create(struct domain *d)
 {
+    uint32_t id = d->nr_vcpus;
     struct vcpu *v = pool_alloc(&vcpus);
     if (!v)
         return STATUS_NO_MEMORY;
@@ -44,9 +45,9 @@ enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out)
     v->runstate_gpa = v->time_gpa = gpa(~0UL);
     v->singleshot.fire = singleshot_due;
     v->poll_timer.fire = poll_due;
-    sched_unit_init(&v->sched, cpu_id(), SCHED_WEIGHT_DEFAULT, d->privileges & CBL_PRIV_DEVICE);
+    sched_unit_init(&v->sched, cpu_id(), d->privileges & CBL_PRIV_DEVICE);
     pvclock_write_vcpu(v);
-    *out = v;
+    d->vcpus[d->nr_vcpus++] = v;
     return STATUS_OK;
 }
 
@@ -69,7 +70,7 @@ void vcpu_destroy(struct domain_locked l, struct vcpu *v)
     if (hfn_valid(v->info_hfn))
         physmap_put_frame(l, &l.d->ept, v->info_hfn);
     vmx_vcpu_destroy(&v->vmx);
-    l.d->vcpus[v->id] = NULL;
+    l.d->vcpus[--l.d->nr_vcpus] = NULL;
     pool_free(&vcpus, v);
 }
 
@@ -85,9 +86,9 @@ bool vcpu_upcall_pending(struct vcpu *v)
     return __atomic_load_n(&vcpu_info(v)->evtchn_upcall_pending, __ATOMIC_ACQUIRE);
 }
 
-bool vcpu_event_pending(struct vcpu *v)
+static bool event_pending(struct vcpu *v)
 {
-    if (v->vmx.nmi_pending || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))
+    if (vmx_nmi_deliverable(&v->vmx) || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))
         return true;
     return v->vmx.callback_vector && vcpu_upcall_pending(v);
 }
@@ -95,17 +96,13 @@ bool vcpu_event_pending(struct vcpu *v)
 /* A poller runs with interrupts off as a rule: an upcall that cannot be taken does not end its wait. */
 static bool wait_is_over(struct vcpu *v)
 {
-    return vcpu_event_pending(v) && (!__atomic_load_n(&v->polling, __ATOMIC_ACQUIRE) || vmx_interruptible(&v->vmx));
+    return event_pending(v) && (!__atomic_load_n(&v->polling, __ATOMIC_ACQUIRE) || vmx_interruptible(&v->vmx));
 }
 
 void vcpu_block(struct vcpu *v)
 {
-    if (wait_is_over(v)) {
-        event_poll_end(v);
-        return;
-    }
     sched_block(&v->sched);
-    if (wait_is_over(v)) { /* came between the two looks: who set it may have seen us running */
+    if (wait_is_over(v)) { /* looked at only now: who set it later sees a blocked vCPU and wakes it */
         event_poll_end(v);
         sched_wake(&v->sched);
     }
@@ -116,7 +113,7 @@ void vcpu_kick(struct vcpu *v) { sched_wake(&v->sched); }
 static bool all_down(const struct domain *d)
 {
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-        if (d->vcpus[i] && d->vcpus[i]->sched.state != VCPU_DOWN)
+        if (d->vcpus[i]->sched.state != VCPU_DOWN)
             return false;
     }
     return true;
@@ -135,7 +132,7 @@ void vcpu_halt(struct vcpu *v)
 {
     if (vmx_if_set(&v->vmx))
         vcpu_block(v);
-    else if (!v->vmx.nmi_pending && !v->vmx.reinject_valid)
+    else if (!vmx_nmi_deliverable(&v->vmx) && !v->vmx.reinject_valid)
         vcpu_down(v);
 }
 
@@ -161,12 +158,12 @@ enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, 
 {
     if (!v->info || offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % 8)
         return STATUS_INVALID;
-    struct ept_leaf leaf;
-    if (!ept_lookup(&l.d->ept, g, &leaf) || !(leaf.rights & EPT_W) || !frame_get(leaf.hfn, l.d->id, FRAME_GUEST))
+    hfn_t h;
+    if (!physmap_get_frame(l, g, true, &h))
         return STATUS_INVALID;
-    struct vcpu_info *to = (void *)((char *)window_open(leaf.hfn) + offset);
+    struct vcpu_info *to = (void *)((char *)window_open(h) + offset);
     *to = *(struct vcpu_info *)v->info;
-    v->info_hfn = leaf.hfn;
+    v->info_hfn = h;
     v->info_offset = offset;
     v->info = NULL;
     pvclock_write_vcpu(v);

@@ -37,9 +37,8 @@ static inline struct vcpu *vcpu_of_sched(struct sched_unit *u) { return CONTAINE
 struct vcpu_info *vcpu_info(struct vcpu *v);
 /* evtchn_upcall_pending of it. */
 bool vcpu_upcall_pending(struct vcpu *v);
-/* Is an event to be delivered (evtchn_upcall_pending, local APIC, NMI)? */
-bool vcpu_event_pending(struct vcpu *v);
-/* Marks V waiting unless vcpu_event_pending; wakes are never lost. Precondition: V is this CPU's current. */
+/* Marks V waiting unless an event is to be delivered (evtchn_upcall_pending, local APIC, NMI); wakes are never lost.
+ * Precondition: V is this CPU's current. */
 void vcpu_block(struct vcpu *v);
 /* Makes V runnable if it waits, and gets the CPU that runs it out of the guest. Any context. */
 void vcpu_kick(struct vcpu *v);
@@ -49,9 +48,9 @@ void vcpu_halt(struct vcpu *v);
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
 
-/* A vCPU of D, down, with id ID. */
-enum status vcpu_create(struct domain *d, uint32_t id, struct vcpu **out);
-/* Precondition: held and off every CPU. */
+/* D's next vCPU, down. */
+enum status vcpu_create(struct domain *d);
+/* The last one goes first. Precondition: held and off every CPU. */
 void vcpu_destroy(struct domain_locked l, struct vcpu *v);
 /* VCPUOP_up and _down: a down vCPU keeps its registers. The last one going down powers the domain off. */
 void vcpu_up(struct vcpu *v);

@@ -9,7 +9,6 @@
 #define PTE_RW 2UL
 #define PTE_PS (1UL << 7)
 #define PTE_ADDR 0x000ffffffffff000UL
-#define CR3_ADDR PTE_ADDR
 
 static bool canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) == a; }
 
@@ -17,7 +16,7 @@ static bool canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) 
  * the U/S bit does not matter; XD neither, for nothing is fetched. Accessed and dirty flags are left alone. */
 static enum status walk(struct vcpu *v, const struct vmx_paging *p, uint64_t a, bool write, gpa_t *out)
 {
-    uint64_t table = p->cr3 & CR3_ADDR;
+    uint64_t table = p->cr3 & PTE_ADDR;
     for (unsigned shift = 39;; shift -= 9) {
         uint64_t entry;
         if (physmap_copy_from(v->domain, &entry, gpa(table + (a >> shift & 511) * 8), sizeof(entry)) != STATUS_OK)
@@ -34,35 +33,28 @@ static enum status walk(struct vcpu *v, const struct vmx_paging *p, uint64_t a, 
     }
 }
 
-static enum status translate(struct vcpu *v, const struct vmx_paging *p, gva_t a, bool write, gpa_t *out)
-{
-    *out = gpa(a.v);
-    if (!(p->cr0 & CR0_PG))
-        return STATUS_OK;
-    if (!(p->efer & EFER_LMA) || (p->cr4 & CR4_LA57) || !canonical(a.v))
-        return STATUS_FAULT;
-    return walk(v, p, a.v, write, out);
-}
-
 enum status translate_gva(struct vcpu *v, gva_t a, bool write, gpa_t *out)
 {
     struct vmx_paging p;
     vmx_paging_state(&v->vmx, &p);
-    return translate(v, &p, a, write, out);
+    *out = gpa(a.v);
+    if (!(p.cr0 & CR0_PG))
+        return STATUS_OK;
+    if (!(p.efer & EFER_LMA) || (p.cr4 & CR4_LA57) || !canonical(a.v))
+        return STATUS_FAULT;
+    return walk(v, &p, a.v, write, out);
 }
 
 /* One page's worth at a time: IN or OUT is NULL. */
 static enum status copy(struct vcpu *v, gva_t at, void *in, const void *out, size_t len)
 {
-    struct vmx_paging p;
     if (at.v + len < at.v)
         return STATUS_FAULT;
-    vmx_paging_state(&v->vmx, &p);
     for (size_t done = 0, n; done < len; done += n) {
         gva_t here = gva(at.v + done);
         gpa_t g;
         n = MIN(len - done, PAGE_SIZE - here.v % PAGE_SIZE);
-        enum status s = translate(v, &p, here, out != NULL, &g);
+        enum status s = translate_gva(v, here, out != NULL, &g);
         if (s == STATUS_OK && out)
             s = physmap_copy_to(v->domain, g, (const char *)out + done, n);
         else if (s == STATUS_OK)
@@ -75,5 +67,4 @@ static enum status copy(struct vcpu *v, gva_t at, void *in, const void *out, siz
 
 enum status copy_from_guest(struct vcpu *v, void *dst, gva_t src, size_t len) { return copy(v, src, dst, NULL, len); }
 enum status copy_to_guest(struct vcpu *v, gva_t dst, const void *src, size_t len) { return copy(v, dst, NULL, src, len); }
-enum status copy_from_gpa(struct domain_locked l, void *dst, gpa_t src, size_t len) { return physmap_copy_from(l.d, dst, src, len); }
 enum status copy_to_gpa(struct domain_locked l, gpa_t dst, const void *src, size_t len) { return physmap_copy_to(l.d, dst, src, len); }

@@ -8,6 +8,7 @@
 
 #define TARGET_NONE 0U
 #define TARGET_DOMAIN 1U
+#define TARGET_OTHER 2U
 
 struct row { uint16_t size; uint8_t target; uint32_t privilege; };
 
@@ -18,7 +19,7 @@ static const struct row rows[] = {
 };
 
 union control_arg {
-    uint16_t domid; /* first member of every argument with a DOMAIN target */
+    uint16_t domid; /* first member of every argument with a target */
 #define CBL_OP(nr, name, arg, priv, target) struct arg name;
 #include "kernel/abi/control.def"
 #undef CBL_OP
@@ -50,7 +51,9 @@ int64_t hc_control(struct hc *hc)
     memset(&a, 0, row->size);
     if (hc_get(hc, &a, hc->a2, row->size) != 0)
         return HC_EFAULT;
-    if (row->target == TARGET_DOMAIN) {
+    if (row->target == TARGET_OTHER && !policy_life(c.caller, a.domid))
+        return HC_EPERM;
+    if (row->target != TARGET_NONE) {
         c.pair = domain_lock_pair(c.caller, hc_domid(hc, a.domid), false);
         if (!c.pair.other.d) {
             domain_unlock_pair(c.pair);
@@ -58,7 +61,7 @@ int64_t hc_control(struct hc *hc)
         }
     }
     enum status s = invoke(hc->a1, &c, &a);
-    if (row->target == TARGET_DOMAIN)
+    if (row->target != TARGET_NONE)
         domain_unlock_pair(c.pair);
     if (hc_put(hc, hc->a2, &a, row->size) != 0) /* also after a failure: "done" says how far it came */
         return HC_EFAULT;

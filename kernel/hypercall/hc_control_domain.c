@@ -27,8 +27,6 @@ enum status hc_control_DOMAIN_DESTROY(struct control *c, struct cbl_domain_ref *
 enum status hc_control_DOMAIN_PAUSE(struct control *c, struct cbl_domain_ref *a)
 {
     (void)a;
-    if (!policy_life(c->caller, c->pair.other.d->id))
-        return STATUS_DENIED;
     domain_pause(c->pair.other);
     return STATUS_OK;
 }
@@ -36,7 +34,7 @@ enum status hc_control_DOMAIN_PAUSE(struct control *c, struct cbl_domain_ref *a)
 enum status hc_control_DOMAIN_UNPAUSE(struct control *c, struct cbl_domain_ref *a)
 {
     (void)a;
-    return policy_life(c->caller, c->pair.other.d->id) ? domain_unpause(c->pair.other) : STATUS_DENIED;
+    return domain_unpause(c->pair.other);
 }
 
 enum status hc_control_DOMAIN_INFO(struct control *c, struct cbl_domain_info *a)
@@ -52,31 +50,28 @@ enum status hc_control_DOMAIN_INFO(struct control *c, struct cbl_domain_info *a)
 /* The vCPUs of D do not run: its memory may be taken, its registers looked at and set. */
 static bool stands_still(const struct domain *d) { return d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN; }
 
-enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_populate *a)
+static enum status memory(struct domain_locked l, struct cbl_mem_units *a, bool populate)
 {
     enum status s = a->nr <= MAX_UNITS && a->order <= 18 && a->gfn < 1UL << 52 ? STATUS_OK : STATUS_INVALID;
-    a->done = 0;
-    while (s == STATUS_OK && a->done < a->nr) {
-        s = physmap_populate(c->pair.other, gfn(a->gfn + ((uint64_t)a->done << a->order)), a->order);
-        a->done += s == STATUS_OK;
+    for (a->done = 0; s == STATUS_OK && a->done < a->nr; a->done += s == STATUS_OK) {
+        gfn_t g = gfn(a->gfn + ((uint64_t)a->done << a->order));
+        s = populate ? physmap_populate(l, g, a->order) : physmap_release(l, g, a->order);
     }
+    if (!populate)
+        flush_sync(&l.d->ept);
     return s;
 }
 
-enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_release *a)
+enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_units *a)
 {
+    return memory(c->pair.other, a, true);
+}
+
+enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_units *a)
+{
+    bool allowed = c->pair.other.d == c->caller || stands_still(c->pair.other.d);
     a->done = 0;
-    if (a->nr > MAX_UNITS || a->order > 18 || a->gfn >= 1UL << 52)
-        return STATUS_INVALID;
-    if (c->pair.other.d != c->caller && !stands_still(c->pair.other.d))
-        return STATUS_BAD_STATE;
-    enum status s = STATUS_OK;
-    while (s == STATUS_OK && a->done < a->nr) {
-        s = physmap_release(c->pair.other, gfn(a->gfn + ((uint64_t)a->done << a->order)), a->order);
-        a->done += s == STATUS_OK;
-    }
-    flush_sync(&c->pair.other.d->ept);
-    return s;
+    return allowed ? memory(c->pair.other, a, false) : STATUS_BAD_STATE;
 }
 
 enum status hc_control_MAP_FOREIGN(struct control *c, struct cbl_map_foreign *a)
@@ -108,8 +103,6 @@ enum status hc_control_MAP_MMIO(struct control *c, struct cbl_map_mmio *a)
 static enum status context_vcpu(struct control *c, uint32_t id, struct vcpu **out)
 {
     struct domain *d = c->pair.other.d;
-    if (!policy_life(c->caller, d->id))
-        return STATUS_DENIED;
     if (id >= d->nr_vcpus)
         return STATUS_NOT_FOUND;
     *out = d->vcpus[id];

@@ -12,7 +12,6 @@
 #include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/machine.h"
-#include "kernel/platform/reset.h"
 #include "kernel/time/clock.h"
 
 #define VERSION "0.1.0"
@@ -81,9 +80,6 @@ enum status hc_control_AUDIT(struct control *c, struct cbl_audit *a)
 enum status hc_control_HOST_RESET(struct control *c, struct cbl_host_reset *a)
 {
     (void)c;
-    log_info("Dom0 asked for %s", a->poweroff ? "power off" : "a reset");
-    console_flush();
-    if (a->poweroff)
-        poweroff_machine();
-    reset_machine();
+    domain_shutdown(domain_dom0(), a->poweroff ? CBL_SHUTDOWN_POWEROFF : CBL_SHUTDOWN_REBOOT);
+    return STATUS_OK;
 }

@@ -31,19 +31,6 @@ static int64_t status(struct hc *c, struct evtchn_status *a)
     return r ? r : hc_status(event_status(l.d, a->port, a));
 }
 
-/* Closes all ports of a domain that is not running (or of the caller), so that nobody races with a live owner. */
-static int64_t reset(struct hc *c, const struct evtchn_reset *a)
-{
-    struct domain_locked l DOMAIN_GUARD;
-    int64_t r = hc_lock_managed(c, a->dom, &l);
-    if (r)
-        return r;
-    if (l.d != c->v->domain && l.d->pause_count == 0 && l.d->state == CBL_DOM_RUNNING)
-        return HC_EINVAL;
-    event_close_all(l.d);
-    return 0;
-}
-
 union event_args {
     struct evtchn_bind_interdomain bind_interdomain;
     struct evtchn_bind_virq bind_virq;
@@ -54,7 +41,6 @@ union event_args {
     struct evtchn_bind_ipi bind_ipi;
     struct evtchn_bind_vcpu bind_vcpu;
     struct evtchn_unmask unmask;
-    struct evtchn_reset reset;
 };
 
 /* Size of each operation's argument (0: not offered), and whether it is written back. */
@@ -68,7 +54,6 @@ static const struct { uint8_t size; bool out; } ops[] = {
     [EVTCHNOP_bind_ipi] = {sizeof(struct evtchn_bind_ipi), true},
     [EVTCHNOP_bind_vcpu] = {sizeof(struct evtchn_bind_vcpu), false},
     [EVTCHNOP_unmask] = {sizeof(struct evtchn_unmask), false},
-    [EVTCHNOP_reset] = {sizeof(struct evtchn_reset), false},
 };
 
 static int64_t invoke(struct hc *c, union event_args *a)
@@ -77,14 +62,13 @@ static int64_t invoke(struct hc *c, union event_args *a)
     switch (c->a1) {
     case EVTCHNOP_bind_interdomain: return bind_interdomain(c, &a->bind_interdomain);
     case EVTCHNOP_bind_virq: return hc_status(event_bind_virq(d, a->bind_virq.virq, a->bind_virq.vcpu, &a->bind_virq.port));
-    case EVTCHNOP_close: return hc_status(event_close(d, a->close.port));
+    case EVTCHNOP_close: return hc_status(event_close(d, a->close.port, false));
     case EVTCHNOP_send: return hc_status(event_send(d, a->send.port));
     case EVTCHNOP_status: return status(c, &a->status);
     case EVTCHNOP_alloc_unbound: return alloc_unbound(c, &a->alloc_unbound);
     case EVTCHNOP_bind_ipi: return bind_ipi(d, &a->bind_ipi);
     case EVTCHNOP_bind_vcpu: return hc_status(event_bind_vcpu(d, a->bind_vcpu.port, a->bind_vcpu.vcpu));
-    case EVTCHNOP_unmask: return hc_status(event_unmask(d, a->unmask.port));
-    default: return reset(c, &a->reset); /* the table knows no other */
+    default: return hc_status(event_unmask(d, a->unmask.port)); /* the table knows no other */
     }
 }
 

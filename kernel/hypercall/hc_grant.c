@@ -13,7 +13,6 @@ union grant_args {
     struct gnttab_copy copy;
     struct gnttab_query_size query_size;
     struct gnttab_set_version set_version;
-    struct gnttab_get_version get_version;
 };
 
 static void query_size(struct hc *c, struct gnttab_query_size *q)
@@ -28,7 +27,7 @@ static void query_size(struct hc *c, struct gnttab_query_size *q)
 static const uint8_t sizes[] = { /* of each operation's argument; 0: not offered */
     [GNTTABOP_map_grant_ref] = sizeof(struct gnttab_map_grant_ref), [GNTTABOP_unmap_grant_ref] = sizeof(struct gnttab_unmap_grant_ref),
     [GNTTABOP_copy] = sizeof(struct gnttab_copy), [GNTTABOP_query_size] = sizeof(struct gnttab_query_size),
-    [GNTTABOP_set_version] = sizeof(struct gnttab_set_version), [GNTTABOP_get_version] = sizeof(struct gnttab_get_version),
+    [GNTTABOP_set_version] = sizeof(struct gnttab_set_version),
 };
 
 static int64_t invoke(struct hc *c, union grant_args *a)
@@ -39,8 +38,7 @@ static int64_t invoke(struct hc *c, union grant_args *a)
     case GNTTABOP_unmap_grant_ref: grant_unmap(d, &a->unmap); return 0;
     case GNTTABOP_copy: grant_copy(d, &a->copy); return 0;
     case GNTTABOP_query_size: query_size(c, &a->query_size); return 0;
-    case GNTTABOP_set_version: return a->set_version.version == 1 ? 0 : HC_EINVAL; /* there is only one */
-    default: a->get_version.version = 1; return hc_domid(c, a->get_version.dom) == d->id ? 0 : HC_EPERM;
+    default: return a->set_version.version == 1 ? 0 : HC_EINVAL; /* there is only one */
     }
 }
 

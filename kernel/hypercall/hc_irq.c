@@ -45,8 +45,17 @@ static enum status binding_new(struct domain *d, uint32_t irq, bool msi, struct 
 
 static void binding_drop(struct domain *d, struct binding *b)
 {
-    (void)event_unbind_pirq(d, b->port); /* the guest may have reset its ports before */
+    (void)event_close(d, b->port, true); /* the guest may have reset its ports before */
     b->used = false;
+}
+
+/* B with the outcome of its hardware side. */
+static enum status binding_done(struct domain *d, struct binding *b, enum status s, uint32_t *port)
+{
+    *port = b->port;
+    if (s != STATUS_OK)
+        binding_drop(d, b);
+    return s;
 }
 
 static struct binding *find(const struct domain *d, bool by_port, uint32_t number)
@@ -65,13 +74,7 @@ enum status hc_control_IRQ_BIND(struct control *c, struct cbl_irq_bind *a)
         return STATUS_INVALID;
     SPIN_GUARD(&bindings_lock);
     enum status s = binding_new(c->caller, a->gsi, false, &b);
-    if (s != STATUS_OK)
-        return s;
-    a->port = b->port;
-    s = irq_bind_gsi(a->gsi, a->flags, arrived, b);
-    if (s != STATUS_OK)
-        binding_drop(c->caller, b);
-    return s;
+    return s == STATUS_OK ? binding_done(c->caller, b, irq_bind_gsi(a->gsi, a->flags, arrived, b), &a->port) : s;
 }
 
 enum status hc_control_IRQ_ACK(struct control *c, struct cbl_irq_ack *a)
@@ -90,11 +93,7 @@ enum status hc_control_MSI_BIND(struct control *c, struct cbl_msi_bind *a)
     enum status s = binding_new(c->caller, 0, true, &b);
     if (s != STATUS_OK)
         return s;
-    a->port = b->port;
-    s = irq_alloc_msi(arrived, b, &b->vector, &a->address, &a->data);
-    if (s != STATUS_OK)
-        binding_drop(c->caller, b);
-    return s;
+    return binding_done(c->caller, b, irq_alloc_msi(arrived, b, &b->vector, &a->address, &a->data), &a->port);
 }
 
 enum status hc_control_IRQ_UNBIND(struct control *c, struct cbl_irq_unbind *a)

@@ -10,7 +10,7 @@
 #include <xen/memory.h>
 
 #define CMD_BITS 6U /* the bits above say at which extent an interrupted call goes on */
-#define EXTENTS_AT_ONCE 32U
+#define MAX_PAGES 4096U /* given or taken in one call: they are cleared with interrupts off */
 
 _Static_assert(sizeof(struct xen_memory_reservation) == 32 && sizeof(struct xen_add_to_physmap) == 24, "Xen ABI");
 _Static_assert(offsetof(struct xen_memory_reservation, nr_extents) == 8 && offsetof(struct xen_memory_reservation, domid) == 24, "Xen ABI");
@@ -34,38 +34,8 @@ static int64_t add_to_physmap(struct hc *c)
     return hc_status(s);
 }
 
-static int64_t remove_from_physmap(struct hc *c)
-{
-    struct xen_remove_from_physmap a;
-    struct domain_locked l DOMAIN_GUARD = {NULL};
-    int64_t r = hc_get(c, &a, c->a2, sizeof(a));
-    if (r == 0)
-        r = hc_lock_managed(c, a.domid, &l);
-    if (r)
-        return r;
-    enum status s = physmap_remove(l, gfn(a.gpfn));
-    flush_sync(&l.d->ept);
-    return hc_status(s);
-}
-
-/* How many of [from, to) were done, from the guest's list at LIST. */
-static uint64_t extents(struct hc *c, struct domain_locked l, const struct xen_memory_reservation *r, uint64_t list, uint64_t from, uint64_t to, bool populate)
-{
-    uint64_t done = from;
-    while (done < to) {
-        xen_pfn_t gfns[EXTENTS_AT_ONCE];
-        uint64_t n = MIN(to - done, (uint64_t)EXTENTS_AT_ONCE);
-        if (hc_get(c, gfns, list + done * sizeof(gfns[0]), n * sizeof(gfns[0])) != 0)
-            return done;
-        for (uint64_t i = 0; i < n; i++, done++) {
-            if ((populate ? physmap_populate(l, gfn(gfns[i]), r->extent_order) : physmap_release(l, gfn(gfns[i]), r->extent_order)) != STATUS_OK)
-                return done;
-        }
-    }
-    return done;
-}
-
-/* Returns how many extents are done. More than HC_MAX_BATCH are not done in one call: the caller sees a short count and goes on. */
+/* Returns how many extents are done. More than HC_MAX_BATCH, or MAX_PAGES in larger ones, are not done in one call:
+ * the caller sees a short count and goes on. */
 static int64_t reservation(struct hc *c, bool populate)
 {
     struct xen_memory_reservation r;
@@ -74,35 +44,29 @@ static int64_t reservation(struct hc *c, bool populate)
     if (hc_get(c, &r, c->a2, sizeof(r)) != 0)
         return HC_EFAULT;
     __builtin_memcpy(&list, &r.extent_start, sizeof(list));
-    if (start > r.nr_extents || r.nr_extents > 1UL << 32 || r.extent_order > FRAME_ORDER_1G)
+    if (start > r.nr_extents || r.nr_extents > 1UL << 32 || r.extent_order > FRAME_ORDER_2M)
         return HC_EINVAL;
     int64_t e = hc_lock_managed(c, r.domid, &l);
     if (e)
         return e;
-    uint64_t done = extents(c, l, &r, list, start, MIN(r.nr_extents, start + HC_MAX_BATCH), populate);
+    uint64_t batch = MIN((uint64_t)HC_MAX_BATCH, (uint64_t)MAX_PAGES >> r.extent_order);
+    uint64_t done = start, end = MIN(r.nr_extents, start + batch);
+    for (xen_pfn_t g; done < end && hc_get(c, &g, list + done * sizeof(g), sizeof(g)) == 0; done++) {
+        enum status s = populate ? physmap_populate(l, gfn(g), r.extent_order)
+                                 : physmap_release(l, gfn(g), r.extent_order);
+        if (s != STATUS_OK)
+            break;
+    }
     flush_sync(&l.d->ept);
     return (int64_t)done;
-}
-
-static int64_t pages(struct hc *c, bool now)
-{
-    domid_t domid;
-    struct domain_locked l DOMAIN_GUARD = {NULL};
-    int64_t r = hc_get(c, &domid, c->a2, sizeof(domid));
-    if (r == 0)
-        r = hc_lock_managed(c, domid, &l);
-    return r ? r : (int64_t)(now ? l.d->pages : l.d->max_pages);
 }
 
 int64_t hc_memory_op(struct hc *c)
 {
     switch (c->a1 & ((1UL << CMD_BITS) - 1)) {
     case XENMEM_add_to_physmap: return add_to_physmap(c);
-    case XENMEM_remove_from_physmap: return remove_from_physmap(c);
     case XENMEM_populate_physmap: return reservation(c, true);
     case XENMEM_decrease_reservation: return reservation(c, false);
-    case XENMEM_current_reservation: return pages(c, true);
-    case XENMEM_maximum_reservation: return pages(c, false);
     default: return HC_ENOSYS;
     }
 }

@@ -10,7 +10,6 @@
 #define HC_EPERM (-1)
 #define HC_ENOENT (-2)
 #define HC_ESRCH (-3)
-#define HC_E2BIG (-7)
 #define HC_EFAULT (-14)
 #define HC_EAGAIN (-11)
 #define HC_EINVAL (-22)

@@ -12,48 +12,23 @@
 _Static_assert(sizeof(struct sched_poll) == 24 && offsetof(struct sched_poll, timeout) == 16, "Xen ABI");
 _Static_assert(sizeof(struct vcpu_register_vcpu_info) == 16 && sizeof(struct vcpu_set_singleshot_timer) == 16, "Xen ABI");
 
-/* The gpa of an area of LEN bytes at guest-virtual VA, which may lie in two pages if those are neighbours. 0 unregisters: ~0. */
-static enum status area_gpa(struct hc *c, uint64_t va, size_t len, gpa_t *out)
+/* The argument holds the guest-virtual address of an area of LEN bytes, which may lie in two pages if those are
+ * neighbours; *AREA becomes its gpa. No argument, or the address 0: ~0, no area. */
+static int64_t register_area(struct hc *c, size_t len, gpa_t *area)
 {
-    gpa_t first, last;
-    *out = gpa(~0UL);
-    if (va == 0)
-        return STATUS_OK;
+    uint64_t va = 0;
+    gpa_t first = gpa(~0UL), last;
+    if (c->a3 != 0 && hc_get(c, &va, c->a3, sizeof(va)) != 0)
+        return HC_EFAULT;
     if (va % 8 || va + len < va)
-        return STATUS_INVALID;
-    if (translate_gva(c->v, gva(va), true, &first) != STATUS_OK || translate_gva(c->v, gva(va + len - 1), true, &last) != STATUS_OK)
-        return STATUS_FAULT;
-    if (last.v - first.v != len - 1)
-        return STATUS_INVALID;
-    *out = first;
-    return STATUS_OK;
-}
-
-static int64_t register_runstate(struct hc *c, struct vcpu *v)
-{
-    struct vcpu_register_runstate_memory_area a;
-    gpa_t g;
-    if (hc_get(c, &a, c->a3, sizeof(a)) != 0)
+        return HC_EINVAL;
+    if (va && (translate_gva(c->v, gva(va), true, &first) != STATUS_OK ||
+               translate_gva(c->v, gva(va + len - 1), true, &last) != STATUS_OK))
         return HC_EFAULT;
-    enum status s = area_gpa(c, a.addr.p, sizeof(struct vcpu_runstate_info), &g);
-    if (s != STATUS_OK)
-        return hc_status(s);
-    v->runstate_gpa = g;
-    pvclock_write_runstate(v);
+    if (va && last.v - first.v != len - 1)
+        return HC_EINVAL;
+    *area = first;
     return 0;
-}
-
-static int64_t register_time(struct hc *c, struct vcpu *v)
-{
-    struct vcpu_register_time_memory_area a = {0};
-    gpa_t g;
-    if (c->a3 != 0 && hc_get(c, &a, c->a3, sizeof(a)) != 0)
-        return HC_EFAULT;
-    enum status s = area_gpa(c, a.addr.p, sizeof(struct vcpu_time_info), &g);
-    if (s != STATUS_OK)
-        return hc_status(s);
-    v->time_gpa = g;
-    return g.v == ~0UL ? 0 : hc_status(pvclock_write_area(v));
 }
 
 static int64_t register_info(struct hc *c, struct vcpu *v)
@@ -80,18 +55,12 @@ static int64_t set_singleshot(struct hc *c, struct vcpu *v)
     return 0;
 }
 
-static int64_t get_runstate(struct hc *c, struct vcpu *v)
-{
-    struct vcpu_runstate_info r = {0};
-    pvclock_runstate(v, &r);
-    return hc_put(c, c->a3, &r, sizeof(r));
-}
-
 int64_t hc_vcpu_op(struct hc *c)
 {
-    struct vcpu *v = c->a2 < c->v->domain->nr_vcpus ? c->v->domain->vcpus[c->a2] : NULL;
-    if (!v)
+    int64_t r;
+    if (c->a2 >= c->v->domain->nr_vcpus)
         return HC_ENOENT;
+    struct vcpu *v = c->v->domain->vcpus[c->a2];
     switch (c->a1) {
     case VCPUOP_up:
         if (!v->initialised)
@@ -103,19 +72,20 @@ int64_t hc_vcpu_op(struct hc *c)
         vcpu_down(v);
         return 0;
     case VCPUOP_is_up: return v->sched.state != VCPU_DOWN;
-    case VCPUOP_get_runstate_info: return get_runstate(c, v);
-    case VCPUOP_register_runstate_memory_area: return register_runstate(c, v);
+    case VCPUOP_register_runstate_memory_area:
+        r = register_area(c, sizeof(struct vcpu_runstate_info), &v->runstate_gpa);
+        pvclock_write_runstate(v);
+        return r;
     case VCPUOP_stop_periodic_timer: return 0; /* there is none: always stopped */
     case VCPUOP_set_singleshot_timer: return set_singleshot(c, v);
     case VCPUOP_stop_singleshot_timer:
         deadline_cancel(&v->singleshot);
         return 0;
     case VCPUOP_register_vcpu_info: return register_info(c, v);
-    case VCPUOP_send_nmi:
-        v->vmx.nmi_pending = true;
-        vcpu_kick(v);
-        return 0;
-    case VCPUOP_register_vcpu_time_memory_area: return register_time(c, v);
+    case VCPUOP_register_vcpu_time_memory_area:
+        r = register_area(c, sizeof(struct vcpu_time_info), &v->time_gpa);
+        pvclock_write_vcpu(v);
+        return r;
     default: return HC_ENOSYS;
     }
 }
@@ -165,26 +135,6 @@ static int64_t shutdown(struct hc *c)
     return 0;
 }
 
-static int64_t remote_shutdown(struct hc *c)
-{
-    struct sched_remote_shutdown s;
-    struct domain_locked l;
-    if (hc_get(c, &s, c->a2, sizeof(s)) != 0)
-        return HC_EFAULT;
-    if (hc_domid(c, s.domain_id) == c->v->domain->id || s.reason > SHUTDOWN_soft_reset)
-        return HC_EINVAL;
-    int64_t r = hc_lock_managed(c, s.domain_id, &l);
-    if (r)
-        return r;
-    l.d->refs++; /* it stays while its lock is open */
-    domain_unlock(l);
-    domain_shutdown(l.d, s.reason);
-    l = domain_lock(l.d);
-    l.d->refs--;
-    domain_unlock(l);
-    return 0;
-}
-
 int64_t hc_sched_op(struct hc *c)
 {
     switch (c->a1) {
@@ -196,7 +146,6 @@ int64_t hc_sched_op(struct hc *c)
         return 0;
     case SCHEDOP_shutdown: return shutdown(c);
     case SCHEDOP_poll: return poll(c);
-    case SCHEDOP_remote_shutdown: return remote_shutdown(c);
     default: return HC_ENOSYS;
     }
 }

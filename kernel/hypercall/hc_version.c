@@ -95,8 +95,7 @@ int64_t hc_hvm_op(struct hc *c)
     switch (c->a1) {
     case HVMOP_set_param: return param(c, true);
     case HVMOP_get_param: return param(c, false);
-    case HVMOP_pagetable_dying: return HC_EINVAL; /* 0 would make guests call it at each process exit */
-    default: return HC_ENOSYS;
+    default: return HC_ENOSYS; /* also pagetable_dying: 0 would make guests call it at each process exit */
     }
 }
 

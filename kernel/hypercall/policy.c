@@ -16,7 +16,11 @@
 
 bool policy_control(const struct domain *caller, uint32_t privilege) { return (caller->privileges & privilege) == privilege; }
 bool policy_delegate(const struct domain *caller, uint32_t privileges) { return (privileges & ~caller->privileges) == 0; }
-bool policy_manage(const struct domain *caller, uint16_t target) { return caller->id == target || (caller->privileges & CBL_PRIV_DOMAIN); }
+
+bool policy_manage(const struct domain *caller, uint16_t target)
+{
+    return caller->id == target || (target != 0 && (caller->privileges & CBL_PRIV_DOMAIN));
+}
 
 bool policy_life(const struct domain *caller, uint16_t target)
 {

@@ -9,7 +9,7 @@
 bool policy_control(const struct domain *caller, uint32_t privilege);
 /* A new domain gets no right that its creator lacks. */
 bool policy_delegate(const struct domain *caller, uint32_t privileges);
-/* Xen-ABI operations on another domain's ports, parameters, memory: itself, or with the DOMAIN privilege. */
+/* Xen-ABI operations on another domain's ports, parameters, memory: itself, or with the DOMAIN privilege any but Dom0. */
 bool policy_manage(const struct domain *caller, uint16_t target);
 /* Destroying, pausing, contexts: never oneself, never Dom0. */
 bool policy_life(const struct domain *caller, uint16_t target);

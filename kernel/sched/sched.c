@@ -4,6 +4,7 @@
 
 #include "kernel/core/printf.h"
 #include "kernel/core/spinlock.h"
+#include "kernel/core/string.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
@@ -41,7 +42,7 @@ static void account(struct runqueue *rq, struct sched_unit *u)
     u->since_ns = now;
     if (r != SCHED_TIME_RUNNING)
         return;
-    u->vruntime_ns += delta * SCHED_WEIGHT_DEFAULT / u->weight;
+    u->vruntime_ns += delta;
     uint64_t low = rq->head && rq->head->vruntime_ns < u->vruntime_ns ? rq->head->vruntime_ns : u->vruntime_ns;
     rq->min_vruntime_ns = MAX(rq->min_vruntime_ns, low);
 }
@@ -119,9 +120,9 @@ void sched_init_cpu(uint32_t cpu)
     runqueues[cpu] = (struct runqueue){.slice = {.fire = slice_end}};
 }
 
-void sched_unit_init(struct sched_unit *u, uint32_t cpu, uint32_t weight, bool boost)
+void sched_unit_init(struct sched_unit *u, uint32_t cpu, bool boost)
 {
-    *u = (struct sched_unit){.state = VCPU_DOWN, .cpu = cpu, .weight = weight ? weight : 1U, .boost = boost, .since_ns = clock_now_ns()};
+    *u = (struct sched_unit){.state = VCPU_DOWN, .cpu = cpu, .boost = boost, .since_ns = clock_now_ns()};
 }
 
 /* The one way from outside: U in one of the states FROM (bits) goes to TO; holds are added and taken away. */
@@ -185,8 +186,7 @@ struct sched_times sched_times(struct sched_unit *u)
 {
     SPIN_GUARD(&runqueues[u->cpu].lock);
     struct sched_times t = {.state = runstate_of(u), .since_ns = u->since_ns};
-    for (unsigned i = 0; i < ARRAY_SIZE(t.time_ns); i++)
-        t.time_ns[i] = u->time_ns[i];
+    memcpy(t.time_ns, u->time_ns, sizeof(t.time_ns));
     return t;
 }
 

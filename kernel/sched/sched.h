@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Who runs next. Works on struct sched_unit, which is embedded in struct vcpu, so that it knows nothing of domains.
- * One run queue per CPU, ordered by weighted running time (vruntime); its lock guards all fields of the units that belong to that CPU.
+ * One run queue per CPU, ordered by running time (vruntime); its lock guards all fields of the units that belong to that CPU.
  * A unit is on the queue exactly when it is runnable and nothing holds it. */
 #ifndef KERNEL_SCHED_SCHED_H
 #define KERNEL_SCHED_SCHED_H
 
 #include "kernel/core/types.h"
 
-#define SCHED_WEIGHT_DEFAULT 256U
 #define SCHED_SLICE_NS 10000000UL
 
 enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
@@ -24,7 +23,6 @@ struct sched_unit {
     struct sched_unit *next;   /* on the run queue */
     enum vcpu_state state;
     uint32_t cpu;
-    uint32_t weight;
     uint32_t hold;             /* SCHED_HOLD_* */
     bool queued;
     bool boost;                /* Dom0: goes first when it wakes */
@@ -39,7 +37,7 @@ struct sched_times { enum sched_runstate state; uint64_t since_ns; uint64_t time
 /* The run queue of CPU. */
 void sched_init_cpu(uint32_t cpu);
 /* A unit that is down, on CPU. */
-void sched_unit_init(struct sched_unit *u, uint32_t cpu, uint32_t weight, bool boost);
+void sched_unit_init(struct sched_unit *u, uint32_t cpu, bool boost);
 /* DOWN -> runnable, and back from any state. */
 void sched_up(struct sched_unit *u);
 void sched_down(struct sched_unit *u);

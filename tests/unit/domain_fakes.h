@@ -321,8 +321,9 @@ void ept_walk(const struct ept *e, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, 
     }
 }
 void flush_mark(struct ept *e) { (void)e; }
-void flush_defer_free(struct ept *e, hfn_t f, unsigned order) { (void)e; frame_free(f, order); }
-void flush_sync(struct ept *e) { (void)e; fake_unflushed = 0; }
+static unsigned fake_deferred; /* frees that wait for flush_sync (though done at once here) */
+void flush_defer_free(struct ept *e, hfn_t f, unsigned order) { (void)e; fake_deferred++; frame_free(f, order); }
+void flush_sync(struct ept *e) { (void)e; fake_unflushed = fake_deferred = 0; }
 
 /* ---- vCPUs without VT-x -------------------------------------------------------------------------- */
 static bool fake_if = true; /* RFLAGS.IF of whoever asks */
@@ -342,6 +343,8 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out) { 
 void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector) { (void)v; (void)vector; }
 void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out) { (void)v; *out = fake_paging; }
 bool vmx_if_set(struct vmx_vcpu *v) { (void)v; return fake_if; }
+static bool fake_nmi_blocked;
+bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nmi_blocked; }
 bool vmx_interruptible(struct vmx_vcpu *v) { (void)v; return fake_if; }
 bool vlapic_has_pending(struct vmx_vcpu *v) { (void)v; return false; }
 void vmx_dump(struct vmx_vcpu *v) { (void)v; }

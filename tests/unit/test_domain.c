@@ -125,7 +125,13 @@ static void states(void **state)
     vcpu_sipi(d->vcpus[1], 1);
     fake_run(d->vcpus[1]);
     fake_if = false;
+    d->vcpus[1]->vmx.nmi_pending = true;
+    vcpu_halt(d->vcpus[1]); /* the NMI ends it */
+    assert_int_not_equal(d->vcpus[1]->sched.state, VCPU_DOWN);
+    fake_nmi_blocked = true; /* one is being handled: the second cannot come before it ends */
     vcpu_halt(d->vcpus[1]);
+    fake_nmi_blocked = false;
+    assert_int_equal(d->vcpus[1]->sched.state, VCPU_DOWN);
     assert_int_equal(state_of(d), CBL_DOM_RUNNING); /* vCPU 0 is still up */
     fake_run(d->vcpus[0]);
     vcpu_halt(d->vcpus[0]);

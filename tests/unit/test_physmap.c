@@ -142,9 +142,8 @@ static void shared_frames(void **state)
     assert_int_equal(frame_refs(d->shared_info_hfn), 2);
     assert_int_equal(physmap_map_shared(l, gfn(1UL << 40), d->shared_info_hfn, &d->shared_info_gfn), STATUS_INVALID);
     assert_int_equal(physmap_release(l, gfn(16), 0), STATUS_DENIED);
-    assert_int_equal(physmap_remove(l, gfn(16)), STATUS_OK);
-    assert_int_equal(frame_refs(d->shared_info_hfn), 1);
     assert_int_equal(physmap_map_shared(l, gfn(2000), d->shared_info_hfn, &d->shared_info_gfn), STATUS_OK);
+    assert_int_equal(frame_refs(d->shared_info_hfn), 2); /* moved: at one place only */
     assert_int_equal(physmap_populate(l, gfn(16), 0), STATUS_OK);
     domain_unlock(l);
     uint32_t done;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] The scheduler: fairness by weight, preemption at wake-up, holds, books that add up, wakes that are not lost. */
+ * [HOST] The scheduler: fairness, preemption at wake-up, holds, books that add up, wakes that are not lost. */
 #include "domain_fakes.h"
 
 static struct sched_unit a, b, c;
@@ -8,9 +8,9 @@ static int setup(void **state)
 {
     (void)state;
     fake_machine();
-    sched_unit_init(&a, 0, SCHED_WEIGHT_DEFAULT, false);
-    sched_unit_init(&b, 0, SCHED_WEIGHT_DEFAULT, false);
-    sched_unit_init(&c, 0, SCHED_WEIGHT_DEFAULT, false);
+    sched_unit_init(&a, 0, false);
+    sched_unit_init(&b, 0, false);
+    sched_unit_init(&c, 0, false);
     return 0;
 }
 
@@ -50,17 +50,6 @@ static void equal_shares(void **state)
     }
 }
 
-static void weights(void **state)
-{
-    (void)state;
-    sched_unit_init(&a, 0, 512, false);
-    sched_up(&a);
-    sched_up(&b);
-    run(3000000000UL);
-    assert_in_range(a.time_ns[SCHED_TIME_RUNNING], 1900000000UL, 2100000000UL);
-    assert_in_range(b.time_ns[SCHED_TIME_RUNNING], 900000000UL, 1100000000UL);
-}
-
 static void sleeper_preempts_but_gains_no_credit(void **state)
 {
     (void)state;
@@ -81,7 +70,7 @@ static void sleeper_preempts_but_gains_no_credit(void **state)
 static void boosted_one_goes_first(void **state)
 {
     (void)state;
-    sched_unit_init(&b, 0, SCHED_WEIGHT_DEFAULT, true);
+    sched_unit_init(&b, 0, true);
     sched_up(&b);
     assert_ptr_equal(sched_pick(0, NULL), &b);
     sched_block(&b);
@@ -137,7 +126,7 @@ static void books_add_up(void **state)
 {
     (void)state;
     uint64_t start = fake_ns;
-    sched_unit_init(&a, 0, SCHED_WEIGHT_DEFAULT, false);
+    sched_unit_init(&a, 0, false);
     fake_ns += 5;
     sched_up(&a); /* 5 offline */
     fake_ns += 7;
@@ -180,7 +169,7 @@ static void nobody_starves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(equal_shares, setup), cmocka_unit_test_setup(weights, setup), cmocka_unit_test_setup(sleeper_preempts_but_gains_no_credit, setup),
+        cmocka_unit_test_setup(equal_shares, setup), cmocka_unit_test_setup(sleeper_preempts_but_gains_no_credit, setup),
         cmocka_unit_test_setup(boosted_one_goes_first, setup), cmocka_unit_test_setup(holds, setup), cmocka_unit_test_setup(wake_before_the_pick, setup),
         cmocka_unit_test_setup(books_add_up, setup), cmocka_unit_test_setup(nobody_starves, setup),
     };
