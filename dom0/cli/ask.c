@@ -57,8 +57,10 @@ enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv,
     struct error e;
     uint64_t ns = 0;
     bool wait = cli_flag(&argc, argv, "-w");
+    int before = argc;
     if (!cli_wait_option(verb, &argc, argv, &ns))
         return EXIT_USAGE;
+    wait = wait || argc != before; /* who says how long means to wait */
     if (!cli_args(verb, argc, argv, 1, 1))
         return EXIT_USAGE;
     if (!manager_find(argv[1], &v, &e) || !manager_shutdown(argv[1], how, 0, &e))

@@ -9,6 +9,6 @@ const struct cli_verb cmd_reboot = {"reboot",
                                     "Asks a guest to restart in order.",
                                     "It comes back under the same name with a new number.\n"
                                     "  -w          wait until the old one has ended (Ctrl-C stops the waiting)\n"
-                                    "  -t SECONDS  wait at most so long (600 without it)\n",
+                                    "  -t SECONDS  wait, at most so long (600 without it)\n",
                                     run,
                                     cli_complete_domain_arg};

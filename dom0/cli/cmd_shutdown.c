@@ -8,7 +8,7 @@ const struct cli_verb cmd_shutdown = {"shutdown",
                                       "[-w] [-t SECONDS] DOMAIN",
                                       "Asks a guest to shut down in order.",
                                       "  -w          wait until it has ended (Ctrl-C stops the waiting)\n"
-                                      "  -t SECONDS  wait at most so long (600 without it)\n"
+                                      "  -t SECONDS  wait, at most so long (600 without it)\n"
                                       "The guest must have booted far enough to listen; `destroy` ends it otherwise.\n",
                                       run,
                                       cli_complete_domain_arg};

@@ -24,7 +24,7 @@
 #include "drivers/pci.h"
 
 #define INIT_STACK  32768U
-#define STORE_ARENA (256U * 1024U)
+#define STORE_ARENA (1024U * 1024U) /* the quarter that is kept for Dom0 holds the nodes of some 80 domains */
 #define RFLAGS_IF   0x200U
 
 /* Everything that may wait runs in this thread. */
