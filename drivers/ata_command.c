@@ -13,7 +13,7 @@
 #define NS_PER_MS 1000000UL
 
 #define ATA_IDLE_NS       (500 * NS_PER_MS) /* from the last command's end until the next may start */
-#define ATA_RESET_NS      (10000 * NS_PER_MS)
+#define ATA_RESET_NS      (31000UL * NS_PER_MS) /* ATA/ATAPI-6, section 9.2: so long may two drives take */
 #define ATA_IRQ_SLICE_NS  (2 * NS_PER_MS)
 #define ATA_SILENT_MAX    8U
 #define ATA_POLL_QUICK    64U

@@ -36,6 +36,7 @@ struct ata_drive {
     struct ata_channel *ch;
     uint8_t unit;
     bool lba48, dma;
+    bool dead; /* stays busy even after a reset: each further try would cost its whole time-out */
     bool told; /* one message about DMA that fails is enough */
     uint8_t dma_faults;
     uint8_t flush_command; /* 0: the drive has no write cache */

@@ -50,8 +50,11 @@ static enum block_status ata_command_with_retries(struct ata_request *r)
         uint8_t error = s == BLOCK_IO_ERROR ? io_in8((uint16_t)(d->ch->cmd + ATA_ERROR)) : 0;
         if (dma)
             ata_count_dma_fault(d, s, error);
-        if ((s == BLOCK_TIMEOUT || dma || i > 0) && !ata_reset(d->ch))
+        if ((s == BLOCK_TIMEOUT || dma || i > 0) && !ata_reset(d->ch)) {
+            d->dead = true;
+            console_notice("%s: stays busy after a reset: not used any more", d->dev.name);
             return BLOCK_TIMEOUT;
+        }
     }
     return s;
 }
@@ -72,7 +75,7 @@ static enum block_status ata_transfer(struct block_device *dev, uint64_t lba, ui
                                 .block_bytes = dev->sector_size, .data_bytes = bytes,
                                 .extended = d->lba48 && lba + n > ATA_LBA28_END};
         mutex_lock(&d->ch->lock);
-        s = ata_command_with_retries(&r);
+        s = d->dead ? BLOCK_GONE : ata_command_with_retries(&r);
         mutex_unlock(&d->ch->lock);
         lba += n;
         count -= n;

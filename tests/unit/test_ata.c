@@ -47,6 +47,7 @@ struct channel {
     uint8_t block[4096];
     bool irq_line;
     int lose_irqs;
+    bool stuck; /* busy for ever, resets or not */
     unsigned resets;
     void (*handler)(uint32_t, void *);
     void *arg;
@@ -273,7 +274,7 @@ void io_out8(uint16_t port, uint8_t v)
             c->resets++;
             c->hang = false;
             c->command = 0;
-            c->status = RDY;
+            c->status = c->stuck ? BSY : RDY;
         }
         c->nien = (v & 2) != 0;
     } else if (reg == 0x10) {
@@ -648,6 +649,14 @@ static void test_native(void **state)
     assert_non_null(dev);
     check_rw(dev);
     assert_true(irq_dones > 10);
+    /* It dies for good: one long wait, then answers at once. */
+    channels[0].stuck = true;
+    channels[0].drives[0].lose_commands = 1000;
+    assert_int_equal(dev->ops->read(dev, 0, 1, buf), BLOCK_TIMEOUT);
+    assert_non_null(strstr(fake_notices, "hd4: stays busy after a reset"));
+    uint64_t before = now;
+    assert_int_equal(dev->ops->read(dev, 0, 1, buf), BLOCK_GONE);
+    assert_true(now - before < 1000000);
 }
 
 static void test_refused(void **state)
