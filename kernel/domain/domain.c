@@ -19,10 +19,12 @@
 #include "kernel/mm/pool.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/reset.h"
+#include "kernel/platform/uart.h"
 #include "kernel/time/clock.h"
 
 #define FIRST_RESERVED_DOMID 0x7ff0U
 #define LOG_BURST 512U           /* lines of early console a guest may write at once … */
+#define LOG_ROOM 16384U /* bytes */
 #define LOG_TOKENS_PER_SECOND 16U /* … and in the long run */
 
 static struct spinlock domains_lock;
@@ -396,7 +398,7 @@ void domain_log_text(struct domain *d, const char *text, size_t len)
         d->log_tokens = (uint32_t)MIN((uint64_t)d->log_tokens + fresh, (uint64_t)LOG_BURST);
         d->log_refill_ns = now;
     }
-    if (d->log_tokens == 0) {
+    if (d->log_tokens == 0 || uart_room() < LOG_ROOM) { /* a guest's lines never displace Dom0's or our own on the console */
         d->log_dropped++;
         return;
     }

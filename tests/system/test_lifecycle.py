@@ -82,11 +82,21 @@ def test_destroy_in_each_state(corbel):
 
 def test_a_spinning_and_a_shouting_guest_leave_dom0_its_prompt(corbel):
     corbel.ok("create spin")
-    corbel.ok("create chatty")
+    corbel.send("create chatty\r")  # from here on its lines stand between everything that is typed and printed
+    corbel.expect(r"Domain chatty \(\d+\) created")
     for _ in range(3):
-        rows = corbel.rows()
-        assert "spin" in rows and "chatty" in rows
-    corbel.ok("destroy chatty")
+        corbel.send("list\r")
+        corbel.expect(r"^spin +\d+ +16 ")
+        corbel.expect(r"^chatty +\d+ +16 ")
+    corbel.expect(r"lines dropped")
+    corbel.send("destroy chatty\r")
+    for _ in range(20):
+        corbel.send("list\r")
+        corbel.expect(r"^spin +\d+ +16 [^\n]*\n")
+        if "chatty" not in corbel.text[corbel.text.rindex("Domain-0"):]:
+            break
+    corbel.send("\r")
+    corbel.expect(r"corbel> ")
     corbel.ok("destroy spin")
     corbel.audit()
 
