@@ -68,8 +68,6 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
 {
     *out = (struct cbl_vcpu_context){.apic_base = v->vlapic.base_msr};
     vmcs_borrow(v);
-    if (switch_loaded() == v)
-        switch_save(v);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vcpu); i++)
         memcpy((char *)out + in_vcpu[i].offset, (const char *)v + in_vcpu[i].from, in_vcpu[i].size);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
@@ -80,9 +78,6 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
         segment_get(i, segment(out, i));
     out->cr0 = seen(vmreadn(VMCS_GUEST_CR0), SETUP_CR0_MASK, vmreadn(VMCS_CR0_SHADOW));
     out->cr4 = seen(vmreadn(VMCS_GUEST_CR4), ~vmx_caps.guest_cr4, vmreadn(VMCS_CR4_SHADOW));
-    if (switch_loaded() == v)
-        switch_restore(v);
-    switch_forget_translations(v);
     vmcs_return(v);
     return STATUS_OK;
 }
@@ -99,8 +94,6 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
     c.xcr0 = c.xcr0 == 0 ? 1 : c.xcr0;
     c.pat = c.pat == 0 ? SETUP_PAT_RESET : c.pat;
     vmcs_borrow(v);
-    if (switch_loaded() == v)
-        switch_save(v);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vcpu); i++)
         memcpy((char *)v + in_vcpu[i].from, (const char *)&c + in_vcpu[i].offset, in_vcpu[i].size);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
@@ -117,8 +110,7 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
     v->reinject_valid = v->nmi_pending = false;
     /* SDM: this control must equal EFER.LMA where the guest pages; without paging LMA is 0. */
     vmwrite32(VMCS_ENTRY_CTLS, vmx_caps.entry | ((c.efer & EFER_LMA) != 0 ? ENTRY_IA32E : 0));
-    if (switch_loaded() == v)
-        switch_restore(v);
+    switch_forget_translations(v);
     vmcs_return(v);
     return STATUS_OK;
 }

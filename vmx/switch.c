@@ -151,7 +151,6 @@ static void moved_here(struct vmx_vcpu *v)
     switch_forget_translations(v);
     setup_host_cpu();
     v->last_cpu = cpu_id();
-    v->host_rsp = 0;
 }
 
 void vmx_load(struct vmx_vcpu *v)
@@ -174,7 +173,6 @@ void vmx_unload(struct vmx_vcpu *v)
     ASSERT(on_cpu[cpu].loaded == v);
     switch_save(v);
     vmcs_clear(v);
-    v->launched = false;
     on_cpu[cpu].loaded = NULL;
 }
 

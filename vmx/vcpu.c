@@ -81,8 +81,6 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     setup_guest_reset(v, (uint16_t)(vector << 8));
     vlapic_reset(v);
     v->gprs.rdx = cpuid(1, 0).eax; /* SDM vol 3, "Processor State After Reset": EDX holds the signature */
-    if (switch_loaded() == v)
-        switch_restore(v);
     switch_forget_translations(v);
     vmcs_return(v);
 }

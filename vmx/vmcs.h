@@ -100,12 +100,13 @@ static inline void vmwrite64(enum vmcs64 f, uint64_t v) { vmcs_raw_write(f, v); 
 static inline void vmwriten(enum vmcsn f, uint64_t v) { vmcs_raw_write(f, v); }
 
 struct vmx_vcpu;
-/* Makes V's VMCS current on this CPU for as long as vmcs_return is not called, whatever vCPU is loaded. Not nested. */
+/* Makes V's VMCS current on this CPU, and all its other state that in V, for as long as vmcs_return is not called,
+ * whatever vCPU is loaded. Not nested. */
 void vmcs_borrow(struct vmx_vcpu *v);
 void vmcs_return(struct vmx_vcpu *v);
 /* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
 void vmcs_make_current(const struct vmx_vcpu *v);
-void vmcs_clear(const struct vmx_vcpu *v);
+void vmcs_clear(struct vmx_vcpu *v);
 /* Called by enter.asm when VMLAUNCH or VMRESUME failed: says why. */
 enum status vmx_entry_failed(struct vmx_vcpu *v);
 

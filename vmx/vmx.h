@@ -10,14 +10,13 @@
 #include "kernel/core/status.h"
 #include "kernel/time/deadline.h"
 
-struct vmx_gprs { /* the guest's registers outside the VMCS; order known to enter.asm through generated offsets */
-    uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
-};
+/* The guest's registers outside the VMCS. */
+#define VMX_GPRS(X) X(rax) X(rcx) X(rdx) X(rbx) X(rbp) X(rsi) X(rdi) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15)
+#define VMX_GPR(name) uint64_t name;
+struct vmx_gprs { VMX_GPRS(VMX_GPR) };
 
 struct vmexit { /* filled once per exit by vmx/exit/dispatch.c */
-    uint32_t reason;        /* basic reason; bit 31 of the raw value is in entry_failure */
     bool entry_failure;
-    uint32_t instr_len;     /* valid only for the reasons that define it */
     uint64_t qualification; /* read only for the reasons that need it, else 0 */
 };
 
@@ -34,8 +33,7 @@ struct vlapic {
 struct vmx_vcpu {
     struct vmx_gprs gprs;
     uint64_t cr2;
-    uint64_t host_rsp;      /* used by enter.asm */
-    bool launched;
+    uint64_t host_rsp;      /* as in the VMCS; 0: the VMCS is clear, so it is set and launched (enter.asm) */
     hpa_t vmcs;
     void *apic_page;        /* virtual-APIC page (root-owned frame) */
     void *xsave;            /* XSAVE/FXSAVE image */
@@ -91,7 +89,15 @@ enum status vmx_enter(struct vmx_vcpu *v);
 
 /* Chooses and sets the event for the next entry: NMI > UPCALL (callback vector, when UPCALL_PENDING and the vector is
  * set) > local APIC. Opens the interrupt or NMI window when it cannot be delivered yet. Precondition: loaded. */
-void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending);
+#define VMX_WINDOWS (1U << 2 | 1U << 22) /* in proc_ctls: they are open */
+void vmx_inject(struct vmx_vcpu *v, bool callback);
+static inline void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending)
+{
+    bool callback = upcall_pending && v->callback_vector != 0;
+    /* Acquire in vmx_inject; here a stale false only delays to the kick that follows vlapic_set_irr. */
+    if (callback | v->reinject_valid | v->nmi_pending | v->vlapic.irr_dirty || (v->proc_ctls & VMX_WINDOWS) != 0)
+        vmx_inject(v, callback);
+}
 /* Would an interrupt be taken now if HLT ended (IF=1, nothing blocking)? Used by HLT with a pending event. */
 bool vmx_interruptible(struct vmx_vcpu *v);
 bool vmx_if_set(struct vmx_vcpu *v); /* RFLAGS.IF */
