@@ -18,7 +18,6 @@
 #define EPT_CAP_1G (1UL << 17)
 #define EPT_CAP_INVEPT (1UL << 20)
 #define EPT_CAP_INVEPT_SINGLE (1UL << 25)
-#define EPT_CAP_INVEPT_ALL (1UL << 26)
 #define ARCH_CAP_PSCHANGE_MC_NO (1UL << 6)
 
 static struct mtrr_state mtrr;
@@ -66,7 +65,7 @@ enum status ept_global_init(void)
         {EPT_CAP_WB, "write-back EPT tables"},
         {EPT_CAP_2M, "2 MiB EPT pages"},
         {EPT_CAP_INVEPT, "INVEPT"},
-        {EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL, "a kind of INVEPT"},
+        {EPT_CAP_INVEPT_SINGLE, "single-context INVEPT"},
     };
     for (unsigned i = 0; i < ARRAY_SIZE(required); i++) {
         if ((cap & required[i].bits) == 0) {
@@ -98,9 +97,8 @@ bool hw_nx_large(void) { return nx_large; }
 void hw_invept(uint64_t eptp)
 {
     const struct { uint64_t eptp, zero; } operand = {eptp, 0};
-    uint64_t kind = (ept_cap & EPT_CAP_INVEPT_SINGLE) != 0 ? 1 : 2;
     bool failed;
-    __asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(kind) : "memory");
+    __asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(1UL) : "memory");
     if (failed)
         panic("INVEPT of 0x%lx failed", eptp);
 }

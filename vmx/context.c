@@ -4,7 +4,6 @@
 #include "kernel/core/string.h"
 #include "kernel/cpu/features.h"
 #include "kernel/cpu/x86.h"
-#include "vmx/caps.h"
 #include "vmx/context_check.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"

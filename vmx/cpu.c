@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] VMX operation on, per CPU; off again it is reset.c that turns it. SDM vol 3, "Enabling and Entering VMX Operation". */
 #include "kernel/core/log.h"
-#include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "vmx/bitmaps.h"
-#include "vmx/caps.h"
 #include "vmx/cpuid_policy.h"
 #include "vmx/vmx.h"
 

@@ -2,7 +2,6 @@
  * [ROOT] What event the next entry delivers. Order: an event whose delivery was cut off or that an exit ordered; NMI;
  * the callback vector; the local APIC. What must wait opens its window. SDM vol 3, "Event Injection". */
 #include "kernel/cpu/x86.h"
-#include "vmx/caps.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
 
@@ -80,7 +79,8 @@ static int next_from_apic(struct vmx_vcpu *v)
 
 static void set_windows(struct vmx_vcpu *v, uint32_t windows)
 {
-    uint32_t ctls = (v->proc_ctls & ~VMX_WINDOWS) | windows;
+    uint32_t ctls = (v->proc_ctls & ~(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) | windows;
+    v->window_open = windows != 0;
     if (ctls != v->proc_ctls) {
         v->proc_ctls = ctls;
         vmwrite32(VMCS_PROC_CTLS, ctls);

@@ -4,7 +4,6 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
-#include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"
 #include "vmx/vlapic.h"

@@ -5,7 +5,6 @@
 #include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "vmx/switch.h"
-#include "vmx/vmx.h"
 
 void vmcs_access_failed(uint32_t field)
 {

@@ -6,7 +6,6 @@
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "vmx/bitmaps.h"
-#include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"
 #include "vmx/vmcs.h"
