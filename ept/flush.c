@@ -55,12 +55,11 @@ static void pass_epoch(void)
 
 static void drain(void)
 {
-    if (quarantined == 0)
-        return;
     pass_epoch();
-    for (uint32_t i = 0; i < quarantined; i++)
-        frame_free(hfn(quarantine[i] >> ORDER_BITS), (unsigned)(quarantine[i] & ORDER_MASK));
-    quarantined = 0;
+    while (quarantined > 0) {
+        uint64_t e = quarantine[--quarantined];
+        frame_free(hfn(e >> ORDER_BITS), (unsigned)(e & ORDER_MASK));
+    }
 }
 
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
@@ -76,7 +75,5 @@ void flush_sync(struct ept *e)
 {
     (void)e; /* its marks make each CPU invalidate before it enters with it */
     SPIN_GUARD(&lock);
-    if (quarantined == 0 && cpu_count() > 1)
-        pass_epoch(); /* nothing to free, but no CPU may go on with a right that was taken away */
-    drain();
+    drain(); /* also with nothing to free: no CPU may go on with a right that was taken away */
 }

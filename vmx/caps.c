@@ -85,13 +85,6 @@ static bool choose_controls(uint64_t basic, uint32_t use[GROUP_COUNT])
     return ok;
 }
 
-static void choose_apic(struct vmx_caps *c)
-{
-    c->virtual_interrupts = (c->proc2 & PROC2_APIC) == PROC2_APIC;
-    if (!c->virtual_interrupts)
-        c->proc2 &= ~PROC2_APIC;
-}
-
 static void choose_guest_features(struct vmx_caps *c)
 {
     const struct cpu_features *f = &cpu_features;
@@ -144,7 +137,8 @@ enum status caps_init(void)
     c->invvpid = (vpid_cap & 1) != 0 && (vpid_cap & 1UL << 9) != 0;
     if ((c->pin & PIN_PREEMPTION_TIMER) != 0)
         c->preemption_ticks = (uint32_t)(clock_tsc_khz() * PREEMPTION_US / 1000 >> (rdmsr(MSR_VMX_MISC) & 31)) + 1;
-    choose_apic(c);
+    c->virtual_interrupts = (c->proc2 & PROC2_APIC) == PROC2_APIC;
+    c->proc2 &= c->virtual_interrupts ? ~0U : ~PROC2_APIC;
     choose_guest_features(c);
     choose_mitigations(c);
     log_info("VT-x: revision 0x%x, local APIC %s, XSAVE 0x%lx", c->revision,

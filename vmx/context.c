@@ -114,19 +114,6 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
     return STATUS_OK;
 }
 
-static void dump_control(const struct vmx_vcpu *v)
-{
-    log_warn("pin %08x proc %08x proc2 %08x exit %08x entry %08x", vmread32(VMCS_PIN_CTLS), vmread32(VMCS_PROC_CTLS),
-             vmread32(VMCS_PROC_CTLS2), vmread32(VMCS_EXIT_CTLS), vmread32(VMCS_ENTRY_CTLS));
-    log_warn("real cr0 %08lx cr4 %08lx, pending debug %lx, entry event %08x, eptp %lx, vpid %u", vmreadn(VMCS_GUEST_CR0),
-             vmreadn(VMCS_GUEST_CR4), vmreadn(VMCS_GUEST_PENDING_DEBUG), vmread32(VMCS_ENTRY_INTR_INFO), vmread64(VMCS_EPTP),
-             vmread16(VMCS_VPID));
-    log_warn("last exit: reason %u%s, qualification %lx, instruction length %u, event %08x, interrupted event %08x; %lu exits",
-             vmread32(VMCS_EXIT_REASON) & 0xffff, v->exit.entry_failure ? " (entry failed)" : "",
-             vmreadn(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTR_LEN), vmread32(VMCS_EXIT_INTR_INFO),
-             vmread32(VMCS_IDT_VECTORING), v->exits);
-}
-
 void vmx_dump(struct vmx_vcpu *v)
 {
     static const char *const names[SEGMENTS] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
@@ -146,6 +133,14 @@ void vmx_dump(struct vmx_vcpu *v)
     }
     log_warn("gdt %016lx limit %x, idt %016lx limit %x", c.gdt_base, c.gdt_limit, c.idt_base, c.idt_limit);
     vmcs_borrow(v);
-    dump_control(v);
+    log_warn("pin %08x proc %08x proc2 %08x exit %08x entry %08x", vmread32(VMCS_PIN_CTLS), vmread32(VMCS_PROC_CTLS),
+             vmread32(VMCS_PROC_CTLS2), vmread32(VMCS_EXIT_CTLS), vmread32(VMCS_ENTRY_CTLS));
+    log_warn("real cr0 %08lx cr4 %08lx, pending debug %lx, entry event %08x, eptp %lx, vpid %u", vmreadn(VMCS_GUEST_CR0),
+             vmreadn(VMCS_GUEST_CR4), vmreadn(VMCS_GUEST_PENDING_DEBUG), vmread32(VMCS_ENTRY_INTR_INFO), vmread64(VMCS_EPTP),
+             vmread16(VMCS_VPID));
+    log_warn("last exit: reason %u%s, qualification %lx, instruction length %u, event %08x, interrupted event %08x; %lu exits",
+             vmread32(VMCS_EXIT_REASON) & 0xffff, v->exit.entry_failure ? " (entry failed)" : "",
+             vmreadn(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTR_LEN), vmread32(VMCS_EXIT_INTR_INFO),
+             vmread32(VMCS_IDT_VECTORING), v->exits);
     vmcs_return(v);
 }

@@ -26,9 +26,7 @@ static enum status unlock_feature(void)
     uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
     if ((control & FEATURE_LOCK) == 0) {
         wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_LOCK | FEATURE_VMXON);
-        return STATUS_OK;
-    }
-    if ((control & FEATURE_VMXON) == 0) {
+    } else if ((control & FEATURE_VMXON) == 0) {
         log_error("the firmware has locked VT-x off: enable \"Intel Virtualization Technology\" (VMX) in the firmware setup");
         return STATUS_DENIED;
     }

@@ -68,24 +68,12 @@ static __attribute__((noinline)) void kill(struct vcpu *v)
 /* What is left to do after the step over the instruction. */
 static void carry_out(struct vcpu *v, enum exit_action action)
 {
-    switch (action) {
-    case EXIT_RESUME:
-    case EXIT_ADVANCE:
-    case EXIT_ADVANCE_STOP:
-        return;
-    case EXIT_ADVANCE_BLOCK:
+    if (action == EXIT_ADVANCE_BLOCK)
         vcpu_block(v);
-        return;
-    case EXIT_INJECT_UD:
-        vmx_inject_exception(&v->vmx, VECTOR_UD, 0);
-        return;
-    case EXIT_INJECT_GP:
-        vmx_inject_exception(&v->vmx, VECTOR_GP, 0);
-        return;
-    case EXIT_KILL:
+    else if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP)
+        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
+    else if (action == EXIT_KILL)
         kill(v);
-        return;
-    }
 }
 
 static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
