@@ -58,18 +58,23 @@ static void free_table(struct ept *e, hpa_t a)
     flush_defer_free(e, hfn_of_hpa(a), FRAME_ORDER_4K);
 }
 
-/* Frees the table that ENTRY (of LEVEL, no longer reachable) points to, and those below. */
-static void free_subtree(struct ept *e, uint64_t entry, unsigned level)
+/* Frees the table TOP, whose entries are of LEVEL, and those below it. It is no longer reachable. */
+static void free_tables(struct ept *e, hpa_t top, unsigned level)
 {
-    hpa_t top = walk_addr(entry);
-    if (level == 2) {
-        const uint64_t *pd = ept_table(top);
-        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-            if (walk_present(pd[i]) && !walk_is_leaf(pd[i], 1))
-                free_table(e, walk_addr(pd[i]));
+    hpa_t table[EPT_LEVELS];
+    unsigned next[EPT_LEVELS] = {0};
+    table[level] = top;
+    for (unsigned at = level; at <= level;) {
+        if (at == 0 || next[at] == EPT_ENTRIES) {
+            free_table(e, table[at++]);
+            continue;
+        }
+        uint64_t entry = ept_table(table[at])[next[at]++];
+        if (walk_present(entry) && !walk_is_leaf(entry, at)) {
+            table[--at] = walk_addr(entry);
+            next[at] = 0;
         }
     }
-    free_table(e, top);
 }
 
 enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max)
@@ -92,18 +97,7 @@ void ept_destroy(struct ept *e)
     if (e->root.v == 0)
         return;
     ept_unprepare(e);
-    const uint64_t *pml4 = ept_table(e->root);
-    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-        if (!walk_present(pml4[i]))
-            continue;
-        const uint64_t *pdpt = ept_table(walk_addr(pml4[i]));
-        for (unsigned k = 0; k < EPT_ENTRIES; k++) {
-            if (walk_present(pdpt[k]) && !walk_is_leaf(pdpt[k], 2))
-                free_subtree(e, pdpt[k], 2);
-        }
-        free_table(e, walk_addr(pml4[i]));
-    }
-    free_table(e, e->root);
+    free_tables(e, e->root, EPT_LEVELS - 1);
     flush_sync(e);
     e->root = hpa(0);
 }
@@ -157,7 +151,7 @@ static void replace(struct ept *e, uint64_t *slot, unsigned level, uint64_t entr
         return;
     flush_mark(e);
     if (!walk_is_leaf(old, level))
-        free_subtree(e, old, level);
+        free_tables(e, walk_addr(old), level - 1);
 }
 
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
