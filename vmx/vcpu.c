@@ -48,7 +48,7 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     /* Guest translations are tagged with VPID and EPT both, so it need only differ within a domain; 0 is the host's. */
     v->vpid = (uint16_t)(1 + (((uint32_t)how->domid << 5 | (how->vcpu_id & 31)) & 0x7fff));
     v->last_cpu = NO_CPU;
-    v->proc_ctls = vmx_caps.proc;
+    v->proc_ctls = vmx_caps.proc & ~(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW); /* closed: window_open is false */
     enum status status = alloc_frames(v);
     if (status != STATUS_OK) {
         free_frames(v);
