@@ -67,7 +67,7 @@ $(B)/include $(B)/gen:
 $(B)/gen/offsets.s: vmx/offsets.c vmx/vmx.h | $(B)/gen $(B)/include/xen
 	$(Q)$(CC) $(ROOT_CFLAGS) $(XEN_VERSION_DEF) -S -o $@ $<
 $(B)/gen/offsets.inc: $(B)/gen/offsets.s
-	$(Q)sed -n 's/^.*->\([A-Z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $< > $@
+	$(Q)sed -n 's/^.*->\([A-Za-z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $< > $@
 
 # ---- the hypervisor [ROOT] ---------------------------------------------------
 ROOT_OBJ := $(patsubst %.c,$(B)/root/%.o,$(filter-out vmx/offsets.c,$(ROOT_C))) $(patsubst %.asm,$(B)/root/%.asm.o,$(ROOT_ASM))

@@ -27,35 +27,25 @@ static struct slot find_slot(const struct ept *e, gfn_t g, unsigned level)
     return s;
 }
 
-static enum status reserve_one(struct ept *e)
+/* A zeroed frame for a table, counted. */
+static enum status alloc_table(struct ept *e, hfn_t *f)
 {
-    hfn_t f;
     if (e->tables_used >= e->tables_max)
         return STATUS_NO_MEMORY;
-    enum status status = frame_alloc(FRAME_ORDER_4K, e->owner, FRAME_EPT, &f);
-    if (status != STATUS_OK)
-        return status;
-    ept_table(hpa_of_hfn(f))[0] = e->reserve_head;
-    e->reserve_head = hpa_of_hfn(f).v;
-    e->reserve++;
-    e->tables_used++;
-    return STATUS_OK;
+    enum status status = frame_alloc(FRAME_ORDER_4K, e->owner, FRAME_EPT, f);
+    e->tables_used += status == STATUS_OK;
+    return status;
 }
 
 static hpa_t take_reserved(struct ept *e)
 {
     ASSERT(e->reserve > 0);
-    hpa_t a = hpa(e->reserve_head);
-    uint64_t *table = ept_table(a);
-    e->reserve_head = table[0];
-    table[0] = 0;
-    e->reserve--;
-    return a;
+    return hpa_of_hfn(e->reserved[--e->reserve]);
 }
 
-static void release_reserved(struct ept *e, uint32_t keep)
+void ept_unprepare(struct ept *e)
 {
-    while (e->reserve > keep) {
+    while (e->reserve > 0) {
         frame_free(hfn_of_hpa(take_reserved(e)), FRAME_ORDER_4K);
         e->tables_used--;
     }
@@ -68,18 +58,23 @@ static void free_table(struct ept *e, hpa_t a)
     flush_defer_free(e, hfn_of_hpa(a), FRAME_ORDER_4K);
 }
 
-/* Frees the table that ENTRY (of LEVEL, no longer reachable) points to, and those below. */
-static void free_subtree(struct ept *e, uint64_t entry, unsigned level)
+/* Frees the table TOP, whose entries are of LEVEL, and those below it. It is no longer reachable. */
+static void free_tables(struct ept *e, hpa_t top, unsigned level)
 {
-    hpa_t top = walk_addr(entry);
-    if (level == 2) {
-        const uint64_t *pd = ept_table(top);
-        for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-            if (walk_present(pd[i]) && !walk_is_leaf(pd[i], 1))
-                free_table(e, walk_addr(pd[i]));
+    hpa_t table[EPT_LEVELS];
+    unsigned next[EPT_LEVELS] = {0};
+    table[level] = top;
+    for (unsigned at = level; at <= level;) {
+        if (at == 0 || next[at] == EPT_ENTRIES) {
+            free_table(e, table[at++]);
+            continue;
+        }
+        uint64_t entry = ept_table(table[at])[next[at]++];
+        if (walk_present(entry) && !walk_is_leaf(entry, at)) {
+            table[--at] = walk_addr(entry);
+            next[at] = 0;
         }
     }
-    free_table(e, top);
 }
 
 enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max)
@@ -87,10 +82,11 @@ enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max)
     hfn_t f;
     if (tables_max == 0)
         return STATUS_INVALID;
-    enum status status = frame_alloc(FRAME_ORDER_4K, owner, FRAME_EPT, &f);
+    *e = (struct ept){.owner = owner, .tables_max = tables_max};
+    enum status status = alloc_table(e, &f);
     if (status != STATUS_OK)
         return status;
-    *e = (struct ept){.root = hpa_of_hfn(f), .owner = owner, .tables_used = 1, .tables_max = tables_max};
+    e->root = hpa_of_hfn(f);
     e->eptp = e->root.v | (EPT_LEVELS - 1) << 3 | EPT_MEMTYPE_WB;
     flush_mark(e); /* an earlier domain may have had this root: its translations carry the same tag */
     return STATUS_OK;
@@ -100,19 +96,8 @@ void ept_destroy(struct ept *e)
 {
     if (e->root.v == 0)
         return;
-    release_reserved(e, 0);
-    const uint64_t *pml4 = ept_table(e->root);
-    for (unsigned i = 0; i < EPT_ENTRIES; i++) {
-        if (!walk_present(pml4[i]))
-            continue;
-        const uint64_t *pdpt = ept_table(walk_addr(pml4[i]));
-        for (unsigned k = 0; k < EPT_ENTRIES; k++) {
-            if (walk_present(pdpt[k]) && !walk_is_leaf(pdpt[k], 2))
-                free_subtree(e, pdpt[k], 2);
-        }
-        free_table(e, walk_addr(pml4[i]));
-    }
-    free_table(e, e->root);
+    ept_unprepare(e);
+    free_tables(e, e->root, EPT_LEVELS - 1);
     flush_sync(e);
     e->root = hpa(0);
 }
@@ -122,18 +107,16 @@ enum status ept_prepare(struct ept *e, gfn_t g, unsigned order)
     if (!walk_range_ok(g, order) || order > ept_max_order())
         return STATUS_INVALID;
     unsigned level = walk_level(order);
-    uint32_t before = e->reserve;
-    for (unsigned missing = find_slot(e, g, level).level - level; missing > 0; missing--) {
-        enum status status = reserve_one(e);
-        if (status != STATUS_OK) {
-            release_reserved(e, before);
-            return status;
-        }
+    unsigned missing = find_slot(e, g, level).level - level;
+    enum status status = STATUS_OK;
+    while (e->reserve < missing && status == STATUS_OK) {
+        status = alloc_table(e, &e->reserved[e->reserve]);
+        e->reserve += status == STATUS_OK;
     }
-    return STATUS_OK;
+    if (status != STATUS_OK)
+        ept_unprepare(e);
+    return status;
 }
-
-void ept_unprepare(struct ept *e) { release_reserved(e, 0); }
 
 /* Puts a table at S in place of nothing or of a large leaf that it then repeats. */
 static void grow(struct ept *e, struct slot s)
@@ -168,7 +151,7 @@ static void replace(struct ept *e, uint64_t *slot, unsigned level, uint64_t entr
         return;
     flush_mark(e);
     if (!walk_is_leaf(old, level))
-        free_subtree(e, old, level);
+        free_tables(e, walk_addr(old), level - 1);
 }
 
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)

@@ -18,8 +18,8 @@ struct ept {
     uint16_t owner;          /* domid, for frame accounting */
     uint32_t tables_used;    /* frames, PML4 included */
     uint32_t tables_max;
-    uint32_t reserve;        /* prepared, uncommitted table frames: singly linked through their first word */
-    uint64_t reserve_head;   /* hpa of the first, 0: none */
+    uint32_t reserve;        /* prepared, uncommitted table frames */
+    hfn_t reserved[3];       /* no walk lacks more */
     uint64_t eptp;           /* value for the VMCS */
     uint32_t cpus_dirty[1];  /* bit per CPU that must INVEPT before its next entry */
 };
@@ -39,8 +39,8 @@ enum status ept_init(struct ept *e, uint16_t owner, uint32_t tables_max);
 /* Frees all tables. Precondition: no CPU can enter with this EPTP any more; leaves already released. */
 void ept_destroy(struct ept *e);
 
-/* Allocates what mapping, splitting or unmapping [G, G + 2^ORDER) at leaf size ORDER needs. STATUS_NO_MEMORY: quota or
- * memory; nothing changed. */
+/* Allocates what mapping, splitting or unmapping [G, G + 2^ORDER) at leaf size ORDER needs; one range at a time.
+ * STATUS_NO_MEMORY: quota or memory; nothing changed. */
 enum status ept_prepare(struct ept *e, gfn_t g, unsigned order);
 /* Sets the leaf; cannot fail after ept_prepare for the same range. An existing larger leaf is split, existing smaller
  * tables below are replaced and freed (their leaves must be absent). The memory type comes from memtype.c unless MMIO.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Who still may translate by an old entry. A CPU in root mode never does, and before it enters a guest again it
  * executes INVEPT when the EPT is marked for it; so a frame is safe to reuse as soon as every CPU has been in root
- * mode once since the mark (its epoch has passed). Lock: `lock` guards the quarantine; an EPT's marks are atomic bits. */
+ * mode once since the mark. Lock: `lock` guards the quarantine; an EPT's marks are atomic bits. */
 #include "ept/flush.h"
 
 #include "ept/hw.h"
@@ -20,42 +20,32 @@
 static struct spinlock lock;
 static uint64_t quarantine[QUARANTINE_SLOTS]; /* hfn << ORDER_BITS | order */
 static uint32_t quarantined;
-static uint64_t epoch = 1;
-/* The epoch that each CPU saw when it was last about to enter a guest; ~0 while it has never entered one. */
-static uint64_t seen[MAX_CPUS] = {[0 ... MAX_CPUS - 1] = ~0UL};
 
 _Static_assert(MAX_CPUS <= 32, "one word of cpus_dirty");
 
 void flush_mark(struct ept *e)
 {
     /* Release: the changed entry is visible before the mark; pairs with the acquire in flush_before_entry. */
-    __atomic_store_n(&e->cpus_dirty[0], ~0U, __ATOMIC_RELEASE);
+    __atomic_store_n(&e->cpus_dirty[0], ~0U >> (32 - cpu_count()), __ATOMIC_RELEASE);
 }
 
-void flush_before_entry(struct ept *e)
+void flush_marked(struct ept *e)
 {
-    uint32_t cpu = cpu_id();
-    uint64_t now = __atomic_load_n(&epoch, __ATOMIC_ACQUIRE); /* pairs with the increment in pass_epoch */
-    if (seen[cpu] != now)
-        __atomic_store_n(&seen[cpu], now, __ATOMIC_RELEASE);
-    if ((__atomic_load_n(&e->cpus_dirty[0], __ATOMIC_ACQUIRE) & 1U << cpu) != 0) {
-        /* The bit first: a mark that comes after it is seen at the next entry. */
-        __atomic_fetch_and(&e->cpus_dirty[0], ~(1U << cpu), __ATOMIC_ACQ_REL);
+    uint32_t me = 1U << cpu_id();
+    /* The bit first: a mark that comes after it is seen at the next entry. */
+    if ((__atomic_fetch_and(&e->cpus_dirty[0], ~me, __ATOMIC_ACQ_REL) & me) != 0)
         hw_invept(e->eptp);
-    }
 }
 
-/* Waits until every other CPU has left the guest it may be in: it has then noted the new epoch on its way back, or
- * taken need_resched. */
+/* Waits until every other CPU has left the guest it may be in: there it takes need_resched before it enters again. */
 static void pass_epoch(void)
 {
-    uint64_t now = __atomic_add_fetch(&epoch, 1, __ATOMIC_ACQ_REL);
     for (uint32_t cpu = 0; cpu < cpu_count(); cpu++) {
         if (cpu == cpu_id())
             continue;
         smp_kick(cpu);
         uint64_t spins = 0;
-        while (__atomic_load_n(&seen[cpu], __ATOMIC_ACQUIRE) < now && __atomic_load_n(&cpu_get(cpu)->need_resched, __ATOMIC_ACQUIRE)) {
+        while (__atomic_load_n(&cpu_get(cpu)->need_resched, __ATOMIC_ACQUIRE)) {
             if (++spins > SPIN_LIMIT)
                 panic("CPU %u does not leave its guest", cpu);
             cpu_relax();
@@ -65,12 +55,11 @@ static void pass_epoch(void)
 
 static void drain(void)
 {
-    if (quarantined == 0)
-        return;
     pass_epoch();
-    for (uint32_t i = 0; i < quarantined; i++)
-        frame_free(hfn(quarantine[i] >> ORDER_BITS), (unsigned)(quarantine[i] & ORDER_MASK));
-    quarantined = 0;
+    while (quarantined > 0) {
+        uint64_t e = quarantine[--quarantined];
+        frame_free(hfn(e >> ORDER_BITS), (unsigned)(e & ORDER_MASK));
+    }
 }
 
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
@@ -86,7 +75,5 @@ void flush_sync(struct ept *e)
 {
     (void)e; /* its marks make each CPU invalidate before it enters with it */
     SPIN_GUARD(&lock);
-    if (quarantined == 0 && cpu_count() > 1)
-        pass_epoch(); /* nothing to free, but no CPU may go on with a right that was taken away */
-    drain();
+    drain(); /* also with nothing to free: no CPU may go on with a right that was taken away */
 }

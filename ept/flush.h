@@ -10,7 +10,12 @@
 /* Notes that E changed: every CPU executes INVEPT for it before its next entry with it. */
 void flush_mark(struct ept *e);
 /* On this CPU, before entry with E: INVEPT if marked. */
-void flush_before_entry(struct ept *e);
+void flush_marked(struct ept *e);
+static inline void flush_before_entry(struct ept *e)
+{
+    if (__atomic_load_n(&e->cpus_dirty[0], __ATOMIC_ACQUIRE) != 0)
+        flush_marked(e);
+}
 /* Puts 2^ORDER frames that E led to (reference count 1) into quarantine; they return to the allocator when all CPUs
  * have passed the epoch. */
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order);

@@ -12,15 +12,12 @@
 #include "kernel/platform/machine.h"
 
 #define MSR_EPT_VPID_CAP 0x48cU
-#define EPT_CAP_4_LEVELS (1UL << 6)
-#define EPT_CAP_WB (1UL << 14)
-#define EPT_CAP_2M (1UL << 16)
 #define EPT_CAP_1G (1UL << 17)
-#define EPT_CAP_INVEPT (1UL << 20)
-#define EPT_CAP_INVEPT_SINGLE (1UL << 25)
-#define EPT_CAP_INVEPT_ALL (1UL << 26)
 #define ARCH_CAP_PSCHANGE_MC_NO (1UL << 6)
 
+/* Each at its bit of the capabilities. */
+static const char *const required[] = {[6] = "4-level EPT", [14] = "write-back EPT tables", [16] = "2 MiB EPT pages", [20] = "INVEPT",
+                                       [25] = "single-context INVEPT"};
 static struct mtrr_state mtrr;
 static uint64_t ept_cap;
 static bool nx_large;
@@ -61,16 +58,9 @@ enum status ept_global_init(void)
     if (ept_cap != 0)
         return STATUS_OK;
     uint64_t cap = rdmsr(MSR_EPT_VPID_CAP);
-    const struct { uint64_t bits; const char *name; } required[] = {
-        {EPT_CAP_4_LEVELS, "4-level EPT"},
-        {EPT_CAP_WB, "write-back EPT tables"},
-        {EPT_CAP_2M, "2 MiB EPT pages"},
-        {EPT_CAP_INVEPT, "INVEPT"},
-        {EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL, "a kind of INVEPT"},
-    };
     for (unsigned i = 0; i < ARRAY_SIZE(required); i++) {
-        if ((cap & required[i].bits) == 0) {
-            log_error("this CPU lacks %s", required[i].name);
+        if (required[i] != NULL && (cap >> i & 1) == 0) {
+            log_error("this CPU lacks %s", required[i]);
             return STATUS_UNSUPPORTED;
         }
     }
@@ -98,9 +88,8 @@ bool hw_nx_large(void) { return nx_large; }
 void hw_invept(uint64_t eptp)
 {
     const struct { uint64_t eptp, zero; } operand = {eptp, 0};
-    uint64_t kind = (ept_cap & EPT_CAP_INVEPT_SINGLE) != 0 ? 1 : 2;
     bool failed;
-    __asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(kind) : "memory");
+    __asm__ volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(operand), "r"(1UL) : "memory");
     if (failed)
         panic("INVEPT of 0x%lx failed", eptp);
 }

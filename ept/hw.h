@@ -9,7 +9,7 @@
 unsigned hw_memtype(hfn_t h, unsigned order);
 /* Large leaves must not be executable here (ITLB multihit), and the operator wants mitigations. */
 bool hw_nx_large(void);
-/* INVEPT for one EPTP, or for all where the CPU has only that. */
+/* Single-context INVEPT. */
 void hw_invept(uint64_t eptp);
 
 #endif

@@ -30,37 +30,22 @@ struct vmx_caps vmx_caps;
 
 enum group { GROUP_PIN, GROUP_PROC, GROUP_PROC2, GROUP_EXIT, GROUP_ENTRY, GROUP_COUNT };
 
-static const struct { enum group group; uint32_t bit; const char *name; } required[] = {
-    {GROUP_PIN, PIN_EXTERNAL_INTERRUPT, "external-interrupt exiting"},
-    {GROUP_PIN, PIN_NMI, "NMI exiting"},
-    {GROUP_PIN, PIN_VIRTUAL_NMI, "virtual NMIs"},
-    {GROUP_PROC, PROC_INTERRUPT_WINDOW, "interrupt-window exiting"},
-    {GROUP_PROC, PROC_NMI_WINDOW, "NMI-window exiting"},
-    {GROUP_PROC, PROC_TSC_OFFSET, "TSC offsetting"},
-    {GROUP_PROC, PROC_HLT, "HLT exiting"},
-    {GROUP_PROC, PROC_TPR_SHADOW, "the TPR shadow"},
-    {GROUP_PROC, PROC_IO_BITMAPS, "I/O bitmaps"},
-    {GROUP_PROC, PROC_MSR_BITMAPS, "MSR bitmaps"},
-    {GROUP_PROC, PROC_SECONDARY, "secondary controls"},
-    {GROUP_PROC2, PROC2_EPT, "EPT"},
-    {GROUP_PROC2, PROC2_VPID, "VPID"},
-    {GROUP_PROC2, PROC2_UNRESTRICTED, "unrestricted guest"},
-    {GROUP_PROC2, PROC2_WBINVD, "WBINVD exiting"},
-    {GROUP_EXIT, EXIT_HOST_64, "a 64-bit host"},
-    {GROUP_EXIT, EXIT_ACK_INTERRUPT, "acknowledge interrupt on exit"},
-    {GROUP_EXIT, EXIT_PAT, "PAT switching at exit"},
-    {GROUP_EXIT, EXIT_EFER, "EFER switching at exit"},
-    {GROUP_EXIT, EXIT_SAVE_DEBUG, "saving debug controls at exit"},
-    {GROUP_ENTRY, ENTRY_LOAD_DEBUG, "loading debug controls at entry"},
-    {GROUP_ENTRY, ENTRY_LOAD_PAT, "PAT switching at entry"},
-    {GROUP_ENTRY, ENTRY_LOAD_EFER, "EFER switching at entry"},
+/* The required controls, each at its bit number (SDM vol 3, "VM-Execution Control Fields" and following). */
+static const char *const required[GROUP_COUNT][32] = {
+    [GROUP_PIN] = {[0] = "external-interrupt exiting", [3] = "NMI exiting", [5] = "virtual NMIs"},
+    [GROUP_PROC] = {[2] = "interrupt-window exiting", [3] = "TSC offsetting", [7] = "HLT exiting", [21] = "the TPR shadow",
+                    [22] = "NMI-window exiting", [25] = "I/O bitmaps", [28] = "MSR bitmaps", [31] = "secondary controls"},
+    [GROUP_PROC2] = {[1] = "EPT", [5] = "VPID", [6] = "WBINVD exiting", [7] = "unrestricted guest"},
+    [GROUP_EXIT] = {[2] = "saving debug controls", [9] = "a 64-bit host", [15] = "acknowledge interrupt on exit", [18] = "saving PAT",
+                    [19] = "loading PAT at exit", [20] = "saving EFER", [21] = "loading EFER at exit"},
+    [GROUP_ENTRY] = {[2] = "loading debug controls", [14] = "loading PAT at entry", [15] = "loading EFER at entry"},
 };
 
 /* Taken when they exist. Those of APIC virtualization count only together. */
 static const uint32_t optional[GROUP_COUNT] = {
     [GROUP_PIN] = PIN_PREEMPTION_TIMER,
-    [GROUP_PROC] = PROC_MWAIT | PROC_RDPMC | PROC_MONITOR,
-    [GROUP_PROC2] = PROC2_RDTSCP | PROC2_INVPCID | PROC2_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS,
+    [GROUP_PROC] = 1U << 10 | 1U << 11 | 1U << 29, /* MWAIT, RDPMC and MONITOR exiting */
+    [GROUP_PROC2] = PROC2_RDTSCP | PROC2_INVPCID | PROC2_APIC,
 };
 
 /* Low half: bits that must be 1; high half: bits that may be 1. The "true" MSRs allow CR3 exits to be off. */
@@ -77,31 +62,27 @@ static bool choose_controls(uint64_t basic, uint32_t use[GROUP_COUNT])
     bool ok = true;
     for (unsigned g = 0; g < GROUP_COUNT; g++) {
         /* Without the control that turns them on, reading the secondary controls' MSR would fault. */
-        bool absent = g == GROUP_PROC2 && (may[GROUP_PROC] & PROC_SECONDARY) == 0;
+        bool absent = g == GROUP_PROC2 && may[GROUP_PROC] >> 31 == 0;
         uint64_t msr = absent ? 0 : control_msr((enum group)g, basic);
         may[g] = (uint32_t)(msr >> 32);
         use[g] = (uint32_t)msr | (optional[g] & may[g]);
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(required); i++) {
-        use[required[i].group] |= required[i].bit;
-        if ((may[required[i].group] & required[i].bit) != required[i].bit) {
-            log_error("this CPU's VT-x lacks %s, which Corbel needs", required[i].name);
+    for (unsigned i = 0; i < GROUP_COUNT * 32; i++) {
+        unsigned g = i / 32;
+        uint32_t bit = 1U << i % 32;
+        if (required[g][i % 32] == NULL)
+            continue;
+        use[g] |= bit;
+        if ((may[g] & bit) == 0) {
+            log_error("this CPU's VT-x lacks %s, which Corbel needs", required[g][i % 32]);
             ok = false;
         }
     }
-    if ((use[GROUP_PROC] & (PROC_CR3_LOAD | PROC_CR3_STORE)) != 0) {
+    if ((use[GROUP_PROC] & 3U << 15) != 0) { /* CR3-load and CR3-store exiting */
         log_error("this CPU's VT-x cannot let guests load CR3 without an exit");
         ok = false;
     }
     return ok;
-}
-
-static void choose_apic(struct vmx_caps *c)
-{
-    const uint32_t all = PROC2_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS;
-    c->virtual_interrupts = (c->proc2 & all) == all;
-    if (!c->virtual_interrupts)
-        c->proc2 &= ~all;
 }
 
 static void choose_guest_features(struct vmx_caps *c)
@@ -156,7 +137,8 @@ enum status caps_init(void)
     c->invvpid = (vpid_cap & 1) != 0 && (vpid_cap & 1UL << 9) != 0;
     if ((c->pin & PIN_PREEMPTION_TIMER) != 0)
         c->preemption_ticks = (uint32_t)(clock_tsc_khz() * PREEMPTION_US / 1000 >> (rdmsr(MSR_VMX_MISC) & 31)) + 1;
-    choose_apic(c);
+    c->virtual_interrupts = (c->proc2 & PROC2_APIC) == PROC2_APIC;
+    c->proc2 &= c->virtual_interrupts ? ~0U : ~PROC2_APIC;
     choose_guest_features(c);
     choose_mitigations(c);
     log_info("VT-x: revision 0x%x, local APIC %s, XSAVE 0x%lx", c->revision,

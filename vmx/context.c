@@ -4,7 +4,6 @@
 #include "kernel/core/string.h"
 #include "kernel/cpu/features.h"
 #include "kernel/cpu/x86.h"
-#include "vmx/caps.h"
 #include "vmx/context_check.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"
@@ -68,8 +67,6 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
 {
     *out = (struct cbl_vcpu_context){.apic_base = v->vlapic.base_msr};
     vmcs_borrow(v);
-    if (switch_loaded() == v)
-        switch_save(v);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vcpu); i++)
         memcpy((char *)out + in_vcpu[i].offset, (const char *)v + in_vcpu[i].from, in_vcpu[i].size);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
@@ -80,9 +77,6 @@ enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out)
         segment_get(i, segment(out, i));
     out->cr0 = seen(vmreadn(VMCS_GUEST_CR0), SETUP_CR0_MASK, vmreadn(VMCS_CR0_SHADOW));
     out->cr4 = seen(vmreadn(VMCS_GUEST_CR4), ~vmx_caps.guest_cr4, vmreadn(VMCS_CR4_SHADOW));
-    if (switch_loaded() == v)
-        switch_restore(v);
-    switch_forget_translations(v);
     vmcs_return(v);
     return STATUS_OK;
 }
@@ -99,8 +93,6 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
     c.xcr0 = c.xcr0 == 0 ? 1 : c.xcr0;
     c.pat = c.pat == 0 ? SETUP_PAT_RESET : c.pat;
     vmcs_borrow(v);
-    if (switch_loaded() == v)
-        switch_save(v);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vcpu); i++)
         memcpy((char *)v + in_vcpu[i].from, (const char *)&c + in_vcpu[i].offset, in_vcpu[i].size);
     for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
@@ -117,23 +109,9 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
     v->reinject_valid = v->nmi_pending = false;
     /* SDM: this control must equal EFER.LMA where the guest pages; without paging LMA is 0. */
     vmwrite32(VMCS_ENTRY_CTLS, vmx_caps.entry | ((c.efer & EFER_LMA) != 0 ? ENTRY_IA32E : 0));
-    if (switch_loaded() == v)
-        switch_restore(v);
+    switch_forget_translations(v);
     vmcs_return(v);
     return STATUS_OK;
-}
-
-static void dump_control(const struct vmx_vcpu *v)
-{
-    log_warn("pin %08x proc %08x proc2 %08x exit %08x entry %08x", vmread32(VMCS_PIN_CTLS), vmread32(VMCS_PROC_CTLS),
-             vmread32(VMCS_PROC_CTLS2), vmread32(VMCS_EXIT_CTLS), vmread32(VMCS_ENTRY_CTLS));
-    log_warn("real cr0 %08lx cr4 %08lx, pending debug %lx, entry event %08x, eptp %lx, vpid %u", vmreadn(VMCS_GUEST_CR0),
-             vmreadn(VMCS_GUEST_CR4), vmreadn(VMCS_GUEST_PENDING_DEBUG), vmread32(VMCS_ENTRY_INTR_INFO), vmread64(VMCS_EPTP),
-             vmread16(VMCS_VPID));
-    log_warn("last exit: reason %u%s, qualification %lx, instruction length %u, event %08x, interrupted event %08x; %lu exits",
-             vmread32(VMCS_EXIT_REASON) & 0xffff, v->exit.entry_failure ? " (entry failed)" : "",
-             vmreadn(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTR_LEN), vmread32(VMCS_EXIT_INTR_INFO),
-             vmread32(VMCS_IDT_VECTORING), v->exits);
 }
 
 void vmx_dump(struct vmx_vcpu *v)
@@ -155,6 +133,14 @@ void vmx_dump(struct vmx_vcpu *v)
     }
     log_warn("gdt %016lx limit %x, idt %016lx limit %x", c.gdt_base, c.gdt_limit, c.idt_base, c.idt_limit);
     vmcs_borrow(v);
-    dump_control(v);
+    log_warn("pin %08x proc %08x proc2 %08x exit %08x entry %08x", vmread32(VMCS_PIN_CTLS), vmread32(VMCS_PROC_CTLS),
+             vmread32(VMCS_PROC_CTLS2), vmread32(VMCS_EXIT_CTLS), vmread32(VMCS_ENTRY_CTLS));
+    log_warn("real cr0 %08lx cr4 %08lx, pending debug %lx, entry event %08x, eptp %lx, vpid %u", vmreadn(VMCS_GUEST_CR0),
+             vmreadn(VMCS_GUEST_CR4), vmreadn(VMCS_GUEST_PENDING_DEBUG), vmread32(VMCS_ENTRY_INTR_INFO), vmread64(VMCS_EPTP),
+             vmread16(VMCS_VPID));
+    log_warn("last exit: reason %u%s, qualification %lx, instruction length %u, event %08x, interrupted event %08x; %lu exits",
+             vmread32(VMCS_EXIT_REASON) & 0xffff, v->exit.entry_failure ? " (entry failed)" : "",
+             vmreadn(VMCS_EXIT_QUALIFICATION), vmread32(VMCS_EXIT_INSTR_LEN), vmread32(VMCS_EXIT_INTR_INFO),
+             vmread32(VMCS_IDT_VECTORING), v->exits);
     vmcs_return(v);
 }

@@ -7,10 +7,8 @@
 #include "kernel/abi/control.h"
 #include "vmx/caps.h"
 
-bool context_canonical(uint64_t a);
 /* SDM vol 1, "XCR0": what XSETBV accepts, within OFFER. */
 bool context_xcr0_valid(uint64_t value, uint64_t offer);
-bool context_pat_valid(uint64_t pat);
 bool context_valid(const struct cbl_vcpu_context *c, const struct vmx_caps *caps, unsigned phys_bits);
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] VMX operation on, per CPU; off again it is reset.c that turns it. SDM vol 3, "Enabling and Entering VMX Operation". */
 #include "kernel/core/log.h"
-#include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "vmx/bitmaps.h"
-#include "vmx/caps.h"
 #include "vmx/cpuid_policy.h"
 #include "vmx/vmx.h"
 
@@ -28,9 +26,7 @@ static enum status unlock_feature(void)
     uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
     if ((control & FEATURE_LOCK) == 0) {
         wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_LOCK | FEATURE_VMXON);
-        return STATUS_OK;
-    }
-    if ((control & FEATURE_VMXON) == 0) {
+    } else if ((control & FEATURE_VMXON) == 0) {
         log_error("the firmware has locked VT-x off: enable \"Intel Virtualization Technology\" (VMX) in the firmware setup");
         return STATUS_DENIED;
     }

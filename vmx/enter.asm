@@ -24,35 +24,36 @@ vmx_enter_asm:
         push    r14
         push    r15
         push    rdi
-        ; The run loop calls from one depth, so the field rarely changes.
+        ; The run loop calls from one depth: RSP differs only while the VMCS is clear. MOV leaves the flags until the
+        ; jump below.
         cmp     rsp, [rdi + VCPU_HOST_RSP]
-        je      .rsp_known
-        mov     eax, VMCS_HOST_RSP
-        mov     [rdi + VCPU_HOST_RSP], rsp
-        vmwrite rax, rsp
-        jbe     .failed
-.rsp_known:
-        cmp     byte [rdi + VCPU_LAUNCHED], 0   ; MOV leaves the flags until the jump below
-        mov     rax, [rdi + VCPU_RAX]
-        mov     rcx, [rdi + VCPU_RCX]
-        mov     rdx, [rdi + VCPU_RDX]
-        mov     rbx, [rdi + VCPU_RBX]
-        mov     rbp, [rdi + VCPU_RBP]
-        mov     rsi, [rdi + VCPU_RSI]
-        mov     r8, [rdi + VCPU_R8]
-        mov     r9, [rdi + VCPU_R9]
-        mov     r10, [rdi + VCPU_R10]
-        mov     r11, [rdi + VCPU_R11]
-        mov     r12, [rdi + VCPU_R12]
-        mov     r13, [rdi + VCPU_R13]
-        mov     r14, [rdi + VCPU_R14]
-        mov     r15, [rdi + VCPU_R15]
-        mov     rdi, [rdi + VCPU_RDI]
-        je      .launch
+        mov     rax, [rdi + VCPU_rax]
+        mov     rcx, [rdi + VCPU_rcx]
+        mov     rdx, [rdi + VCPU_rdx]
+        mov     rbx, [rdi + VCPU_rbx]
+        mov     rbp, [rdi + VCPU_rbp]
+        mov     rsi, [rdi + VCPU_rsi]
+        mov     r8, [rdi + VCPU_r8]
+        mov     r9, [rdi + VCPU_r9]
+        mov     r10, [rdi + VCPU_r10]
+        mov     r11, [rdi + VCPU_r11]
+        mov     r12, [rdi + VCPU_r12]
+        mov     r13, [rdi + VCPU_r13]
+        mov     r14, [rdi + VCPU_r14]
+        mov     r15, [rdi + VCPU_r15]
+        mov     rdi, [rdi + VCPU_rdi]
+        jne     .launch
         sti
         vmresume
         jmp     .failed
 .launch:
+        mov     rdi, [rsp]
+        mov     [rdi + VCPU_HOST_RSP], rsp
+        mov     eax, VMCS_HOST_RSP
+        vmwrite rax, rsp
+        jbe     .failed
+        mov     rax, [rdi + VCPU_rax]
+        mov     rdi, [rdi + VCPU_rdi]
         sti
         vmlaunch
 .failed:
@@ -65,22 +66,21 @@ vmx_enter_asm:
 ; The VMCS's host RIP. RSP points at the saved V.
 vmx_exit_entry:
         xchg    rdi, [rsp]
-        mov     [rdi + VCPU_RAX], rax
-        mov     [rdi + VCPU_RCX], rcx
-        mov     [rdi + VCPU_RDX], rdx
-        mov     [rdi + VCPU_RBX], rbx
-        mov     [rdi + VCPU_RBP], rbp
-        mov     [rdi + VCPU_RSI], rsi
-        mov     [rdi + VCPU_R8], r8
-        mov     [rdi + VCPU_R9], r9
-        mov     [rdi + VCPU_R10], r10
-        mov     [rdi + VCPU_R11], r11
-        mov     [rdi + VCPU_R12], r12
-        mov     [rdi + VCPU_R13], r13
-        mov     [rdi + VCPU_R14], r14
-        mov     [rdi + VCPU_R15], r15
-        pop     qword [rdi + VCPU_RDI]
-        mov     byte [rdi + VCPU_LAUNCHED], 1
+        mov     [rdi + VCPU_rax], rax
+        mov     [rdi + VCPU_rcx], rcx
+        mov     [rdi + VCPU_rdx], rdx
+        mov     [rdi + VCPU_rbx], rbx
+        mov     [rdi + VCPU_rbp], rbp
+        mov     [rdi + VCPU_rsi], rsi
+        mov     [rdi + VCPU_r8], r8
+        mov     [rdi + VCPU_r9], r9
+        mov     [rdi + VCPU_r10], r10
+        mov     [rdi + VCPU_r11], r11
+        mov     [rdi + VCPU_r12], r12
+        mov     [rdi + VCPU_r13], r13
+        mov     [rdi + VCPU_r14], r14
+        mov     [rdi + VCPU_r15], r15
+        pop     qword [rdi + VCPU_rdi]
         xor     eax, eax
 ; What the guest left in scratch registers must not steer root's speculation.
 vmx_leave:

@@ -2,12 +2,10 @@
  * [ROOT] What event the next entry delivers. Order: an event whose delivery was cut off or that an exit ordered; NMI;
  * the callback vector; the local APIC. What must wait opens its window. SDM vol 3, "Event Injection". */
 #include "kernel/cpu/x86.h"
-#include "vmx/caps.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
 
 #define NMI_VECTOR 2U
-#define WINDOWS (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
 
 bool vmx_if_set(struct vmx_vcpu *v) { (void)v; return (vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0; }
 
@@ -86,7 +84,8 @@ static int next_from_apic(struct vmx_vcpu *v)
 
 static void set_windows(struct vmx_vcpu *v, uint32_t windows)
 {
-    uint32_t ctls = (v->proc_ctls & ~WINDOWS) | windows;
+    uint32_t ctls = (v->proc_ctls & ~(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) | windows;
+    v->window_open = windows != 0;
     if (ctls != v->proc_ctls) {
         v->proc_ctls = ctls;
         vmwrite32(VMCS_PROC_CTLS, ctls);
@@ -113,8 +112,7 @@ static uint32_t inject_interrupt(struct vmx_vcpu *v, bool callback, bool may)
     return callback && vector >= 0 ? PROC_INTERRUPT_WINDOW : 0;
 }
 
-/* Apart from its caller, so that an entry with nothing to deliver saves no registers for it. */
-static __attribute__((noinline)) void inject_slow(struct vmx_vcpu *v, bool callback)
+void vmx_inject(struct vmx_vcpu *v, bool callback)
 {
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
     uint32_t windows = 0;
@@ -130,13 +128,4 @@ static __attribute__((noinline)) void inject_slow(struct vmx_vcpu *v, bool callb
     }
     bool may = !taken && (blocked & (BLOCK_STI | BLOCK_MOV_SS)) == 0 && vmx_if_set(v);
     set_windows(v, windows | inject_interrupt(v, callback, may));
-}
-
-void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending)
-{
-    bool callback = upcall_pending && v->callback_vector != 0;
-    /* Acquire in inject_interrupt; here a stale false only delays to the kick that follows vlapic_set_irr. */
-    bool any = callback | v->reinject_valid | v->nmi_pending | v->vlapic.irr_dirty;
-    if (any || (v->proc_ctls & WINDOWS) != 0)
-        inject_slow(v, callback);
 }

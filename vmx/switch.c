@@ -19,7 +19,6 @@
 #include "kernel/cpu/gdt.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
-#include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/vmcs.h"
 
@@ -151,7 +150,6 @@ static void moved_here(struct vmx_vcpu *v)
     switch_forget_translations(v);
     setup_host_cpu();
     v->last_cpu = cpu_id();
-    v->host_rsp = 0;
 }
 
 void vmx_load(struct vmx_vcpu *v)
@@ -174,11 +172,10 @@ void vmx_unload(struct vmx_vcpu *v)
     ASSERT(on_cpu[cpu].loaded == v);
     switch_save(v);
     vmcs_clear(v);
-    v->launched = false;
     on_cpu[cpu].loaded = NULL;
 }
 
-static __attribute__((noinline)) void clear_buffers(void)
+void vmx_clear_buffers(void)
 {
     if (vmx_caps.flush_l1d)
         wrmsr(MSR_FLUSH_CMD, 1); /* L1TF: the L1D holds nothing of root's or another guest's */
@@ -186,12 +183,4 @@ static __attribute__((noinline)) void clear_buffers(void)
         uint16_t selector = GDT_DATA; /* MDS: VERW with a writable segment overwrites the CPU's buffers */
         __asm__ volatile("verw %0" : : "m"(selector) : "cc");
     }
-}
-
-enum status vmx_enter(struct vmx_vcpu *v)
-{
-    if (vmx_caps.flush_l1d || vmx_caps.verw)
-        clear_buffers();
-    v->exits++;
-    return vmx_enter_asm(v);
 }

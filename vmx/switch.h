@@ -5,8 +5,6 @@
 
 #include "vmx/vmx.h"
 
-enum status vmx_enter_asm(struct vmx_vcpu *v); /* enter.asm */
-
 /* The vCPU whose VMCS is current and whose state is in this CPU's registers, or NULL. */
 struct vmx_vcpu *switch_loaded(void);
 /* Registers -> V, and V -> registers. Precondition: V is loaded (or becomes so). */

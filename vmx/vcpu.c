@@ -4,7 +4,6 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
-#include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"
 #include "vmx/vlapic.h"
@@ -49,7 +48,7 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     /* Guest translations are tagged with VPID and EPT both, so it need only differ within a domain; 0 is the host's. */
     v->vpid = (uint16_t)(1 + (((uint32_t)how->domid << 5 | (how->vcpu_id & 31)) & 0x7fff));
     v->last_cpu = NO_CPU;
-    v->proc_ctls = vmx_caps.proc;
+    v->proc_ctls = vmx_caps.proc & ~(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW); /* closed: window_open is false */
     enum status status = alloc_frames(v);
     if (status != STATUS_OK) {
         free_frames(v);
@@ -81,8 +80,6 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     setup_guest_reset(v, (uint16_t)(vector << 8));
     vlapic_reset(v);
     v->gprs.rdx = cpuid(1, 0).eax; /* SDM vol 3, "Processor State After Reset": EDX holds the signature */
-    if (switch_loaded() == v)
-        switch_restore(v);
     switch_forget_translations(v);
     vmcs_return(v);
 }

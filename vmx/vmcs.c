@@ -5,7 +5,6 @@
 #include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "vmx/switch.h"
-#include "vmx/vmx.h"
 
 void vmcs_access_failed(uint32_t field)
 {
@@ -20,28 +19,31 @@ void vmcs_make_current(const struct vmx_vcpu *v)
         panic("VMPTRLD 0x%lx failed", v->vmcs.v);
 }
 
-void vmcs_clear(const struct vmx_vcpu *v)
+void vmcs_clear(struct vmx_vcpu *v)
 {
     bool failed;
     __asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(v->vmcs.v) : "memory");
     if (failed)
         panic("VMCLEAR 0x%lx failed", v->vmcs.v);
+    v->host_rsp = 0; /* entered with VMLAUNCH again */
 }
 
 void vmcs_borrow(struct vmx_vcpu *v)
 {
-    if (switch_loaded() != v)
+    if (switch_loaded() == v)
+        switch_save(v);
+    else
         vmcs_make_current(v);
 }
 
 void vmcs_return(struct vmx_vcpu *v)
 {
     const struct vmx_vcpu *loaded = switch_loaded();
-    if (loaded == v)
+    if (loaded == v) {
+        switch_restore(v);
         return;
-    /* Cleared, so that another CPU may load it; a cleared VMCS is entered with VMLAUNCH again. */
-    vmcs_clear(v);
-    v->launched = false;
+    }
+    vmcs_clear(v); /* so that another CPU may load it */
     if (loaded != NULL)
         vmcs_make_current(loaded);
 }

@@ -8,53 +8,24 @@
 #include "kernel/core/types.h"
 #include "vmx/vmcs_fields.h"
 
-#define PIN_EXTERNAL_INTERRUPT (1U << 0)
-#define PIN_NMI (1U << 3)
-#define PIN_VIRTUAL_NMI (1U << 5)
+/* Controls; those that are only required are in caps.c. */
 #define PIN_PREEMPTION_TIMER (1U << 6)
 #define PROC_INTERRUPT_WINDOW (1U << 2)
-#define PROC_TSC_OFFSET (1U << 3)
-#define PROC_HLT (1U << 7)
-#define PROC_MWAIT (1U << 10)
-#define PROC_RDPMC (1U << 11)
-#define PROC_CR3_LOAD (1U << 15)
-#define PROC_CR3_STORE (1U << 16)
-#define PROC_TPR_SHADOW (1U << 21)
 #define PROC_NMI_WINDOW (1U << 22)
-#define PROC_IO_BITMAPS (1U << 25)
-#define PROC_MSR_BITMAPS (1U << 28)
-#define PROC_MONITOR (1U << 29)
-#define PROC_SECONDARY (1U << 31)
-#define PROC2_EPT (1U << 1)
 #define PROC2_RDTSCP (1U << 3)
-#define PROC2_X2APIC (1U << 4)
-#define PROC2_VPID (1U << 5)
-#define PROC2_WBINVD (1U << 6)
-#define PROC2_UNRESTRICTED (1U << 7)
-#define PROC2_APIC_REGISTERS (1U << 8)
-#define PROC2_VIRTUAL_INTERRUPTS (1U << 9)
+#define PROC2_APIC (1U << 4 | 1U << 8 | 1U << 9) /* x2APIC mode, APIC registers, virtual-interrupt delivery */
 #define PROC2_INVPCID (1U << 12)
-#define EXIT_HOST_64 (1U << 9)
-#define EXIT_ACK_INTERRUPT (1U << 15)
-#define EXIT_PAT (3U << 18)  /* save and load */
-#define EXIT_EFER (3U << 20)
-#define ENTRY_LOAD_DEBUG (1U << 2)
 #define ENTRY_IA32E (1U << 9)
-#define ENTRY_LOAD_PAT (1U << 14)
-#define ENTRY_LOAD_EFER (1U << 15)
-#define EXIT_SAVE_DEBUG (1U << 2)
 
 /* Interruption information, SDM vol 3, "Format of the VM-Entry Interruption-Information Field". */
 #define INTR_VALID (1U << 31)
 #define INTR_UNBLOCK_NMI (1U << 12) /* exit only: NMI unblocking due to IRET */
 #define INTR_ERROR_CODE (1U << 11)
 #define INTR_TYPE(info) ((info) >> 8 & 7U)
-#define INTR_TYPE_EXTERNAL 0U
-#define INTR_TYPE_NMI 2U
-#define INTR_TYPE_EXCEPTION 3U
-#define INTR_TYPE_SOFT_INTERRUPT 4U
-#define INTR_TYPE_PRIV_EXCEPTION 5U
-#define INTR_TYPE_SOFT_EXCEPTION 6U
+enum intr_type {
+    INTR_TYPE_EXTERNAL = 0U, INTR_TYPE_NMI = 2, INTR_TYPE_EXCEPTION = 3, INTR_TYPE_SOFT_INTERRUPT = 4,
+    INTR_TYPE_PRIV_EXCEPTION = 5, INTR_TYPE_SOFT_EXCEPTION = 6
+};
 
 /* Interruptibility state, SDM vol 3, "Guest Non-Register State". */
 #define BLOCK_STI 1U
@@ -91,7 +62,13 @@ static inline void vmcs_raw_write(uint32_t field, uint64_t value)
 #endif
 
 static inline uint16_t vmread16(enum vmcs16 f) { return (uint16_t)vmcs_raw_read(f); }
-static inline uint32_t vmread32(enum vmcs32 f) { return (uint32_t)vmcs_raw_read(f); }
+static inline uint32_t vmread32(enum vmcs32 f)
+{
+    uint64_t value = vmcs_raw_read(f);
+    if (value >> 32 != 0)
+        __builtin_unreachable(); /* a read of a 32-bit field clears the rest: no need to do it again */
+    return (uint32_t)value;
+}
 static inline uint64_t vmread64(enum vmcs64 f) { return vmcs_raw_read(f); }
 static inline uint64_t vmreadn(enum vmcsn f) { return vmcs_raw_read(f); }
 static inline void vmwrite16(enum vmcs16 f, uint16_t v) { vmcs_raw_write(f, v); }
@@ -100,12 +77,13 @@ static inline void vmwrite64(enum vmcs64 f, uint64_t v) { vmcs_raw_write(f, v); 
 static inline void vmwriten(enum vmcsn f, uint64_t v) { vmcs_raw_write(f, v); }
 
 struct vmx_vcpu;
-/* Makes V's VMCS current on this CPU for as long as vmcs_return is not called, whatever vCPU is loaded. Not nested. */
+/* Makes V's VMCS current on this CPU, and all its other state that in V, for as long as vmcs_return is not called,
+ * whatever vCPU is loaded. Not nested. */
 void vmcs_borrow(struct vmx_vcpu *v);
 void vmcs_return(struct vmx_vcpu *v);
 /* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
 void vmcs_make_current(const struct vmx_vcpu *v);
-void vmcs_clear(const struct vmx_vcpu *v);
+void vmcs_clear(struct vmx_vcpu *v);
 /* Called by enter.asm when VMLAUNCH or VMRESUME failed: says why. */
 enum status vmx_entry_failed(struct vmx_vcpu *v);
 

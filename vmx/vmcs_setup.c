@@ -6,14 +6,10 @@
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "vmx/bitmaps.h"
-#include "vmx/caps.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"
 #include "vmx/vmcs.h"
 
-#define EXCEPTION_DB (1U << 1)
-#define EXCEPTION_AC (1U << 17)
-#define EXCEPTION_MC (1U << 18)
 
 extern char vmx_exit_entry[]; /* enter.asm */
 
@@ -45,9 +41,9 @@ void setup_controls(const struct vmx_vcpu *v)
     vmwrite32(VMCS_PROC_CTLS2, c->proc2);
     vmwrite32(VMCS_EXIT_CTLS, c->exit);
     vmwrite32(VMCS_ENTRY_CTLS, c->entry);
-    /* #DB and #AC: a guest can make their delivery raise them again without end, with no chance for an interrupt
+    /* #DB, #AC and #MC. With the first two a guest can make their delivery raise them again without end, with no chance for an interrupt
      * between. */
-    vmwrite32(VMCS_EXCEPTION_BITMAP, EXCEPTION_DB | EXCEPTION_AC | EXCEPTION_MC);
+    vmwrite32(VMCS_EXCEPTION_BITMAP, 1U << 1 | 1U << 17 | 1U << 18);
     write_zeros(zero_controls, ARRAY_SIZE(zero_controls));
     vmwrite64(VMCS_IO_BITMAP_A, b->io_a.v);
     vmwrite64(VMCS_IO_BITMAP_B, b->io_b.v);

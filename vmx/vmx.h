@@ -9,15 +9,15 @@
 #include "kernel/core/addr.h"
 #include "kernel/core/status.h"
 #include "kernel/time/deadline.h"
+#include "vmx/caps.h"
 
-struct vmx_gprs { /* the guest's registers outside the VMCS; order known to enter.asm through generated offsets */
-    uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
-};
+/* The guest's registers outside the VMCS. */
+#define VMX_GPRS(X) X(rax) X(rcx) X(rdx) X(rbx) X(rbp) X(rsi) X(rdi) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15)
+#define VMX_GPR(name) uint64_t name;
+struct vmx_gprs { VMX_GPRS(VMX_GPR) };
 
 struct vmexit { /* filled once per exit by vmx/exit/dispatch.c */
-    uint32_t reason;        /* basic reason; bit 31 of the raw value is in entry_failure */
     bool entry_failure;
-    uint32_t instr_len;     /* valid only for the reasons that define it */
     uint64_t qualification; /* read only for the reasons that need it, else 0 */
 };
 
@@ -34,38 +34,34 @@ struct vlapic {
 struct vmx_vcpu {
     struct vmx_gprs gprs;
     uint64_t cr2;
-    uint64_t host_rsp;      /* used by enter.asm */
-    bool launched;
+    uint64_t host_rsp;      /* as in the VMCS; 0: the VMCS is clear, so it is set and launched (enter.asm) */
     hpa_t vmcs;
-    void *apic_page;        /* virtual-APIC page (root-owned frame) */
-    void *xsave;            /* XSAVE/FXSAVE image */
+    void *apic_page, *xsave; /* virtual-APIC page, XSAVE/FXSAVE image: frames of root's */
     hpa_t apic_page_pa, xsave_pa;
     uint64_t xcr0;
     uint64_t dr[4], dr6;    /* DR7 is in the VMCS */
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, spec_ctrl, xss;
     uint64_t tsc_offset;
-    uint16_t vpid;
-    uint16_t domid;         /* for logs and IBPB */
-    uint32_t vcpu_id;
-    uint32_t last_cpu;
+    uint16_t vpid, domid;   /* domid: for logs and IBPB */
+    uint32_t vcpu_id, last_cpu;
     bool privileged;        /* Dom0's bitmaps and CPUID */
     struct ept *ept;
     struct vmexit exit;
     uint32_t callback_vector; /* 0: none; injected at entry while upcall_pending */
-    bool nmi_pending;
-    bool reinject_valid;
+    union { /* what vmx_inject has to look at */
+        struct { bool nmi_pending, reinject_valid, window_open, unused; };
+        uint32_t inject_work;
+    };
     uint32_t reinject_info, reinject_error, reinject_len; /* interrupted event, to be delivered again */
     struct vlapic vlapic;
     uint64_t exits;
-    uint32_t proc_ctls;       /* as last written to the VMCS: the windows are bits of it */
-    uint32_t tpr_threshold;   /* likewise */
+    uint32_t proc_ctls, tpr_threshold; /* as last written to the VMCS */
     const char *kill_why;     /* set by the handler that answers KILL */
 };
 
 struct vmx_create {
     uint16_t domid;
-    uint32_t vcpu_id;
-    uint32_t apic_id;
+    uint32_t vcpu_id, apic_id;
     bool privileged;
     struct ept *ept;
     uint64_t tsc_offset;
@@ -85,13 +81,28 @@ void vmx_vcpu_destroy(struct vmx_vcpu *v);
 void vmx_load(struct vmx_vcpu *v);
 /* Saves that state and VMCLEARs, so that another CPU may load it. */
 void vmx_unload(struct vmx_vcpu *v);
+void vmx_clear_buffers(void); /* L1D and the CPU's buffers, as mitigations want it */
+enum status vmx_enter_asm(struct vmx_vcpu *v); /* enter.asm */
 /* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID:
  * VMLAUNCH/VMRESUME failed (the instruction error has been logged; domain_kill adds the dump). */
-enum status vmx_enter(struct vmx_vcpu *v);
+static inline enum status vmx_enter(struct vmx_vcpu *v)
+{
+    if (vmx_caps.flush_l1d || vmx_caps.verw)
+        vmx_clear_buffers();
+    v->exits++;
+    return vmx_enter_asm(v);
+}
 
 /* Chooses and sets the event for the next entry: NMI > UPCALL (callback vector, when UPCALL_PENDING and the vector is
  * set) > local APIC. Opens the interrupt or NMI window when it cannot be delivered yet. Precondition: loaded. */
-void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending);
+void vmx_inject(struct vmx_vcpu *v, bool callback);
+static inline void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending)
+{
+    bool callback = upcall_pending && v->callback_vector != 0;
+    /* Acquire in vmx_inject; here a stale false only delays to the kick that follows vlapic_set_irr. */
+    if (callback || v->inject_work != 0 || v->vlapic.irr_dirty)
+        vmx_inject(v, callback);
+}
 /* Would an interrupt be taken now if HLT ended (IF=1, nothing blocking)? Used by HLT with a pending event. */
 bool vmx_interruptible(struct vmx_vcpu *v);
 /* Is an NMI pending that ends a HLT (no other one is being handled)? Precondition: loaded. */

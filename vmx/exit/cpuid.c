@@ -5,9 +5,19 @@
 #include "vmx/exit/handlers.h"
 #include "vmx/vmcs.h"
 
-/* Most leaves depend on the vCPU; a struct of its facts is made for them. */
-static struct cpuid_regs of_vcpu(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+static inline enum exit_action answer(struct vmx_gprs *g, const struct cpuid_regs *r)
 {
+    g->rax = r->eax;
+    g->rbx = r->ebx;
+    g->rcx = r->ecx;
+    g->rdx = r->edx;
+    return EXIT_ADVANCE;
+}
+
+/* Most leaves depend on the vCPU; a struct of its facts is made for them. */
+static __attribute__((noinline)) enum exit_action of_vcpu(struct vcpu *v)
+{
+    uint32_t leaf = (uint32_t)v->vmx.gprs.rax;
     struct cpuid_vcpu facts = {
         .apic_id = v->vmx.vlapic.id,
         .vcpu_id = v->id,
@@ -23,26 +33,12 @@ static struct cpuid_regs of_vcpu(struct vcpu *v, uint32_t leaf, uint32_t subleaf
         facts.tsc_khz = clock_tsc_khz();
         clock_pv_factors(&facts.tsc_mul, &facts.tsc_shift, &tsc, &ns);
     }
-    return cpuid_policy_get(leaf, subleaf, &facts);
-}
-
-static inline enum exit_action answer(struct vcpu *v, const struct cpuid_regs *r)
-{
-    v->vmx.gprs.rax = r->eax;
-    v->vmx.gprs.rbx = r->ebx;
-    v->vmx.gprs.rcx = r->ecx;
-    v->vmx.gprs.rdx = r->edx;
-    return EXIT_ADVANCE;
-}
-
-static __attribute__((noinline)) enum exit_action answer_of_vcpu(struct vcpu *v)
-{
-    struct cpuid_regs r = of_vcpu(v, (uint32_t)v->vmx.gprs.rax, (uint32_t)v->vmx.gprs.rcx);
-    return answer(v, &r);
+    struct cpuid_regs r = cpuid_policy_get(leaf, (uint32_t)v->vmx.gprs.rcx, &facts);
+    return answer(&v->vmx.gprs, &r);
 }
 
 enum exit_action exit_cpuid(struct vcpu *v)
 {
     const struct cpuid_regs *constant = cpuid_policy_constant((uint32_t)v->vmx.gprs.rax);
-    return constant != NULL ? answer(v, constant) : answer_of_vcpu(v);
+    return constant != NULL ? answer(&v->vmx.gprs, constant) : of_vcpu(v);
 }

@@ -10,8 +10,8 @@
 #define REASON_ENTRY_FAILURE (1U << 31)
 #define Q 1U
 #define D 2U
-#define L 4U
-#define H 8U
+#define H 4U
+#define REASON_CPUID 10U
 #define VECTOR_UD 6U
 #define VECTOR_GP 13U
 
@@ -32,8 +32,6 @@ static inline void read_exit(struct vmx_vcpu *v, unsigned what)
 {
     if ((what & Q) != 0)
         v->exit.qualification = vmreadn(VMCS_EXIT_QUALIFICATION);
-    if ((what & L) != 0)
-        v->exit.instr_len = vmread32(VMCS_EXIT_INSTR_LEN);
     if ((what & D) != 0)
         note_interrupted_event(v);
 }
@@ -45,10 +43,11 @@ static uint64_t wrap_rip(uint64_t rip)
     return long_mode ? rip : rip & 0xffffffffU;
 }
 
-static void advance(struct vmx_vcpu *v)
+/* All instructions that a handler answers with ADVANCE exit with a valid length. */
+static inline void advance(void)
 {
     uint64_t old = vmreadn(VMCS_GUEST_RIP);
-    uint64_t rip = old + v->exit.instr_len;
+    uint64_t rip = old + vmread32(VMCS_EXIT_INSTR_LEN);
     if ((old ^ rip) >> 32 != 0)
         rip = wrap_rip(rip);
     vmwriten(VMCS_GUEST_RIP, rip);
@@ -62,31 +61,19 @@ static void advance(struct vmx_vcpu *v)
 static __attribute__((noinline)) void kill(struct vcpu *v)
 {
     const char *why = v->vmx.kill_why != NULL ? v->vmx.kill_why : "an exit that Corbel does not handle";
-    log_guest(v->domain->id, "v%u: exit reason %u at rip %lx: %s", v->id, v->vmx.exit.reason, vmreadn(VMCS_GUEST_RIP), why);
+    log_guest(v->domain->id, "v%u: exit reason %u at rip %lx: %s", v->id, vmread32(VMCS_EXIT_REASON) & 0xffff, vmreadn(VMCS_GUEST_RIP), why);
     domain_kill(v->domain, why);
 }
 
 /* What is left to do after the step over the instruction. */
-static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action action)
+static void carry_out(struct vcpu *v, enum exit_action action)
 {
-    switch (action) {
-    case EXIT_RESUME:
-    case EXIT_ADVANCE:
-    case EXIT_ADVANCE_STOP:
-        return;
-    case EXIT_ADVANCE_BLOCK:
+    if (action == EXIT_ADVANCE_BLOCK)
         vcpu_block(v);
-        return;
-    case EXIT_INJECT_UD:
-        vmx_inject_exception(&v->vmx, VECTOR_UD, 0);
-        return;
-    case EXIT_INJECT_GP:
-        vmx_inject_exception(&v->vmx, VECTOR_GP, 0);
-        return;
-    case EXIT_KILL:
+    else if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP)
+        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
+    else if (action == EXIT_KILL)
         kill(v);
-        return;
-    }
 }
 
 static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
@@ -110,11 +97,9 @@ static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
     }
 }
 
-void exit_dispatch(struct vcpu *v)
+static __attribute__((noinline)) void dispatch(struct vcpu *v, uint32_t raw)
 {
     enum exit_action action;
-    uint32_t raw = vmread32(VMCS_EXIT_REASON);
-    v->vmx.exit.reason = raw & 0xffff;
     if ((raw & REASON_ENTRY_FAILURE) == 0) {
         action = handle(v, raw & 0xffff);
     } else {
@@ -122,7 +107,19 @@ void exit_dispatch(struct vcpu *v)
         action = exit_kill(v, "VM entry failed: its register state is not valid");
     }
     if (action == EXIT_ADVANCE || action == EXIT_ADVANCE_BLOCK || action == EXIT_ADVANCE_STOP)
-        advance(&v->vmx);
-    if (action != EXIT_ADVANCE)
-        carry_out(v, action);
+        advance();
+    carry_out(v, action);
+}
+
+/* CPUID is the most frequent, and it always ends in the step over it. With the step first nothing is left to do after
+ * the handler, so that no register is saved for that. */
+void exit_dispatch(struct vcpu *v)
+{
+    uint32_t raw = vmread32(VMCS_EXIT_REASON);
+    if (raw != REASON_CPUID) {
+        dispatch(v, raw);
+        return;
+    }
+    advance();
+    (void)exit_cpuid(v);
 }

@@ -58,16 +58,13 @@ static void debug_registers(uint64_t qualification)
 
 static void reinject(struct vcpu *v, uint32_t info)
 {
-    bool interrupted = v->vmx.reinject_valid;
-    if ((info & INTR_UNBLOCK_NMI) != 0 && !interrupted) { /* IRET had lifted NMI blocking when it faulted */
+    if ((info & INTR_UNBLOCK_NMI) != 0 && !v->vmx.reinject_valid) /* IRET had lifted NMI blocking when it faulted */
         vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, vmread32(VMCS_GUEST_INTERRUPTIBILITY) | BLOCK_NMI);
-    }
     put_back_interrupted(&v->vmx);
     uint32_t error = (info & INTR_ERROR_CODE) != 0 ? vmread32(VMCS_EXIT_INTR_ERROR) : 0;
-    uint32_t type = INTR_TYPE(info);
     vmx_inject_exception(&v->vmx, (uint8_t)info, error);
-    if (type == INTR_TYPE_PRIV_EXCEPTION) { /* INT1: a trap of an instruction, whose length delivery needs */
-        v->vmx.reinject_info = INTR_VALID | type << 8 | (info & 0xff);
+    if (INTR_TYPE(info) == INTR_TYPE_PRIV_EXCEPTION) { /* INT1: a trap of an instruction, whose length delivery needs */
+        v->vmx.reinject_info = info & (INTR_VALID | 0x7ff);
         v->vmx.reinject_len = vmread32(VMCS_EXIT_INSTR_LEN);
     }
 }
@@ -78,17 +75,15 @@ enum exit_action exit_exception(struct vcpu *v)
     uint8_t vector = (uint8_t)info;
     if (INTR_TYPE(info) == INTR_TYPE_NMI) {
         __asm__ volatile("int $2" : : : "memory"); /* the host's: its handler's IRET also ends NMI blocking */
-        return EXIT_RESUME;
-    }
-    if (vector == VECTOR_MC) {
+    } else if (vector == VECTOR_MC) {
         __asm__ volatile("int $18" : : : "memory"); /* the machine's trouble, not the guest's */
-        return EXIT_RESUME;
-    }
-    if (vector != VECTOR_DB && vector != VECTOR_AC)
+    } else if (vector == VECTOR_DB || vector == VECTOR_AC) {
+        if (vector == VECTOR_DB)
+            debug_registers(v->vmx.exit.qualification);
+        reinject(v, info);
+    } else {
         return exit_kill(v, "an exception that nobody asked to see");
-    if (vector == VECTOR_DB)
-        debug_registers(v->vmx.exit.qualification);
-    reinject(v, info);
+    }
     return EXIT_RESUME;
 }
 

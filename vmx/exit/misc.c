@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The exits that need little thought. */
-#include "vmx/caps.h"
 #include "vmx/context_check.h"
 #include "vmx/exit/handlers.h"
 #include "vmx/switch.h"

@@ -20,13 +20,7 @@ enum exit_action exit_vmcall(struct vcpu *v)
         return refuse(v, XEN_EPERM);
     if ((vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) == 0 || (vmread64(VMCS_GUEST_EFER) & EFER_LMA) == 0)
         return refuse(v, XEN_ENOSYS);
-    switch (hypercall_dispatch(v)) {
-    case HC_DONE:
-        return EXIT_ADVANCE;
-    case HC_BLOCK:
-        return EXIT_ADVANCE_BLOCK;
-    case HC_STOP:
-        return EXIT_ADVANCE_STOP;
-    }
-    return EXIT_ADVANCE;
+    static const enum exit_action then[] = {
+        [HC_DONE] = EXIT_ADVANCE, [HC_BLOCK] = EXIT_ADVANCE_BLOCK, [HC_STOP] = EXIT_ADVANCE_STOP};
+    return then[hypercall_dispatch(v)];
 }
