@@ -8,7 +8,7 @@
 
 enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
-/* Appends one line (newline added). FMT as printf: %s %c %d %i %u %x %p %%, flags 0 and -, width, l ll z. */
+/* Appends one line (newline added). FMT as printf: %s %c %d %u %x %%, flags 0 and -, width, l ll z. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* As log_line, in the name of guest DOMID, subject to that domain's token bucket. */
 void log_guest(uint16_t domid, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

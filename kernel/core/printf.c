@@ -76,16 +76,12 @@ static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 
 static void put_conversion(struct out *o, char kind, const struct spec *s, va_list *args)
 {
-    if (kind == 'd' || kind == 'i') {
+    if (kind == 'd') {
         int64_t v = s->is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
         put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0);
     } else if (kind == 'u' || kind == 'x') {
         uint64_t v = s->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
         put_number(o, s, v, kind == 'u' ? 10 : 16, false);
-    } else if (kind == 'p') {
-        put(o, '0');
-        put(o, 'x');
-        put_number(o, s, (uint64_t)va_arg(*args, void *), 16, false);
     } else if (kind == 's') {
         const char *text = va_arg(*args, const char *);
         text = text != NULL ? text : "(null)";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Formatted text: %s %c %d %i %u %x %p %%, flags 0 and -, width, precision (of %s), l ll z. */
+ * [ROOT] Formatted text: %s %c %d %u %x %%, flags 0 and -, width, precision (of %s), l ll z. */
 #ifndef KERNEL_CORE_PRINTF_H
 #define KERNEL_CORE_PRINTF_H
 

@@ -16,7 +16,6 @@ enum trace_kind {
     TRACE_IRQ = 4,       /* a: vector */
     TRACE_DOMAIN = 6,    /* a: domid, b: new state */
     TRACE_KILL = 7,      /* a: domid */
-    TRACE_MARK = 8,      /* for debugging */
 };
 
 struct trace_record {

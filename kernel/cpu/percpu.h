@@ -15,9 +15,7 @@ struct cpu {
     uint32_t id;               /* 0..MAX_CPUS-1 */
     uint32_t apic_id;
     struct vcpu *current;      /* the vCPU whose state is loaded, or NULL */
-    bool online;
     bool need_resched;         /* set by timers, wake-ups and IPIs; tested once per loop in run.c */
-    bool nmi_seen;             /* set by the NMI handler; traps_nmi_take() */
 };
 
 static inline struct cpu *this_cpu(void)

@@ -41,8 +41,6 @@
 #define EFER_NXE (1UL << 11)
 #define RFLAGS_TF (1UL << 8)
 #define RFLAGS_IF (1UL << 9)
-#define RFLAGS_RF (1UL << 16)
-#define RFLAGS_VM (1UL << 17)
 
 #define MSR_TSC 0x10U
 #define MSR_APIC_BASE 0x1bU
@@ -53,7 +51,6 @@
 #define MSR_ARCH_CAPABILITIES 0x10aU
 #define MSR_FLUSH_CMD 0x10bU
 #define MSR_SYSENTER_CS 0x174U
-#define MSR_SYSENTER_ESP 0x175U
 #define MSR_SYSENTER_EIP 0x176U
 #define MSR_MISC_ENABLE 0x1a0U
 #define MSR_DEBUGCTL 0x1d9U
@@ -111,7 +108,6 @@ X86_DR_ACCESSORS(1)
 X86_DR_ACCESSORS(2)
 X86_DR_ACCESSORS(3)
 X86_DR_ACCESSORS(6)
-X86_DR_ACCESSORS(7)
 static inline uint8_t in8(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline uint16_t in16(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline uint32_t in32(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }

@@ -9,7 +9,6 @@ void lapic_init(void);        /* enables it on this CPU, masks the LVTs, arms no
 uint32_t lapic_id(void);
 void lapic_eoi(void);
 void lapic_ipi(uint32_t apic_id, uint8_t vector);
-void lapic_timer_arm(uint64_t tsc); /* one shot at host TSC (VECTOR_TIMER); past: at once */
-void lapic_timer_stop(void);
+void lapic_timer_arm(uint64_t tsc); /* one shot at host TSC (VECTOR_TIMER); past: at once; UINT64_MAX: never */
 
 #endif

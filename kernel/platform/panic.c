@@ -21,14 +21,19 @@ extern const char text_start[], text_end[], data_start[], image_end[];
 
 static unsigned panics;
 
-__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+__attribute__((format(printf, 1, 0))) static void say_args(const char *fmt, va_list args)
 {
     char line[320];
+    int n = vsnprintf(line, sizeof(line), fmt, args);
+    console_write_sync(line, MIN((size_t)n, sizeof(line) - 1));
+}
+
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(line, sizeof(line), fmt, args);
+    say_args(fmt, args);
     va_end(args);
-    console_write_sync(line, MIN((size_t)n, sizeof(line) - 1));
 }
 
 static void say_symbol(uint64_t rip)
@@ -51,9 +56,7 @@ static void backtrace(uint64_t rip, uint64_t rbp)
         if (frame[1] < (uint64_t)text_start || frame[1] >= (uint64_t)text_end)
             return;
         say_symbol(frame[1]);
-        if (frame[0] <= rbp)
-            return;
-        rbp = frame[0];
+        rbp = frame[0] > rbp ? frame[0] : 0;
     }
 }
 
@@ -122,11 +125,11 @@ void traps_fatal(const struct trap_frame *f)
 void panic(const char *fmt, ...)
 {
     begin();
-    char text[256];
+    say("\n(CBL) PANIC: ");
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    say_args(fmt, args);
     va_end(args);
-    say("\n(CBL) PANIC: %s\n", text);
+    say("\n");
     finish(0, (uint64_t)__builtin_frame_address(0));
 }

@@ -15,8 +15,6 @@ struct deadline { /* zeroed: not queued */
 
 /* Takes VECTOR_TIMER. Precondition: irq_init, clock_init. */
 void deadline_init(void);
-/* When this CPU's first deadline is due (host TSC); UINT64_MAX: none. For the console key and idle. */
-uint64_t deadline_next(void);
 /* Queues D on this CPU for TSC (re-queues if queued). A past value fires at the next deadline_run. */
 void deadline_set(struct deadline *d, uint64_t tsc);
 /* Removes D; harmless when it is not queued. */
