@@ -15,7 +15,7 @@
 /* Asks for NR blocks; *DONE: how many there are. */
 static long populate(uint16_t domid, uint64_t gfn, uint32_t nr, uint16_t order, uint32_t *done)
 {
-    struct cbl_mem_populate op = {.domid = domid, .order = order, .nr = nr, .gfn = gfn};
+    struct cbl_mem_op op = {.domid = domid, .order = order, .nr = nr, .gfn = gfn};
     long ret = control(CTL_MEM_POPULATE, &op);
     *done = op.done <= nr ? op.done : 0;
     if (ret == 0 && *done < nr) {

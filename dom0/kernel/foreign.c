@@ -119,7 +119,7 @@ static uint64_t release_units(uint64_t gfn, uint64_t units, uint16_t order)
     uint64_t done = 0;
     while (done < units) {
         uint64_t n = units - done < UNIT ? units - done : UNIT;
-        struct cbl_mem_release op = {.domid = 0, .order = order, .nr = (uint32_t)n, .gfn = gfn + (done << order)};
+        struct cbl_mem_op op = {.domid = 0, .order = order, .nr = (uint32_t)n, .gfn = gfn + (done << order)};
         long err = control(CTL_MEM_RELEASE, &op);
         if (err != 0) {
             return done + op.done;
@@ -142,7 +142,7 @@ void *memory_borrow(size_t bytes)
     long err = 0;
     while (done < units && err == 0) {
         uint64_t n = units - done < UNIT ? units - done : UNIT;
-        struct cbl_mem_populate op = {.domid = 0, .order = 9, .nr = (uint32_t)n, .gfn = gfn + done * UNIT};
+        struct cbl_mem_op op = {.domid = 0, .order = 9, .nr = (uint32_t)n, .gfn = gfn + done * UNIT};
         err = control(CTL_MEM_POPULATE, &op);
         done += op.done;
     }

@@ -90,21 +90,14 @@ struct cbl_domain_info {
     char why[64];        /* of a kill */
 };
 
-struct cbl_mem_populate { /* gives the domain RAM at gfn .. gfn + nr * 2^order; stops at the first failure */
+/* MEM_POPULATE gives the domain RAM at gfn .. gfn + nr * 2^order; MEM_RELEASE takes it back (Dom0's borrowed memory and its
+ * modules, or a paused domain's). Both stop at the first failure. */
+struct cbl_mem_op {
     uint16_t domid;
     uint16_t order; /* 0, 9 or 18 */
     uint32_t nr;    /* at most 512 */
     uint64_t gfn;   /* aligned to order */
     uint32_t done;  /* out */
-    uint32_t pad;
-};
-
-struct cbl_mem_release { /* takes RAM back (Dom0's borrowed memory and its modules, or a paused domain's) */
-    uint16_t domid;
-    uint16_t order;
-    uint32_t nr;
-    uint64_t gfn;
-    uint32_t done;
     uint32_t pad;
 };
 

@@ -2,11 +2,8 @@
  * [ROOT] The log ring. log_lock guards the ring and the order of lines at the sink; the sink's own lock comes after it. */
 #include "kernel/core/log.h"
 
-#include <stdarg.h>
-
 #include "kernel/core/printf.h"
 #include "kernel/core/spinlock.h"
-#include "kernel/core/string.h"
 
 #define LOG_RING_BYTES 65536U /* a power of two */
 #define LOG_LINE_BYTES 320U

@@ -11,7 +11,7 @@ struct out {
 };
 
 struct spec {
-    bool left, zero, is_long;
+    bool zero, is_long;
     unsigned width;
     unsigned precision; /* ~0U: none */
 };
@@ -25,20 +25,17 @@ static void put(struct out *o, char c)
 
 static void put_text(struct out *o, const struct spec *s, const char *text, size_t len)
 {
-    size_t pad = s->width > len ? s->width - len : 0;
-    for (; !s->left && pad > 0; pad--)
+    for (size_t i = len; i < s->width; i++)
         put(o, ' ');
     for (size_t i = 0; i < len; i++)
         put(o, text[i]);
-    for (; pad > 0; pad--)
-        put(o, ' ');
 }
 
 static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool negative)
 {
     char text[32];
     size_t at = sizeof(text);
-    size_t zeros = s->zero && !s->left ? MIN(s->width, sizeof(text) - 1) - negative : 0; /* digits wanted at least */
+    size_t zeros = s->zero ? MIN(s->width, sizeof(text) - 1) - negative : 0; /* digits wanted at least */
     do {
         text[--at] = "0123456789abcdef"[v % base];
         v /= base;
@@ -48,26 +45,14 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
     put_text(o, s, text + at, sizeof(text) - at);
 }
 
-static const char *parse_number(const char *p, unsigned *n)
-{
-    for (*n = 0; *p >= '0' && *p <= '9'; p++)
-        *n = *n < 1000 ? *n * 10 + (unsigned)(*p - '0') : *n;
-    return p;
-}
-
 static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 {
-    *s = (struct spec){.precision = ~0U};
-    for (; *p == '0' || *p == '-'; p++) {
-        s->zero |= *p == '0';
-        s->left |= *p == '-';
-    }
-    p = parse_number(p, &s->width);
+    *s = (struct spec){.precision = ~0U, .zero = *p == '0'};
+    for (; *p >= '0' && *p <= '9'; p++)
+        s->width = s->width < 1000 ? s->width * 10 + (unsigned)(*p - '0') : s->width;
     if (*p == '.' && p[1] == '*') {
         s->precision = (unsigned)va_arg(*args, int); /* a negative one means none, and is very large here */
         p += 2;
-    } else if (*p == '.') {
-        p = parse_number(p + 1, &s->precision);
     }
     for (; *p == 'l' || *p == 'z'; p++)
         s->is_long = true;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Per-CPU data, reached through GS. Modules with state per CPU keep `static struct x x[MAX_CPUS]`
  * indexed by cpu_id(); only what traps and the exit path need lives in struct cpu. */
-#ifndef KERNEL_CPU_PERCPU_H
-#define KERNEL_CPU_PERCPU_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -31,5 +30,3 @@ void percpu_init(void);
 /* The CPU with number ID (< cpu_count()). */
 struct cpu *cpu_get(uint32_t id);
 uint32_t cpu_count(void);
-
-#endif

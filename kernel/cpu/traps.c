@@ -52,17 +52,6 @@ void traps_init(void)
 uint64_t traps_idt_base(void) { return (uint64_t)idt; }
 void traps_set_irq_handler(void (*fn)(uint8_t vector)) { irq_handler = fn; }
 
-static bool fix_up(struct trap_frame *frame)
-{
-    for (const struct fixup *f = traps_fixups; f < traps_fixups_end; f++) {
-        if (f->at == frame->rip) {
-            frame->rip = f->resume;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Called by traps.asm with interrupts off. */
 void traps_handle(struct trap_frame *frame)
 {
@@ -71,6 +60,13 @@ void traps_handle(struct trap_frame *frame)
             irq_handler((uint8_t)frame->vector);
         return;
     }
-    if (frame->vector != VECTOR_NMI && !fix_up(frame)) /* an NMI has no meaning to root and is passed over */
-        traps_fatal(frame);
+    if (frame->vector == VECTOR_NMI) /* means nothing to root */
+        return;
+    for (const struct fixup *f = traps_fixups; f < traps_fixups_end; f++) {
+        if (f->at == frame->rip) {
+            frame->rip = f->resume;
+            return;
+        }
+    }
+    traps_fatal(frame);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Exceptions and interrupts that arrive in root mode itself. SDM vol 3, "Interrupt and Exception Handling". */
-#ifndef KERNEL_CPU_TRAPS_H
-#define KERNEL_CPU_TRAPS_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -24,5 +23,3 @@ bool rdmsr_safe(uint32_t msr, uint64_t *value);
 bool wrmsr_safe(uint32_t msr, uint64_t value);
 /* VMXOFF; false when this CPU was not in VMX operation. */
 bool vmxoff_safe(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Privileged instructions as functions, and the architectural bit names. SDM vol 3, "System Architecture Overview". */
-#ifndef KERNEL_CPU_X86_H
-#define KERNEL_CPU_X86_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -87,12 +86,7 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
-static inline uint64_t rdtsc(void)
-{
-    uint32_t lo, hi;
-    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-    return (uint64_t)hi << 32 | lo;
-}
+static inline uint64_t rdtsc(void) { return __builtin_ia32_rdtsc(); }
 #define X86_CR_ACCESSORS(n)                                                                                    \
     static inline uint64_t read_cr##n(void) { uint64_t v; __asm__ volatile("movq %%cr" #n ", %0" : "=r"(v) : : "memory"); return v; } \
     static inline void write_cr##n(uint64_t v) { __asm__ volatile("movq %0, %%cr" #n : : "r"(v) : "memory"); }
@@ -116,5 +110,3 @@ static inline void out16(uint16_t port, uint16_t v) { __asm__ volatile("outw %0,
 static inline void out32(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void invlpg(const void *va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void cpu_relax(void) { __asm__ volatile("pause" : : : "memory"); }
-
-#endif

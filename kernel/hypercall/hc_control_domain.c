@@ -52,7 +52,7 @@ enum status hc_control_DOMAIN_INFO(struct control *c, struct cbl_domain_info *a)
 /* The vCPUs of D do not run: its memory may be taken, its registers looked at and set. */
 static bool stands_still(const struct domain *d) { return d->pause_count > 0 || d->state == CBL_DOM_NEW || d->state == CBL_DOM_SHUTDOWN; }
 
-enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_populate *a)
+enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_op *a)
 {
     enum status s = a->nr <= MAX_UNITS && a->order <= 18 && a->gfn < 1UL << 52 ? STATUS_OK : STATUS_INVALID;
     a->done = 0;
@@ -63,7 +63,7 @@ enum status hc_control_MEM_POPULATE(struct control *c, struct cbl_mem_populate *
     return s;
 }
 
-enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_release *a)
+enum status hc_control_MEM_RELEASE(struct control *c, struct cbl_mem_op *a)
 {
     a->done = 0;
     if (a->nr > MAX_UNITS || a->order > 18 || a->gfn >= 1UL << 52)

@@ -29,8 +29,7 @@ static bool type_mapped(enum frame_type type) { return type != FRAME_GUEST && ty
 
 static bool range_is_ram(const struct boot_range *r)
 {
-    return r->type == BOOT_RANGE_FREE || r->type == BOOT_RANGE_ROOT || r->type == BOOT_RANGE_DOM0 || r->type == BOOT_RANGE_MODULE ||
-           r->type == BOOT_RANGE_BOOT_INFO;
+    return r->type == BOOT_RANGE_FREE || (r->type >= BOOT_RANGE_ROOT && r->type <= BOOT_RANGE_BOOT_INFO);
 }
 
 static void clip(const struct boot_range *r, uint64_t *first, uint64_t *last)

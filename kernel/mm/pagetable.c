@@ -5,7 +5,6 @@
 #include "boot/boot_info.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/spinlock.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable_priv.h"

@@ -44,7 +44,7 @@ static size_t load_table(uint64_t pa)
         return 0;
     copy_physical(table, pa, len);
     if (get32(table + 4) != len || !checksum_ok(table, len)) {
-        log_warn("acpi: %.4s at 0x%lx: bad checksum, skipped", (const char *)table, pa);
+        log_warn("acpi: %.*s at 0x%lx: bad checksum, skipped", 4, (const char *)table, pa);
         return 0;
     }
     return len;

@@ -5,7 +5,6 @@
 
 #include "kernel/core/log.h"
 #include "kernel/core/string.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/fbcon.h"
 #include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"

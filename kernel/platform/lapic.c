@@ -2,7 +2,6 @@
  * [ROOT] The local APIC. x2APIC when the CPU has it: no MMIO then. */
 #include "kernel/platform/lapic.h"
 
-#include "kernel/core/addr.h"
 #include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "kernel/cpu/features.h"

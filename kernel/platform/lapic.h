@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] This CPU's local APIC, in xAPIC or x2APIC mode as found. SDM vol 3, "Advanced Programmable Interrupt Controller". */
-#ifndef KERNEL_PLATFORM_LAPIC_H
-#define KERNEL_PLATFORM_LAPIC_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -10,5 +9,3 @@ uint32_t lapic_id(void);
 void lapic_eoi(void);
 void lapic_ipi(uint32_t apic_id, uint8_t vector);
 void lapic_timer_arm(uint64_t tsc); /* one shot at host TSC (VECTOR_TIMER); past: at once; UINT64_MAX: never */
-
-#endif

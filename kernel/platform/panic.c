@@ -71,14 +71,6 @@ static void trace_tail(void)
     }
 }
 
-/* Counted, not timed: there may be no clock, or it may be what failed. */
-static void wait_for_key(void)
-{
-    say("(CBL) any key reboots now; otherwise in some seconds\n");
-    for (unsigned i = 0; i < WAIT_SPINS && uart_poll_byte() < 0; i++)
-        cpu_relax();
-}
-
 static void registers(const struct trap_frame *f)
 {
     say("(CBL) vector %lu error 0x%lx rip %04lx:%016lx rflags %lx rsp %04lx:%016lx\n", f->vector, f->error, f->cs, f->rip, f->rflags,
@@ -94,7 +86,9 @@ __attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
     say("(CBL) cpu %u cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", cpu_id(), read_cr0(), read_cr2(), read_cr3(), read_cr4());
     backtrace(rip, rbp);
     trace_tail();
-    wait_for_key();
+    say("(CBL) any key reboots now; otherwise in some seconds\n");
+    for (unsigned i = 0; i < WAIT_SPINS && uart_poll_byte() < 0; i++) /* not timed: there may be no clock, or it may be what failed */
+        cpu_relax();
     reset_machine();
 }
 

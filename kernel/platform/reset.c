@@ -2,7 +2,6 @@
  * [ROOT] Reset and power-off: the polite ways first. */
 #include "kernel/platform/reset.h"
 
-#include "kernel/core/log.h"
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/window.h"
@@ -32,11 +31,9 @@ static void give_it_time(void)
 static void acpi_reset(void)
 {
     const struct acpi_gas *r = &acpi_info.reset;
-    if (r->addr == 0)
-        return;
-    if (r->space == 1)
+    if (r->addr != 0 && r->space == 1)
         out8((uint16_t)r->addr, acpi_info.reset_value);
-    else if (r->space == 0)
+    else if (r->addr != 0 && r->space == 0)
         *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
     give_it_time();
 }

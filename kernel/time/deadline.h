@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Per-CPU queue of deadlines in TSC ticks, behind one hardware timer (TSC deadline or APIC one-shot). */
-#ifndef KERNEL_TIME_DEADLINE_H
-#define KERNEL_TIME_DEADLINE_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -21,5 +20,3 @@ void deadline_set(struct deadline *d, uint64_t tsc);
 void deadline_cancel(struct deadline *d);
 /* Fires all due deadlines of this CPU and re-arms the hardware. Called on the timer interrupt and before each VM entry if due. */
 void deadline_run(void);
-
-#endif

@@ -97,7 +97,7 @@ int LZ4_decompress_safe(const char *src, char *dst, int src_len, int dst_len)
     return src_len;
 }
 
-static long populate(struct cbl_mem_populate *op)
+static long populate(struct cbl_mem_op *op)
 {
     m.populate_calls++;
     assert_int_equal(op->domid, 7);
@@ -130,7 +130,7 @@ long hypercall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
     assert_int_equal(nr, CBL_HYPERCALL);
     switch (a) {
     case CTL_MEM_POPULATE:
-        return populate((struct cbl_mem_populate *)b);
+        return populate((struct cbl_mem_op *)b);
     case CTL_CONTEXT_GET:
         ((struct cbl_vcpu_context_op *)b)->ctx = m.context;
         return 0;

@@ -231,7 +231,7 @@ static void a_domain_is_born(void **state)
     uint64_t scratch = 1UL << (cpu_features.phys_bits - 13);
     struct cbl_domain_create create = {.max_pages = 1024, .vcpus = 1};
     assert_int_equal(control(dom0, 2, &create, sizeof(create)), 0);
-    struct cbl_mem_populate populate = {.domid = create.domid, .order = 9, .nr = 3, .gfn = 0};
+    struct cbl_mem_op populate = {.domid = create.domid, .order = 9, .nr = 3, .gfn = 0};
     assert_int_equal(control(dom0, 7, &populate, sizeof(populate)), -12);
     assert_int_equal(populate.done, 2); /* says how far it came */
     struct cbl_map_foreign mf = {.domid = create.domid, .writable = 1, .nr = 512, .gfn = 512, .at_gfn = DOM0_SCRATCH_PAGES - 511};
