@@ -71,16 +71,6 @@ static void trace_tail(void)
     }
 }
 
-static void registers(const struct trap_frame *f)
-{
-    say("(CBL) vector %lu error 0x%lx rip %04lx:%016lx rflags %lx rsp %04lx:%016lx\n", f->vector, f->error, f->cs, f->rip, f->rflags,
-        f->ss, f->rsp);
-    say("(CBL) rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
-    say("(CBL) rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
-    say("(CBL) r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
-    say("(CBL) r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
-}
-
 __attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
 {
     say("(CBL) cpu %u cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", cpu_id(), read_cr0(), read_cr2(), read_cr3(), read_cr4());
@@ -112,7 +102,12 @@ void traps_fatal(const struct trap_frame *f)
     begin();
     const char *name = f->vector < ARRAY_SIZE(exception_names) ? exception_names[f->vector] : "exception";
     say("\n(CBL) PANIC: %s in the hypervisor\n", name);
-    registers(f);
+    say("(CBL) vector %lu error 0x%lx rip %04lx:%016lx rflags %lx rsp %04lx:%016lx\n", f->vector, f->error, f->cs, f->rip, f->rflags,
+        f->ss, f->rsp);
+    say("(CBL) rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+    say("(CBL) rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+    say("(CBL) r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+    say("(CBL) r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
     finish(f->rip, f->rbp);
 }
 

@@ -28,20 +28,15 @@ static void give_it_time(void)
         cpu_relax();
 }
 
-static void acpi_reset(void)
+void reset_machine(void)
 {
+    quiesce();
     const struct acpi_gas *r = &acpi_info.reset;
     if (r->addr != 0 && r->space == 1)
         out8((uint16_t)r->addr, acpi_info.reset_value);
     else if (r->addr != 0 && r->space == 0)
         *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
     give_it_time();
-}
-
-void reset_machine(void)
-{
-    quiesce();
-    acpi_reset();
     out8(0xcf9, 0x02);
     out8(0xcf9, 0x06); /* hard reset: chipset reset control register */
     give_it_time();
