@@ -5,8 +5,7 @@
  * hypervisor's entry with RDI = its physical address, in 64-bit mode with the
  * firmware's identity map, interrupts off. No pointer in it: every address is
  * physical. The hypervisor copies it before it leaves the firmware's tables. */
-#ifndef BOOT_BOOT_INFO_H
-#define BOOT_BOOT_INFO_H
+#pragma once
 
 #include <stdint.h>
 
@@ -95,5 +94,3 @@ _Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
 _Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
 _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
 _Static_assert(sizeof(struct boot_info) == 18616, "hand-over layout");
-
-#endif

@@ -12,8 +12,7 @@ struct out {
 
 struct spec {
     bool zero, is_long;
-    unsigned width;
-    unsigned precision; /* ~0U: none */
+    unsigned width, precision; /* of precision ~0U: none */
 };
 
 static void put(struct out *o, char c)

@@ -289,23 +289,19 @@ void frame_walk(void (*fn)(hfn_t f, uint16_t owner, enum frame_type type, uint32
     }
 }
 
-static bool desc_ok(uint64_t f)
-{
-    enum frame_type type = frame_type(hfn(f));
-    return type == FRAME_FREE ? (FRAME_TABLE[f] & DESC_HEAD) != 0 && frame_lists_check(f) : type < FRAME_TYPE_COUNT;
-}
-
 bool frame_check(char *why, size_t len)
 {
     SPIN_GUARD(&frame_lock);
     struct frame_stats s = stats_now();
     uint64_t count[FRAME_TYPE_COUNT] = {0};
     for (uint64_t f = 0; f < FRAME_LIMIT; f = walk_next(f)) {
-        if (!desc_ok(f)) {
+        enum frame_type type = frame_type(hfn(f));
+        bool free_ok = type != FRAME_FREE || ((FRAME_TABLE[f] & DESC_HEAD) != 0 && frame_lists_check(f));
+        if (!free_ok || type >= FRAME_TYPE_COUNT) {
             snprintf(why, len, "frame 0x%lx has descriptor 0x%lx", f, FRAME_TABLE[f]);
             return false;
         }
-        count[frame_type(hfn(f))] += walk_next(f) - f;
+        count[type] += walk_next(f) - f;
     }
     for (unsigned t = 0; t < FRAME_TYPE_COUNT; t++) {
         if (t != FRAME_UNUSABLE && count[t] != s.by_type[t]) {
