@@ -5,8 +5,7 @@
  * hypervisor's entry with RDI = its physical address, in 64-bit mode with the
  * firmware's identity map, interrupts off. No pointer in it: every address is
  * physical. The hypervisor copies it before it leaves the firmware's tables. */
-#ifndef BOOT_BOOT_INFO_H
-#define BOOT_BOOT_INFO_H
+#pragma once
 
 #include <stdint.h>
 
@@ -31,15 +30,13 @@ enum boot_range_type {
 };
 
 struct boot_range { /* page-aligned, sorted by base, not overlapping */
-    uint64_t base;
-    uint64_t size;
+    uint64_t base, size;
     uint32_t type; /* enum boot_range_type */
     uint32_t pad;
 };
 
 struct boot_module { /* page-aligned base; size in bytes; path relative to the guest folder with '/' */
-    uint64_t base;
-    uint64_t size;
+    uint64_t base, size;
     char name[112];
 };
 
@@ -63,10 +60,8 @@ struct boot_options { /* from corbel.cfg, validated */
 };
 
 struct boot_framebuffer { /* width 0: none. 32 bits per pixel only. */
-    uint64_t base;
-    uint64_t size;
-    uint32_t width;
-    uint32_t height;
+    uint64_t base, size;
+    uint32_t width, height;
     uint32_t stride; /* pixels per line */
     uint32_t pad;
 };
@@ -88,9 +83,7 @@ struct boot_info {
     uint64_t smbios;          /* 0: none */
     struct boot_framebuffer framebuffer;
     struct boot_options options;
-    uint32_t nr_ranges;
-    uint32_t nr_cpus;
-    uint32_t nr_modules;
+    uint32_t nr_ranges, nr_cpus, nr_modules;
     uint32_t acpi_s5; /* bit 31: valid; [7:0] SLP_TYPa, [15:8] SLP_TYPb of \_S5, found by the loader in the DSDT */
     struct boot_range ranges[BOOT_MAX_RANGES];
     struct boot_cpu cpus[BOOT_MAX_CPUS];
@@ -101,5 +94,3 @@ _Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
 _Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
 _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
 _Static_assert(sizeof(struct boot_info) == 18616, "hand-over layout");
-
-#endif

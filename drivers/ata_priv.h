@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] What the files of the IDE driver share. A channel carries one command at a time: `lock` guards it and its
  * registers. */
-#ifndef DRIVERS_ATA_PRIV_H
-#define DRIVERS_ATA_PRIV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -67,5 +66,3 @@ void ata_interrupt(struct ata_channel *ch);                    /* upcall context
 
 /* ata_transfer.c: reading and writing with all retries; takes the lock. */
 extern const struct block_ops ata_block_ops;
-
-#endif

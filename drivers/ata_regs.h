@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Registers and commands of IDE: ATA/ATAPI-6 (INCITS 361-2002), chapters 7 "Interface register definitions"
  * and 8 "Command descriptions"; bus-master part: Programming Interface for Bus Master IDE Controller, revision 1.0. */
-#ifndef DRIVERS_ATA_REGS_H
-#define DRIVERS_ATA_REGS_H
+#pragma once
 
 /* Command block, offsets from its base. */
 #define ATA_DATA      0U
@@ -95,5 +94,3 @@
 #define IDE_PRIMARY_NATIVE   0x01U
 #define IDE_SECONDARY_NATIVE 0x04U
 #define IDE_BUS_MASTER       0x80U
-
-#endif

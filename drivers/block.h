@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The block interface: what every disk driver offers and every file system uses. Calls block the calling
  * thread, not Dom0. */
-#ifndef DRIVERS_BLOCK_H
-#define DRIVERS_BLOCK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,5 +40,3 @@ void block_register(struct block_device *dev); /* never unregistered while mount
 struct block_device *block_first(void);        /* walk with ->next */
 struct block_device *block_find(const char *name);
 const char *block_status_text(enum block_status s);
-
-#endif

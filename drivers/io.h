@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Port I/O. A host test supplies the same functions itself and models the device behind them. */
-#ifndef DRIVERS_IO_H
-#define DRIVERS_IO_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -65,7 +64,5 @@ static inline void io_out16_block(uint16_t port, const void *buf, size_t count)
 {
     __asm__ volatile("rep outsw" : "+S"(buf), "+c"(count) : "d"(port) : "memory");
 }
-
-#endif
 
 #endif

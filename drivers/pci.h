@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] PCI enumeration and configuration space (mechanism #1). PCI Local Bus Specification 3.0, chapter 6. */
-#ifndef DRIVERS_PCI_H
-#define DRIVERS_PCI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,5 +31,3 @@ void pci_enable(const struct pci_device *d, bool bus_master);
  * pci_irq_done when served), else none: returns false after one log line, and the driver polls. */
 bool pci_irq_attach(struct pci_device *d, void (*fn)(uint32_t port, void *arg), void *arg);
 void pci_irq_done(struct pci_device *d);
-
-#endif

@@ -2,8 +2,7 @@
  * [ROOT] The second-level tables of one domain: 4 KiB, 2 MiB and 1 GiB leaves, 4 levels.
  * Table frames come from a quota fixed at create; each change of an entry is one aligned 64-bit store.
  * Knows frames as numbers only: ownership and references are kernel/domain/physmap.c's. Lock: the caller's (domain). */
-#ifndef EPT_EPT_H
-#define EPT_EPT_H
+#pragma once
 
 #include "kernel/core/addr.h"
 #include "kernel/core/status.h"
@@ -57,5 +56,3 @@ enum status ept_split_exec(struct ept *e, gfn_t g);
 bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out);
 /* Calls FN for each present leaf in [first, last]; FN returns false to stop. Used by audit, destroy, save. */
 void ept_walk(const struct ept *e, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, const struct ept_leaf *leaf, void *ctx), void *ctx);
-
-#endif

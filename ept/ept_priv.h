@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] How ept/ reaches its tables: the host's unit tests put a recording memory in its place. */
-#ifndef EPT_EPT_PRIV_H
-#define EPT_EPT_PRIV_H
+#pragma once
 
 #include "ept/ept.h"
 #include "kernel/mm/pagetable.h"
@@ -15,6 +14,4 @@ static inline void ept_store(uint64_t *slot, uint64_t value) { ept_fake_store(sl
 static inline uint64_t *ept_table(hpa_t a) { return root_va(a); }
 /* One aligned 64-bit store; release: the CPU's walker sees what the entry points to before the entry. */
 static inline void ept_store(uint64_t *slot, uint64_t value) { __atomic_store_n(slot, value, __ATOMIC_RELEASE); }
-#endif
-
 #endif

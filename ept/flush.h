@@ -2,8 +2,7 @@
  * [ROOT] Flush epochs: a frame taken out of an EPT (or a freed table) is reused only after every CPU that may hold a
  * stale translation has invalidated it. flush_defer hands frames to quarantine; flush_complete makes the promise true
  * now. */
-#ifndef EPT_FLUSH_H
-#define EPT_FLUSH_H
+#pragma once
 
 #include "ept/ept.h"
 
@@ -22,5 +21,3 @@ void flush_defer_free(struct ept *e, hfn_t first, unsigned order);
 /* Runs INVEPT where needed on all CPUs that may cache E (IPI and wait, bounded) and releases quarantine. Call before
  * returning from a hypercall that removed mappings. */
 void flush_sync(struct ept *e);
-
-#endif

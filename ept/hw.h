@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] What this machine means for EPT: memory types and page sizes. Filled by ept_global_init. */
-#ifndef EPT_HW_H
-#define EPT_HW_H
+#pragma once
 
 #include "kernel/core/addr.h"
 
@@ -11,5 +10,3 @@ unsigned hw_memtype(hfn_t h, unsigned order);
 bool hw_nx_large(void);
 /* Single-context INVEPT. */
 void hw_invept(uint64_t eptp);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The memory type that the host's MTRRs give a physical range. Pure. SDM vol 3, "Memory Type Range Registers
  * (MTRRs)". */
-#ifndef EPT_MEMTYPE_H
-#define EPT_MEMTYPE_H
+#pragma once
 
 #include "kernel/core/addr.h"
 
@@ -20,5 +19,3 @@ struct mtrr_state {
 unsigned memtype_of_frame(const struct mtrr_state *m, hfn_t f);
 /* The type of [F, +2^ORDER) when it is the same all over; false otherwise. */
 bool memtype_of_range(const struct mtrr_state *m, hfn_t f, unsigned order, unsigned *type);
-
-#endif

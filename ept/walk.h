@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] EPT entries as numbers: pure functions, no memory. SDM vol 3, "EPT Translation Mechanism". Level 0 is the
  * page table (4 KiB leaves), 1 the page directory (2 MiB), 2 the page-directory-pointer table (1 GiB), 3 the PML4. */
-#ifndef EPT_WALK_H
-#define EPT_WALK_H
+#pragma once
 
 #include "ept/ept.h"
 
@@ -38,5 +37,3 @@ uint64_t walk_split_entry(uint64_t leaf, unsigned level, unsigned index);
 struct ept_leaf walk_decode(uint64_t entry, unsigned level, gfn_t g);
 /* Is [G, +2^ORDER) aligned, of an order that exists, and within the 48 bits that 4 levels translate? */
 bool walk_range_ok(gfn_t g, unsigned order);
-
-#endif

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Where boot/entry.asm goes. */
-#ifndef KERNEL_MAIN_H
-#define KERNEL_MAIN_H
+#pragma once
 
 /* On the boot stack, interrupts off, boot_info copied. */
 void root_main(void) __attribute__((noreturn));
-
-#endif

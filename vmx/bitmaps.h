@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] MSR and I/O bitmaps, computed from the policies. One set for DomUs, one for Dom0; they share the MSR bitmap. */
-#ifndef VMX_BITMAPS_H
-#define VMX_BITMAPS_H
+#pragma once
 
 #include "kernel/core/addr.h"
 #include "kernel/core/status.h"
@@ -13,5 +12,3 @@ enum status bitmaps_init(void);
 const struct bitmaps *bitmaps_for(bool privileged);
 /* For audit: is exactly that open which the policy opens? false and the reason otherwise. */
 bool bitmaps_check(char *why, size_t len);
-
-#endif

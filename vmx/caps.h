@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] What this CPU's VT-x can do, read once. SDM vol 3, appendix "VMX Capability Reporting Facility". */
-#ifndef VMX_CAPS_H
-#define VMX_CAPS_H
+#pragma once
 
 #include "kernel/core/status.h"
 #include "kernel/core/types.h"
@@ -25,5 +24,3 @@ extern struct vmx_caps vmx_caps; /* written by caps_init only */
 
 /* Reads everything; logs each missing required feature in words. STATUS_UNSUPPORTED: something required is missing. */
 enum status caps_init(void);
-
-#endif

@@ -129,7 +129,7 @@ void vmx_dump(struct vmx_vcpu *v)
     log_warn("cr0 %08lx cr3 %016lx cr4 %08lx efer %04lx interruptibility %x", c.cr0, c.cr3, c.cr4, c.efer, c.interruptibility);
     for (unsigned i = 0; i < SEGMENTS; i++) {
         const struct cbl_segment *s = segment(&c, i);
-        log_warn("%-4s %04x base %016lx limit %08x access %05x", names[i], s->selector, s->base, s->limit, s->ar);
+        log_warn("%4s %04x base %016lx limit %08x access %05x", names[i], s->selector, s->base, s->limit, s->ar);
     }
     log_warn("gdt %016lx limit %x, idt %016lx limit %x", c.gdt_base, c.gdt_limit, c.idt_base, c.idt_limit);
     vmcs_borrow(v);

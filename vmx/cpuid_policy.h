@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] What CPUID says to guests: an allow-list of leaves and bits over what the host has. Pure: built once at boot,
  * then lookups. */
-#ifndef VMX_CPUID_POLICY_H
-#define VMX_CPUID_POLICY_H
+#pragma once
 
 #include "kernel/cpu/x86.h"
 #include "vmx/caps.h"
@@ -37,5 +36,3 @@ static inline const struct cpuid_regs *cpuid_policy_constant(uint32_t leaf)
     const uint32_t varies = 1U << 1 | 1U << 4 | 1U << 7 | 1U << 0xb | 1U << 0xd;
     return leaf > CPUID_BASIC_MAX || (varies >> leaf & 1) != 0 ? NULL : &cpuid_basic[leaf];
 }
-
-#endif

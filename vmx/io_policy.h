@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Which I/O ports a guest reaches, and what the others answer. Pure. DomUs reach none; a privileged domain all
  * but those kept here. */
-#ifndef VMX_IO_POLICY_H
-#define VMX_IO_POLICY_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -13,5 +12,3 @@ extern const struct io_range io_kept[];
 extern const unsigned io_nr_kept;
 /* What a read of SIZE bytes at PORT gives when nobody is there. */
 uint32_t io_policy_read(uint16_t port, unsigned size);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Which MSRs a guest has: one table, allow-list. Pure: the bitmaps are computed from it and checked against it. */
-#ifndef VMX_MSR_POLICY_H
-#define VMX_MSR_POLICY_H
+#pragma once
 
 #include "vmx/caps.h"
 
@@ -36,5 +35,3 @@ extern const struct msr_row msr_rows[];
 extern const unsigned msr_nr_rows;
 
 struct msr_rule msr_policy(uint32_t msr, bool write, const struct vmx_caps *caps);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Fills a VMCS. All work on the current one. */
-#ifndef VMX_SETUP_H
-#define VMX_SETUP_H
+#pragma once
 
 #include "vmx/vmx.h"
 
@@ -21,5 +20,3 @@ void setup_guest_cr0(uint64_t value);
 void setup_guest_cr4(uint64_t value);
 /* Segment register I in the hardware's order: ES CS SS DS FS GS LDTR TR. Access rights 0: unusable. */
 void setup_segment(unsigned i, const struct cbl_segment *s);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The one place that moves guest state which no VMCS field holds, and that knows which vCPU is loaded on a CPU. */
-#ifndef VMX_SWITCH_H
-#define VMX_SWITCH_H
+#pragma once
 
 #include "vmx/vmx.h"
 
@@ -16,5 +15,3 @@ void switch_forget_translations(const struct vmx_vcpu *v);
 void switch_reset(struct vmx_vcpu *v);
 /* V's XCR0 on this CPU. Precondition: loaded; VALUE was checked. */
 void switch_set_xcr0(struct vmx_vcpu *v, uint64_t value);
-
-#endif

@@ -2,8 +2,7 @@
  * [ROOT] A vCPU's local APIC, in x2APIC mode for life. Registers lie in the virtual-APIC page where the CPU's own APIC
  * virtualization expects them; without that the functions here do the same in software. Pure but for the vCPU. SDM vol
  * 3, "Extended XAPIC (x2APIC)". */
-#ifndef VMX_VLAPIC_H
-#define VMX_VLAPIC_H
+#pragma once
 
 #include "vmx/vmx.h"
 
@@ -47,5 +46,3 @@ void vlapic_accept(struct vmx_vcpu *v, uint8_t vector);
 void vlapic_take_back(struct vmx_vcpu *v, uint8_t vector);
 /* Is V addressed by DEST (0xffffffff: all)? */
 bool vlapic_is_addressed(const struct vmx_vcpu *v, uint32_t dest, bool logical);
-
-#endif

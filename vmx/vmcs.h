@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Access to the current VMCS. Each width has its own enum type, so that a read or write with the wrong width
  * does not compile (-Wenum-conversion). Control bit names: SDM vol 3, "VM-Execution Control Fields" and following. */
-#ifndef VMX_VMCS_H
-#define VMX_VMCS_H
+#pragma once
 
 #include "kernel/core/status.h"
 #include "kernel/core/types.h"
@@ -86,5 +85,3 @@ void vmcs_make_current(const struct vmx_vcpu *v);
 void vmcs_clear(struct vmx_vcpu *v);
 /* Called by enter.asm when VMLAUNCH or VMRESUME failed: says why. */
 enum status vmx_entry_failed(struct vmx_vcpu *v);
-
-#endif

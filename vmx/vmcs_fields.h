@@ -2,8 +2,7 @@
  * [ROOT] The VMCS fields in use. Each width is a type of its own, so that an access with the wrong one does not compile.
  * SDM vol 3, "Field Encoding in VMCS". Guest segments: the field of ES; those of CS SS DS FS GS LDTR TR follow it in
  * this order, 2 apart. HOST_RSP is enter.asm's. */
-#ifndef VMX_VMCS_FIELDS_H
-#define VMX_VMCS_FIELDS_H
+#pragma once
 
 enum vmcs16 {
     VMCS_VPID = 0x0000, VMCS_GUEST_ES_SEL = 0x0800, VMCS_GUEST_INTR_STATUS = 0x0810, VMCS_HOST_ES_SEL = 0x0c00,
@@ -43,5 +42,3 @@ enum vmcsn { /* of the CPU's natural width */
     VMCS_HOST_GS_BASE = 0x6c08, VMCS_HOST_TR_BASE = 0x6c0a, VMCS_HOST_GDTR_BASE = 0x6c0c, VMCS_HOST_IDTR_BASE = 0x6c0e,
     VMCS_HOST_SYSENTER_ESP = 0x6c10, VMCS_HOST_SYSENTER_EIP = 0x6c12, VMCS_HOST_RIP = 0x6c16,
 };
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The mechanism of VT-x as the rest of root mode sees it. Works on struct vmx_vcpu, which is embedded in struct
  * vcpu; knows nothing of domains. SDM vol 3, "Introduction to Virtual Machine Extensions" and following. */
-#ifndef VMX_VMX_H
-#define VMX_VMX_H
+#pragma once
 
 #include "ept/ept.h"
 #include "kernel/abi/control.h"
@@ -129,5 +128,3 @@ void vmx_inject_exception(struct vmx_vcpu *v, uint8_t vector, uint32_t error);
 
 /* Registers, VMCS, last exit: for the console key, kills and panics. */
 void vmx_dump(struct vmx_vcpu *v);
-
-#endif

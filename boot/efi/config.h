@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] corbel.cfg: an ini file of `key = value` lines into a validated struct. Pure. */
-#ifndef BOOT_EFI_CONFIG_H
-#define BOOT_EFI_CONFIG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,5 +33,3 @@ void config_defaults(struct config *config);
 /* Reads `text` over the defaults. False at the first fault: *error says which line, why and what to do, and *config
  * must not be used. Every byte of the text is checked; it need not end with NUL. */
 bool config_parse(const char *text, size_t length, struct config *config, struct config_error *error);
-
-#endif

@@ -2,8 +2,7 @@
  * [FW][HOST] ELF64 images: from the bytes of a file to a checked plan of copies. Pure.
  *
  * A plan is made first and every number in it is checked against the file; loading then cannot fail. */
-#ifndef BOOT_EFI_ELF_H
-#define BOOT_EFI_ELF_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,5 +33,3 @@ const char *elf_plan_dom0(const void *file, size_t bytes, uint64_t limit_bytes, 
 /* Copies the segments of a plan of that very file to `memory`, which has plan->span_bytes bytes, and zeroes the rest.
  */
 void elf_load(const struct elf_plan *plan, const void *file, void *memory);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW] Files of the volume that the loader came from. */
-#ifndef BOOT_EFI_FILES_H
-#define BOOT_EFI_FILES_H
+#pragma once
 
 #include <efi.h>
 
@@ -26,5 +25,3 @@ EFI_STATUS files_read(const char *path, size_t limit, struct file_data *data);
  * `reserve_bytes` of memory free. What does not fit or cannot be read is left out, with one warning for each cause. A
  * folder that is not there has no files. Fails only when the firmware cannot tell about its memory; prints why. */
 EFI_STATUS files_read_folder(const char *folder, uint64_t reserve_bytes, struct boot_info *info);
-
-#endif

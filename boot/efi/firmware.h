@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW] The firmware's services: tables, memory that is given back on failure, and its memory map. */
-#ifndef BOOT_EFI_FIRMWARE_H
-#define BOOT_EFI_FIRMWARE_H
+#pragma once
 
 #include <efi.h>
 
@@ -38,5 +37,3 @@ EFI_STATUS firmware_exit(struct handoff_ranges *ranges, bool (*finish)(void *con
 
 /* A short name for a status. */
 const char *firmware_words(EFI_STATUS status);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] A small printf into a buffer. Pure. */
-#ifndef BOOT_EFI_FMT_H
-#define BOOT_EFI_FMT_H
+#pragma once
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,5 +10,3 @@
  * Returns the length written without the NUL. */
 size_t fmt_print(char *buf, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t fmt_vprint(char *buf, size_t cap, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] What of the guests' folder is taken along: names, limits, and what is said about that which is left out.
  * Pure. */
-#ifndef BOOT_EFI_FOLDER_H
-#define BOOT_EFI_FOLDER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,5 +44,3 @@ void folder_leave_out(struct folder_left_out *left, enum folder_cause cause, con
 /* The warning about `cause` into text: "<base>: <why>: <what to do>". False: nothing was left out for it. */
 bool folder_warning(const struct folder_left_out *left, enum folder_cause cause, const char *base, char *text,
                     size_t len);
-
-#endif

@@ -2,8 +2,7 @@
  * [FW][HOST] What the loader needs from ACPI: the CPU list (MADT) and the S5 sleep types (DSDT). Reads memory only.
  *
  * Tables lie where the firmware says, in its identity map; every length in them is checked before use. */
-#ifndef BOOT_EFI_FWACPI_H
-#define BOOT_EFI_FWACPI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,5 +21,3 @@ uint32_t fwacpi_cpus(const void *madt, size_t bytes, struct boot_info *info);
 
 /* Sleep types of \_S5 by a bounded scan of the AML (no interpreter): boot_info's acpi_s5, 0 when not found. */
 uint32_t fwacpi_s5(const void *dsdt, size_t bytes);
-
-#endif

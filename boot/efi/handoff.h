@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] From what the firmware tells to the tables of boot_info: memory ranges, CPUs, time. Pure. */
-#ifndef BOOT_EFI_HANDOFF_H
-#define BOOT_EFI_HANDOFF_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,5 +43,3 @@ void handoff_mark_boot_cpu(struct boot_info *info, uint32_t apic_id);
 /* Seconds since 1970 of a calendar date; zone_minutes is what local time lacks to UTC (UEFI: TimeZone). 0: not a date.
  */
 uint64_t handoff_unix_seconds(unsigned year, unsigned month, unsigned day, unsigned seconds_of_day, int zone_minutes);
-
-#endif

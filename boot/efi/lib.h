@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] The few C library functions that the loader uses. lib.c defines them for the firmware build; in unit tests
  * the host's C library does. */
-#ifndef BOOT_EFI_LIB_H
-#define BOOT_EFI_LIB_H
+#pragma once
 
 #include <stddef.h>
 
@@ -11,5 +10,3 @@ void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW][HOST] Can this machine run Corbel? What is missing, in words, and what to do. The judgement is pure; probe.c
  * asks the CPU. Nothing is changed: root itself sets and locks IA32_FEATURE_CONTROL just before VMXON. */
-#ifndef BOOT_EFI_PREFLIGHT_H
-#define BOOT_EFI_PREFLIGHT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,5 +55,3 @@ void preflight_probe(struct preflight_facts *facts);
 
 /* The APIC id of the CPU that it runs on. */
 uint32_t preflight_apic_id(void);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW] The loader's words: on the firmware's console, and on the serial port where that console is not already there.
  */
-#ifndef BOOT_EFI_SCREEN_H
-#define BOOT_EFI_SCREEN_H
+#pragma once
 
 #include <stdint.h>
 
@@ -25,5 +24,3 @@ void screen_warning(const char *text);
 
 /* Time to read, before the firmware takes the screen again. */
 void screen_pause(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW] The time-stamp counter. */
-#ifndef BOOT_EFI_TSC_H
-#define BOOT_EFI_TSC_H
+#pragma once
 
 #include <stdint.h>
 
@@ -12,5 +11,3 @@ static inline uint64_t tsc_read(void)
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     return (uint64_t)high << 32 | low;
 }
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The PV console of each guest: drains its output ring all the time into a scroll-back of 64 KiB (so that a
  * guest never stalls), feeds input while attached. */
-#ifndef DOM0_BACKEND_CONSOLE_BACKEND_H
-#define DOM0_BACKEND_CONSOLE_BACKEND_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,5 +33,3 @@ struct console_filter {
     char seq[32];
 };
 size_t console_filter(struct console_filter *f, const char *in, size_t len, char *out, size_t out_len);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The shared page of a PV console (Xen public io/console.h) and the scroll-back behind it. The guest may write
  * anything into the page at any time: indices are read once and checked. Pure. */
-#ifndef DOM0_BACKEND_GUEST_RING_H
-#define DOM0_BACKEND_GUEST_RING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,5 +25,3 @@ struct scrollback {
 void scrollback_add(struct scrollback *s, const char *text, size_t len);
 /* Copies from *POS on, which moves up to what is still there; returns the count and advances *POS. */
 size_t scrollback_read(const struct scrollback *s, uint64_t *pos, char *buf, size_t len);
-
-#endif

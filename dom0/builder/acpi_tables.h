@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The few ACPI tables that a PVH guest needs: RSDP, XSDT, FADT (hardware-reduced), an empty DSDT, MADT. Pure. */
-#ifndef DOM0_BUILDER_ACPI_TABLES_H
-#define DOM0_BUILDER_ACPI_TABLES_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,5 +11,3 @@
 /* Builds all into BUF (ACPI_TABLES_BYTES, zeroed), to be seen by the guest at GPA (below 4 GiB); the RSDP is at GPA.
  * Bytes used; 0: too many vCPUs. */
 size_t acpi_tables_build(uint8_t *buf, uint64_t gpa, uint32_t vcpus);
-
-#endif

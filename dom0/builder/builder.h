@@ -2,8 +2,7 @@
  * [DOM0] Kernel image -> memory of a new domain: ELF with PVH note or bzImage (LZ4), ramdisk, command line, start info,
  * ACPI tables. Streams into the guest's memory through foreign mappings; a broken image gets a clear error and leaves
  * nothing behind (the caller destroys the domain). */
-#ifndef DOM0_BUILDER_BUILDER_H
-#define DOM0_BUILDER_BUILDER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ struct build_request {
 /* Populates memory (2 MiB pages where possible), loads, writes tables, sets vCPU 0's PVH entry state. The domain must
  * be new and empty. */
 bool builder_build(const struct build_request *r, struct error *e);
-
-#endif

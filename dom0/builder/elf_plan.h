@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Loading an ELF kernel that arrives as a stream: plan the segments from its head, then place each piece as it
  * passes by, and find the PVH entry in the notes at the end. Pure; every field is checked. */
-#ifndef DOM0_BUILDER_ELF_PLAN_H
-#define DOM0_BUILDER_ELF_PLAN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,5 +35,3 @@ bool elf_plan_feed(const struct elf_plan *p, uint64_t off, const uint8_t *data, 
                    bool (*place)(void *ctx, uint64_t gpa, const void *data, size_t len), void *ctx);
 /* The PVH entry (note "Xen", type 18) in NOTES. NULL: *ENTRY is it and lies in a segment; else "why: what to do". */
 const char *elf_plan_entry(const struct elf_plan *p, const uint8_t *notes, uint32_t *entry);
-
-#endif

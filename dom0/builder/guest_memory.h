@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] A new domain's memory: given to it in large blocks, written through one moving foreign mapping of at most 2
  * MiB. */
-#ifndef DOM0_BUILDER_GUEST_MEMORY_H
-#define DOM0_BUILDER_GUEST_MEMORY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,5 +26,3 @@ bool guest_memory_populate_at(const struct guest_memory *m, uint64_t gfn, uint32
 /* Copies to the guest; the range is inside RAM or one of the pages outside. */
 bool guest_memory_write(struct guest_memory *m, uint64_t gpa, const void *data, size_t len, struct error *e);
 void guest_memory_close(struct guest_memory *m);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] What kind of kernel image is this, and where is the kernel in it. Pure; every number in the file is checked
  * against the file's size. */
-#ifndef DOM0_BUILDER_IMAGE_H
-#define DOM0_BUILDER_IMAGE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,5 +22,3 @@ const char *image_detect(const void *head, size_t len, uint64_t file_size, struc
 /* The name of the compression that begins with these IMAGE_MAGIC_BYTES bytes ("LZ4", "gzip", …); NULL: none that is
  * known. */
 const char *image_compression(const uint8_t magic[IMAGE_MAGIC_BYTES]);
-
-#endif

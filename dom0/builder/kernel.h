@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Loading the files of a guest: the kernel (ELF or bzImage) and the ramdisk. */
-#ifndef DOM0_BUILDER_KERNEL_H
-#define DOM0_BUILDER_KERNEL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ bool build_progress(struct build *b, const char *what, uint64_t done, uint64_t t
 bool kernel_load(struct build *b);
 /* Places the ramdisk at layout.ramdisk_gpa. */
 bool ramdisk_load(struct build *b);
-
-#endif

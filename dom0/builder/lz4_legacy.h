@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The LZ4 legacy frame, as Linux packs kernels: magic, then blocks of {u32 compressed length, data}, each at
  * most 8 MiB when unpacked. Pure: input, decoder and output are functions of the caller. */
-#ifndef DOM0_BUILDER_LZ4_LEGACY_H
-#define DOM0_BUILDER_LZ4_LEGACY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,5 +27,3 @@ enum lz4_legacy_result { LZ4_LEGACY_OK, LZ4_LEGACY_DAMAGED, LZ4_LEGACY_IO };
 
 /* Unpacks a payload of LEN bytes; *DONE: how many bytes came out. LZ4_LEGACY_IO: read or sink failed. */
 enum lz4_legacy_result lz4_legacy_unpack(const struct lz4_legacy_io *io, uint64_t len, uint64_t *done);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Where things lie in a new guest's memory, and the PVH start info that says so. Pure. */
-#ifndef DOM0_BUILDER_START_INFO_H
-#define DOM0_BUILDER_START_INFO_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,5 +26,3 @@ const char *guest_layout_plan(const struct elf_plan *kernel, struct guest_layout
 /* The bytes for info_gpa into BUF (GUEST_INFO_BYTES, zeroed); returns how many are used. CMDLINE at most
  * GUEST_CMDLINE_MAX long. */
 size_t start_info_build(uint8_t *buf, const struct guest_layout *l, const char *cmdline);
-
-#endif

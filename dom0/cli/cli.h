@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The operator's prompt. One file per verb: cmd_<verb>.c defines a `const struct cli_verb`, listed in verbs.def.
  */
-#ifndef DOM0_CLI_CLI_H
-#define DOM0_CLI_CLI_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -27,5 +26,3 @@ enum exit_code cli_error(const struct error *e);
 enum exit_code cli_usage(const struct cli_verb *v);
 /* Was Ctrl-C typed since the last call? Polled by long work. */
 bool cli_interrupted(void);
-
-#endif

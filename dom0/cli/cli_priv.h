@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] What the prompt and its verbs share. */
-#ifndef DOM0_CLI_CLI_PRIV_H
-#define DOM0_CLI_CLI_PRIV_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -56,5 +55,3 @@ void cli_complete_path_arg(int arg, const char *prefix, void (*emit)(const char 
 
 /* The control call that fails for no fault of the operator's. */
 enum exit_code cli_control_failed(const char *what, long rc);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The line that the operator types: keys in, text and terminal output out. UTF-8; one column per character.
  * Pure. */
-#ifndef DOM0_CLI_LINEEDIT_H
-#define DOM0_CLI_LINEEDIT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,5 +47,3 @@ bool lineedit_fits(const struct line_edit *l, size_t prompt, size_t width);
 /* What to send to the terminal to draw prompt and line on the current row: a long line is shown in part, `<` and `>` at
  * its cut ends. Returns the length (OUT_LEN >= PROMPT + LINE_MAX_LEN + 32). */
 size_t lineedit_render(const struct line_edit *l, const char *prompt, size_t width, char *out, size_t out_len);
-
-#endif

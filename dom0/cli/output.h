@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] How verbs print: tables as xl's, keys with values, JSON. The format_* and json_* functions are pure. */
-#ifndef DOM0_CLI_OUTPUT_H
-#define DOM0_CLI_OUTPUT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,5 +41,3 @@ void pairs_end(struct pairs *p);
 void list_begin(struct pairs *p);
 void list_item(struct pairs *p);
 void list_end(struct pairs *p);
-
-#endif

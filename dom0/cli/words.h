@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Splitting a typed line into words, and building completions. Pure. */
-#ifndef DOM0_CLI_WORDS_H
-#define DOM0_CLI_WORDS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,5 +35,3 @@ struct completion {
 void completion_begin(struct completion *c, const char *line, size_t pos);
 /* Takes WORD as a candidate if it begins with the prefix. */
 void completion_offer(struct completion *c, const char *word);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The files that the loader read into memory, seen as folders. Pure but for dom0/kernel/boot.h. */
-#ifndef DOM0_FS_BOOTVOL_H
-#define DOM0_FS_BOOTVOL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,5 +14,3 @@ bool bootvol_list(const char *path, bool (*fn)(const struct dir_entry *d, void *
 /* The contents of the file at PATH; false: no such file. */
 bool bootvol_open(const char *path, const void **data, uint64_t *size, struct error *e);
 uint64_t bootvol_bytes(void);
-
-#endif

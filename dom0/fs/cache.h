@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Reading disks by byte: small reads through a bounded cache of 4 KiB blocks, large ones straight into the
  * caller's memory. What a driver's owner writes to a device elsewhere he makes known by cache_invalidate. */
-#ifndef DOM0_FS_CACHE_H
-#define DOM0_FS_CACHE_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,5 +19,3 @@ enum block_status cache_read(struct block_device *dev, uint64_t off, void *buf, 
 /* Forgets what is cached of DEV. */
 void cache_invalidate(const struct block_device *dev);
 struct cache_stats cache_get_stats(void);
-
-#endif

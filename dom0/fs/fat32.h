@@ -2,8 +2,7 @@
  * [DOM0] FAT32, reading (Microsoft "FAT: General Overview of On-Disk Format", version 1.03; ECMA-107). A mounted
  * file system is constant: any number of threads may read it. Nothing on the disk is believed: every number is
  * checked before it is used, every chain of clusters is bounded by the size of the file system. */
-#ifndef DOM0_FS_FAT32_H
-#define DOM0_FS_FAT32_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,5 +46,3 @@ uint64_t fat32_size(const struct fat32_file *f);
 /* LEN bytes at OFF, fewer only at the end: *GOT. */
 bool fat32_read(const struct fat32_file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e);
 void fat32_close(struct fat32_file *f);
-
-#endif

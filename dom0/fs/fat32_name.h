@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Names in FAT folders: long names collected piece by piece, short names made readable. Pure. */
-#ifndef DOM0_FS_FAT32_NAME_H
-#define DOM0_FS_FAT32_NAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,5 +24,3 @@ void fat32_long_add(struct fat32_long_name *l, const uint8_t *entry);
 bool fat32_long_take(const struct fat32_long_name *l, const uint8_t *entry, char *out, size_t size);
 /* The short name as "name.ext". false: it holds bytes that no name may hold. */
 bool fat32_short_name(const uint8_t *entry, char *out, size_t size);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Between the files of FAT32: walking the table. */
-#ifndef DOM0_FS_FAT32_PRIV_H
-#define DOM0_FS_FAT32_PRIV_H
+#pragma once
 
 #include "dom0/fs/fat32.h"
 
@@ -24,5 +23,3 @@ bool fat32_damaged(const struct fat32 *fs, const char *why, struct error *e);
 bool fat32_chain_start(struct fat32_chain *chain, const struct fat32 *fs, uint32_t cluster, struct error *e);
 /* One step. *END: the chain ended, and it stands where it stood. */
 bool fat32_chain_next(struct fat32_chain *chain, bool *end, struct error *e);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Partition tables: MBR with logical partitions, GPT (UEFI Specification 2.10, chapter 5 "GUID Partition
  * Table"). */
-#ifndef DOM0_FS_PARTITION_H
-#define DOM0_FS_PARTITION_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,5 +25,3 @@ bool partition_scan(struct block_device *dev, struct partition *out, size_t max,
                     struct error *e);
 /* CRC-32 of ISO 3309, as the GPT uses it. */
 uint32_t partition_crc32(const void *data, size_t len);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Paths as text: VOLUME:/FOLDER/FILE. Pure. */
-#ifndef DOM0_FS_PATH_H
-#define DOM0_FS_PATH_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,5 +13,3 @@
 bool path_normalize(const char *path, const char *base, char *out, size_t size, struct error *e);
 /* The part behind the volume: "/A/B". */
 const char *path_in_volume(const char *normal);
-
-#endif

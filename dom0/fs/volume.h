@@ -3,8 +3,7 @@
  * `hd0p1:` is the first partition of the first disk (FAT32). A path is VOLUME:/DIR/FILE; without a volume it is
  * relative to the guest folder: `boot:/` or `hd0p1:/corbel/vm` of the default volume. Names compare
  * case-insensitively on FAT32. */
-#ifndef DOM0_FS_VOLUME_H
-#define DOM0_FS_VOLUME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,5 +43,3 @@ bool dir_list(const char *path, bool (*fn)(const struct dir_entry *d, void *ctx)
 bool path_stat(const char *path, struct dir_entry *out, struct error *e);
 /* PATH with its volume and folder made explicit. */
 bool path_resolve(const char *path, char *out, size_t len, struct error *e);
-
-#endif

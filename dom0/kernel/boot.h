@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] What Dom0 was started with. Under the hypervisor: PVH start info with the guest folder's files as modules.
  * Under plain QEMU (`-kernel`): the driver-test mode, no hypervisor calls at all. */
-#ifndef DOM0_KERNEL_BOOT_H
-#define DOM0_KERNEL_BOOT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,5 +20,3 @@ void boot_modules_release(void);
 
 /* dom0_main order (dom0/kernel/main.c): boot, heap, threads, events, time, console -> pci_init, ata_init ->
  * volume_init -> store_init -> manager_init -> cli_start. */
-
-#endif

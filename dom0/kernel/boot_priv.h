@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The first steps: what the start info says. */
-#ifndef DOM0_KERNEL_BOOT_PRIV_H
-#define DOM0_KERNEL_BOOT_PRIV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,5 +20,3 @@ bool boot_map_modules(void);
 void boot_reserve_modules(void);
 /* As it was at the start; zeros without a hypervisor. */
 const struct cbl_host_info *boot_host_info(void);
-
-#endif

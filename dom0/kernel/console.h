@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The operator's terminal (the hypervisor's physical console). */
-#ifndef DOM0_KERNEL_CONSOLE_H
-#define DOM0_KERNEL_CONSOLE_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,5 +19,3 @@ void console_wait(struct waitq *q, uint64_t deadline_ns);
 void console_notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The CLI registers how to erase and redraw its line. */
 void console_set_redraw(void (*before)(void), void (*after)(void));
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The few things that Dom0's kernel does to its virtual CPU. */
-#ifndef DOM0_KERNEL_CPU_H
-#define DOM0_KERNEL_CPU_H
+#pragma once
 
 #include <stdint.h>
 
@@ -27,5 +26,3 @@ _Noreturn void cpu_halt(void);
 void cpu_switch(uint64_t *save, uint64_t load);
 /* traps.asm: where a new thread's first cpu_switch lands; calls thread_begin. */
 void cpu_thread_start(void);
-
-#endif

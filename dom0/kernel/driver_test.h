@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Driver-test mode: what the drivers found, on COM1, then the end. */
-#ifndef DOM0_KERNEL_DRIVER_TEST_H
-#define DOM0_KERNEL_DRIVER_TEST_H
+#pragma once
 
 /* Lists PCI devices, disks, volumes and the default volume's folder, reads every file there once, and leaves QEMU:
  * status 0x10 (exit code 33), or 0x11 (35) when a read failed. */
 _Noreturn void driver_test_report(void);
-
-#endif

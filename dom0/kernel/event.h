@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Event channels of Dom0. Handlers run in upcall context (interrupts off): set a flag, wake a waitq, return. */
-#ifndef DOM0_KERNEL_EVENT_H
-#define DOM0_KERNEL_EVENT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -20,5 +19,3 @@ void event_close(uint32_t port);
 /* In another domain's table (a new domain's store and console ports): the remote side is this Dom0. Port in DOMID,
  * or negative errno. */
 int event_alloc_unbound_in(uint16_t domid);
-
-#endif

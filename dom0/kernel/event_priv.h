@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The pages that the hypervisor shares with Dom0's kernel. */
-#ifndef DOM0_KERNEL_EVENT_PRIV_H
-#define DOM0_KERNEL_EVENT_PRIV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,5 +15,3 @@ const volatile struct shared_info *event_shared_info(void);
 const volatile struct vcpu_info *event_vcpu_info(void);
 /* Calls the handlers of what is pending. Interrupts off. */
 void event_upcall(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The end of Dom0 by its own fault. */
-#ifndef DOM0_KERNEL_FATAL_H
-#define DOM0_KERNEL_FATAL_H
+#pragma once
 
 #include <stdint.h>
 
@@ -9,5 +8,3 @@
 _Noreturn void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Leaves QEMU through its isa-debug-exit device (driver-test mode) with STATUS, or halts. */
 _Noreturn void fatal_exit_test(uint8_t status);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Start of the foreign mappings that hypercall.h and heap.h offer. */
-#ifndef DOM0_KERNEL_FOREIGN_H
-#define DOM0_KERNEL_FOREIGN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,5 +9,3 @@
 bool foreign_init(void);
 /* Gives PAGES pages at PHYS, which are mapped nowhere any more, back to the hypervisor. false: not all. */
 bool foreign_release(uint64_t phys, uint64_t pages);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Dom0's memory: pages and heap, and memory borrowed from the hypervisor. Cooperative threads: no lock
  * needed. */
-#ifndef DOM0_KERNEL_HEAP_H
-#define DOM0_KERNEL_HEAP_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,5 +20,3 @@ void page_free(void *p, size_t pages);
  * free. Given back by memory_return. Not for DMA. */
 void *memory_borrow(size_t bytes);
 void memory_return(void *p, size_t bytes);
-
-#endif

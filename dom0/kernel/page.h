@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Pages of Dom0's RAM for the kernel's own use (heap arenas, page tables, stacks). page_alloc/page_free of
  * heap.h are for everybody else. */
-#ifndef DOM0_KERNEL_PAGE_H
-#define DOM0_KERNEL_PAGE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,5 +24,3 @@ size_t page_free_count(void);
 /* Bytes handed out by page_alloc. */
 size_t page_handed_out(void);
 size_t page_total_bytes(void);
-
-#endif

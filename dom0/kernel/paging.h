@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Dom0's own page tables and the layout of its address space. */
-#ifndef DOM0_KERNEL_PAGING_H
-#define DOM0_KERNEL_PAGING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ bool paging_map(uint64_t va, uint64_t phys, uint64_t bytes, enum paging_flags fl
 void paging_unmap(uint64_t va, uint64_t bytes);
 /* Where VA points to. false: nowhere. */
 bool paging_lookup(const void *va, uint64_t *phys);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Who owns which slot of a range: one bit per slot. Serves RAM pages, scratch frames and stack slots. Pure;
  * no lock (cooperative threads). */
-#ifndef DOM0_KERNEL_RANGE_H
-#define DOM0_KERNEL_RANGE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,5 +27,3 @@ size_t range_take(struct range *r, size_t n, size_t align, size_t offset);
 void range_reserve(struct range *r, size_t first, size_t n);
 /* Gives back what range_take gave (or a part). false: it was not taken, nothing changed. */
 bool range_give(struct range *r, size_t first, size_t n);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Cooperative threads. Only the marked sections of a thread may be preempted (thread_preemptible): pure
  * computation on own buffers, such as decompression. Interrupt handlers (event upcalls) only set flags and wake. */
-#ifndef DOM0_KERNEL_THREAD_H
-#define DOM0_KERNEL_THREAD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,5 +31,3 @@ void thread_preemptible(bool on);
 struct mutex { struct thread *owner; struct waitq waiters; };
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The scheduler's connections to interrupts, time and stacks. */
-#ifndef DOM0_KERNEL_THREAD_PRIV_H
-#define DOM0_KERNEL_THREAD_PRIV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +23,3 @@ bool thread_in_guard(uint64_t address);
 /* stack.c: PAGES mapped pages below *TOP with an unmapped one beneath. false: no memory. */
 bool stack_alloc(size_t pages, uint64_t *top);
 void stack_free(uint64_t top, size_t pages);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Time: system time of the hypervisor, wall clock. */
-#ifndef DOM0_KERNEL_TIME_H
-#define DOM0_KERNEL_TIME_H
+#pragma once
 
 #include <stdint.h>
 
@@ -9,5 +8,3 @@ uint64_t time_now_ns(void);
 uint64_t time_tsc(void);
 uint64_t time_tsc_khz(void);
 uint64_t time_wallclock_s(void); /* UTC; 0: unknown */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The one-shot timer behind the scheduler. */
-#ifndef DOM0_KERNEL_TIME_PRIV_H
-#define DOM0_KERNEL_TIME_PRIV_H
+#pragma once
 
 #include <stdint.h>
 
@@ -13,5 +12,3 @@ void time_timer_set(uint64_t deadline_ns);
 void time_wait_until(uint64_t deadline_ns);
 /* How long the hypervisor did not run this vCPU although it wanted to run, or let it wait; grows. 0 where unknown. */
 uint64_t time_stolen_ns(void);
-
-#endif

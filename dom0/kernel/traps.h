@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Entry stubs of traps.asm and what they call. */
-#ifndef DOM0_KERNEL_TRAPS_H
-#define DOM0_KERNEL_TRAPS_H
+#pragma once
 
 #include "dom0/kernel/cpu.h"
 
@@ -14,5 +13,3 @@ void traps_upcall_stub(void);
 /* Called by the stubs. An exception in Dom0 is always its end. */
 _Noreturn void traps_exception(const struct cpu_frame *f);
 void traps_upcall(void);
-
-#endif

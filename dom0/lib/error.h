@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] How a failure travels in Dom0: an exit code (DESIGN: 0 ok .. 8 incompatible host) and one line `error:
  * <what>: <why>: <what to do>`. Functions that can fail for the operator take a struct error * and return bool. */
-#ifndef DOM0_LIB_ERROR_H
-#define DOM0_LIB_ERROR_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -25,5 +24,3 @@ struct error {
 
 /* Fills E and returns false, so that `return error_set(e, …)` works. */
 bool error_set(struct error *e, enum exit_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] How often something may be said: a bucket of tokens that refills with time. What guests can cause again and
  * again must not flood the operator's terminal. Pure. */
-#ifndef DOM0_LIB_LIMIT_H
-#define DOM0_LIB_LIMIT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,5 +14,3 @@ struct limit { /* zeroed: full */
 
 /* BURST at once, then one per EVERY_NS. true: it may be said now, and *DROPPED were not before it. */
 bool limit_pass(struct limit *l, uint64_t now_ns, uint32_t burst, uint64_t every_ns, uint32_t *dropped);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Memory and string functions, and formatted printing into buffers. Standard names and meaning. */
-#ifndef DOM0_LIB_STRING_H
-#define DOM0_LIB_STRING_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -31,5 +30,3 @@ int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 /* Decimal or 0x hex, whole string; false: not a number or too large. */
 bool parse_u64(const char *s, uint64_t *out);
-
-#endif

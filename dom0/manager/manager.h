@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The life of domains: from a .vmx file to a running guest and back to nothing. One registry entry per domain
  * that the operator started. */
-#ifndef DOM0_MANAGER_MANAGER_H
-#define DOM0_MANAGER_MANAGER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -88,5 +87,3 @@ bool manager_last_create(struct vm_create_figures *out);
 
 /* Called when a guest ended by itself: text such as "debian: powered off". Poweroff and reboot, crash and kill follow
  * the defaults on_poweroff=destroy, on_reboot=restart, on_crash=preserve. */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] What the manager's own files share. */
-#ifndef DOM0_MANAGER_MANAGER_PRIV_H
-#define DOM0_MANAGER_MANAGER_PRIV_H
+#pragma once
 
 #include "dom0/kernel/thread.h"
 #include "dom0/manager/manager.h"
@@ -40,5 +39,3 @@ void vm_nodes_remove(uint16_t domid);
 void vm_nodes_dom0(void);
 /* Starts the thread that looks after domains that ended by themselves. */
 void reaper_init(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] "Did you mean …": the known name that is nearest to a mistyped one. Pure. */
-#ifndef DOM0_MANAGER_NEAREST_H
-#define DOM0_MANAGER_NEAREST_H
+#pragma once
 
 #include <stddef.h>
 
@@ -21,5 +20,3 @@ void nearest_begin(struct nearest *n, const char *word);
 void nearest_offer(struct nearest *n, const char *name); /* NAME must live until the result was used */
 /* NULL: none is near enough to be meant (more than a third of the word differs). */
 const char *nearest_result(const struct nearest *n);
-
-#endif

@@ -2,8 +2,7 @@
  * [DOM0] The register of all domains that the operator started: one block of memory that holds no pointer, only numbers
  * and offsets, so that it can be checked and taken over as it is. Pure. Used by cooperative threads: no lock; an entry
  * is changed without yielding in between. */
-#ifndef DOM0_MANAGER_REGISTRY_H
-#define DOM0_MANAGER_REGISTRY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,5 +67,3 @@ bool registry_exists(const struct registry_entry *e); /* building, live or prese
 uint32_t registry_end(struct registry *r, struct registry_entry *e, uint16_t forget[2]);
 /* Is the block at MEM (BYTES long) a registry that can be used? WHY: the first thing wrong. Reads nothing outside. */
 bool registry_check(const void *mem, size_t bytes, char *why, size_t why_len);
-
-#endif

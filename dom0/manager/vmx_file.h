@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The syntax of .vmx files: lines of `key = "value"`, blank lines, `#` comments; inside of a value `|22` is the
  * byte 0x22. Pure. */
-#ifndef DOM0_MANAGER_VMX_FILE_H
-#define DOM0_MANAGER_VMX_FILE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +34,3 @@ bool vmx_file_split(struct vmx_file *f, const char *text, size_t len, const char
 void vmx_file_key(const struct vmx_file *f, uint32_t i, char key[VMX_KEY_MAX]);
 /* The decoded value of setting I. */
 void vmx_file_value(const struct vmx_file *f, uint32_t i, char value[VMX_VALUE_MAX]);
-
-#endif

@@ -2,8 +2,7 @@
  * [DOM0] The memory that holds the whole xenstore. Everything in it is addressed by offsets from its start, so that a
  * Dom0 that starts later can map it anywhere, check it (store_arena_check) and go on with it. Each block knows its kind
  * and the domain that is charged for it. Pure: no hardware, no heap. Cooperative threads: no lock. */
-#ifndef DOM0_STORE_ARENA_H
-#define DOM0_STORE_ARENA_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -99,5 +98,3 @@ struct store_domain *store_domain_get(struct store *s, uint16_t domid);
 void store_domain_put(struct store *s, uint16_t domid);
 uint32_t store_hash(uint32_t seed, const void *data, size_t len);
 #define STORE_HASH_SEED 2166136261U
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Dom0's own watches: function pointers, hence on the heap and not in the arena. */
-#ifndef DOM0_STORE_LOCAL_H
-#define DOM0_STORE_LOCAL_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -11,5 +10,3 @@ void store_local_changed(const char *path, bool removed);
 bool store_local_deliver(void);
 /* Wakes the server thread (server.c). */
 void store_server_wake(void);
-
-#endif

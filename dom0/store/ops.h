@@ -2,8 +2,7 @@
  * [DOM0] The operations of xenstore with their rules of rights and quotas, for whoever asks: a guest's ring (wire.c) or
  * Dom0 itself (domain 0: all rights, no quota). Paths are absolute and valid (store_path_valid). Each returns 0 or a
  * positive Xen errno and then has changed nothing. Pure. */
-#ifndef DOM0_STORE_OPS_H
-#define DOM0_STORE_OPS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,5 +26,3 @@ int store_op_directory(const struct store_caller *c, const char *path,
                        void (*emit)(void *ctx, const char *name, size_t len), void *ctx, uint64_t *generation);
 int store_op_get_perms(const struct store_caller *c, const char *path, struct store_perms *out);
 int store_op_set_perms(const struct store_caller *c, const char *path, const struct store_perms *perms);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Permissions of a xenstore node: the first entry names the owner (who may do everything) and what everybody
  * else may do; further entries name one domain each. Pure. */
-#ifndef DOM0_STORE_PERMS_H
-#define DOM0_STORE_PERMS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ size_t store_perms_format(const struct store_perms *p, char *buf);
 /* Removes every mention of DOMID, whose number may be given to another domain; what it owned becomes domain 0's. true:
  * changed. */
 bool store_perms_forget(struct store_perms *p, uint16_t domid);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] One guest's xenstore ring page: moves bytes, reassembles messages. The guest can write anything there at any
  * time: each index is read once and checked. Pure (the ring is memory like any other). */
-#ifndef DOM0_STORE_RING_H
-#define DOM0_STORE_RING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,5 +24,3 @@ enum store_ring_result { STORE_RING_IDLE, STORE_RING_PROGRESS, STORE_RING_BAD };
 /* One turn: sends what waits, then at most one request or one event. *NOTIFY: tell the guest. *WHY for STORE_RING_BAD:
  * in words. */
 enum store_ring_result store_ring_turn(struct store *s, struct store_ring *r, bool *notify, const char **why);
-
-#endif

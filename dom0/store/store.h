@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The xenstore server: a tree in one arena addressed by offsets, the wire protocol for guests (rings), and the
  * same operations in process for Dom0. */
-#ifndef DOM0_STORE_STORE_H
-#define DOM0_STORE_STORE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ struct store_stats {
     size_t arena_used, arena_total;
 };
 struct store_stats store_get_stats(void);
-
-#endif

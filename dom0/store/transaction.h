@@ -3,8 +3,7 @@
  * remembers the node's generation when it was first touched; the end fails with EAGAIN when any of them changed since.
  * What the overlay creates is allocated (and paid for) at once, so that a commit allocates nothing and cannot fail
  * half-way. Pure. */
-#ifndef DOM0_STORE_TRANSACTION_H
-#define DOM0_STORE_TRANSACTION_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,5 +75,3 @@ int store_view_remove(struct store *s, struct store_tx *tx, const char *path);
 /* EMIT for each child. */
 void store_view_children(struct store *s, struct store_tx *tx, const char *path,
                          void (*emit)(void *ctx, const char *name, size_t len), void *ctx);
-
-#endif

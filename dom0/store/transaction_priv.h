@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Records of a transaction, shared by transaction.c and view.c only. */
-#ifndef DOM0_STORE_TRANSACTION_PRIV_H
-#define DOM0_STORE_TRANSACTION_PRIV_H
+#pragma once
 
 #include "dom0/store/transaction.h"
 
@@ -15,5 +14,3 @@ struct store_record *store_record_new(struct store *s, struct store_tx *tx, cons
 void store_record_to_end(struct store *s, struct store_tx *tx, struct store_record *r);
 /* Frees what the transaction wanted to put there. */
 void store_record_drop_changes(struct store *s, struct store_record *r);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The xenstore tree: paths and nodes, without any question of rights (ops.c asks them). Pure. */
-#ifndef DOM0_STORE_TREE_H
-#define DOM0_STORE_TREE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,5 +58,3 @@ bool store_node_set_perms(struct store *s, struct store_node *node, const struct
 void store_node_touch(struct store *s, struct store_node *node);
 /* Removes every mention of DOMID from all permissions of the tree. */
 void store_tree_forget_domain(struct store *s, uint16_t domid);
-
-#endif

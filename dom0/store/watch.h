@@ -2,8 +2,7 @@
  * [DOM0] Watches of guests and the events that wait for them, all in the arena. A domain that does not fetch its events
  * costs a bounded amount: equal events are queued once, and past the quota they merge into one event per watch that
  * names the watched path itself (a watcher has to re-read then, as after any event). Pure. */
-#ifndef DOM0_STORE_WATCH_H
-#define DOM0_STORE_WATCH_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,5 +50,3 @@ size_t store_watch_next(struct store *s, uint16_t domid, char *buf);
 bool store_watch_waiting(struct store *s, uint16_t domid);
 /* Length of "/local/domain/<domid>/"; BUF has 32 bytes. */
 size_t store_domain_prefix(uint16_t domid, char *buf);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The xenstore wire protocol: one request message in, one reply message out. Pure. */
-#ifndef DOM0_STORE_WIRE_H
-#define DOM0_STORE_WIRE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -21,5 +20,3 @@ struct store_message {
 void store_wire_handle(struct store *s, uint16_t domid, const struct store_message *in, struct store_message *out);
 /* The next watch event of DOMID as a message; false: none. */
 bool store_wire_event(struct store *s, uint16_t domid, struct store_message *out);
-
-#endif

@@ -2,8 +2,7 @@
  * [ROOT][DOM0] Corbel's own control interface: hypercall CBL_HYPERCALL with RDI = operation number, RSI = pointer to that operation's
  * fixed-size struct (in and out), RAX = 0 or a negative Xen errno. Self-contained C99 but for <stdint.h>. Little-endian, naturally aligned,
  * no implicit padding. The operations are in control.def. */
-#ifndef KERNEL_ABI_CONTROL_H
-#define KERNEL_ABI_CONTROL_H
+#pragma once
 
 #include <stdint.h>
 
@@ -20,23 +19,18 @@
 #define CBL_PRIV_ALL 0x3fU
 
 struct cbl_host_info {
-    uint32_t abi_version;
-    uint32_t cpus;
+    uint32_t abi_version, cpus;
     uint64_t tsc_khz;
     uint64_t tsc_jump;       /* host TSC at the loader's jump (Dom0 runs with TSC offset 0) */
     uint64_t tsc_dom0_start; /* at Dom0's first entry */
-    uint64_t mem_total_bytes;
-    uint64_t mem_free_bytes;
+    uint64_t mem_total_bytes, mem_free_bytes;
     uint64_t mem_clean_bytes; /* of free */
     uint64_t root_bytes;      /* owned by the hypervisor itself, without the frame table, without domains' structures */
     uint64_t frame_table_bytes;
     uint64_t scratch_gfn;     /* Dom0: first gfn of the range for foreign mappings and borrowed memory */
     uint64_t scratch_pages;
     uint64_t uptime_ns;
-    uint32_t max_domains;
-    uint32_t debug;
-    uint32_t gsi_count;
-    uint32_t phys_bits;
+    uint32_t max_domains, debug, gsi_count, phys_bits;
     char version[32];         /* "0.1.0" */
     char build[64];           /* compiler and date-free build id */
     char cpu_model[64];
@@ -74,18 +68,14 @@ struct cbl_domain_info {
     uint16_t exact;      /* in: 1: only this domid */
     uint32_t state;      /* enum cbl_domain_state */
     uint32_t shutdown;   /* CBL_SHUTDOWN_* */
-    uint32_t vcpus;
-    uint32_t pause_count;
-    uint32_t privileges;
-    uint64_t pages;      /* now */
-    uint64_t max_pages;
+    uint32_t vcpus, pause_count, privileges;
+    uint64_t pages, max_pages; /* now; at most */
     uint64_t overhead_bytes; /* root memory for it: EPT, VMCS, … */
     uint64_t cpu_ns;     /* running time of all vCPUs */
     uint64_t create_tsc; /* host TSC at create */
     uint64_t first_entry_tsc; /* 0: not entered yet */
     uint64_t exits;
-    uint32_t online_vcpus;
-    uint32_t generation;
+    uint32_t online_vcpus, generation;
     uint8_t uuid[16];
     char why[64];        /* of a kill */
 };
@@ -102,11 +92,9 @@ struct cbl_mem_units {
 };
 
 struct cbl_map_foreign { /* DOMID's frames at gfn appear in the caller's address space at at_gfn (inside the scratch range) */
-    uint16_t domid;
-    uint16_t writable;
+    uint16_t domid, writable;
     uint32_t nr;     /* at most 512 */
-    uint64_t gfn;
-    uint64_t at_gfn;
+    uint64_t gfn, at_gfn;
     uint32_t done;   /* out */
     uint32_t pad;
 };
@@ -158,11 +146,8 @@ struct cbl_debug_key { uint32_t key; uint32_t pad; };
 struct cbl_audit {
     uint32_t ok;       /* out: 1 when every invariant holds */
     uint32_t checks;   /* out: how many comparisons were made */
-    uint64_t frames_free;    /* out */
-    uint64_t frames_root;
-    uint64_t frames_guest;
-    uint32_t domains;
-    uint32_t pad;
+    uint64_t frames_free, frames_root, frames_guest; /* out */
+    uint32_t domains, pad;
     char why[128];     /* out: the first violation */
 };
 
@@ -184,5 +169,3 @@ _Static_assert(sizeof(struct cbl_segment) == 24, "abi");
 _Static_assert(sizeof(struct cbl_domain_create) == 40, "abi");
 _Static_assert(sizeof(struct cbl_map_foreign) == 32, "abi");
 _Static_assert(sizeof(struct cbl_log_read) == 1024, "abi");
-
-#endif

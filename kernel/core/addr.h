@@ -2,8 +2,7 @@
  * [ROOT] Address and frame types. Each is a one-field struct so that a guest
  * address never passes for a host one. hpa/hfn: host physical; gpa/gfn: guest
  * physical; gva: guest virtual (never dereferenced). */
-#ifndef KERNEL_CORE_ADDR_H
-#define KERNEL_CORE_ADDR_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -29,5 +28,3 @@ static inline gfn_t gfn_add(gfn_t f, uint64_t n) { return gfn(f.v + n); }
 static inline bool hfn_valid(hfn_t f) { return f.v != ~0UL; }
 static inline bool hfn_eq(hfn_t a, hfn_t b) { return a.v == b.v; }
 static inline bool gfn_eq(gfn_t a, gfn_t b) { return a.v == b.v; }
-
-#endif

@@ -14,10 +14,10 @@ const char *ksyms_lookup(uint64_t addr, uint64_t *offset)
     *offset = 0;
     uint32_t count = ksyms_table[0];
     const struct ksym *syms = (const struct ksym *)(const void *)&ksyms_table[1];
-    if (addr < (uint64_t)image_start || addr >= (uint64_t)text_end || count == 0)
-        return "?";
     uint64_t rel = addr - (uint64_t)image_start;
-    uint32_t lo = 0, hi = count; /* syms[lo].addr <= rel < syms[hi].addr once syms[0] is below */
+    if (addr < (uint64_t)image_start || addr >= (uint64_t)text_end || count == 0 || syms[0].addr > rel)
+        return "?";
+    uint32_t lo = 0, hi = count; /* syms[lo].addr <= rel < syms[hi].addr */
     while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (syms[mid].addr <= rel)
@@ -25,8 +25,6 @@ const char *ksyms_lookup(uint64_t addr, uint64_t *offset)
         else
             hi = mid;
     }
-    if (syms[lo].addr > rel)
-        return "?";
     *offset = rel - syms[lo].addr;
     return (const char *)&syms[count] + syms[lo].name;
 }

@@ -2,11 +2,8 @@
  * [ROOT] The log ring. log_lock guards the ring and the order of lines at the sink; the sink's own lock comes after it. */
 #include "kernel/core/log.h"
 
-#include <stdarg.h>
-
 #include "kernel/core/printf.h"
 #include "kernel/core/spinlock.h"
-#include "kernel/core/string.h"
 
 #define LOG_RING_BYTES 65536U /* a power of two */
 #define LOG_LINE_BYTES 320U
@@ -22,16 +19,6 @@ void log_set_level(enum log_level level) { log_max_level = level; }
 void log_set_sink(void (*sink)(const char *text, size_t len)) { log_sink = sink; }
 void log_set_clock(uint64_t (*now_ns)(void)) { log_clock = now_ns; }
 
-static void ring_append(const char *text, size_t len)
-{
-    spin_lock(&log_lock);
-    for (size_t i = 0; i < len; i++)
-        log_ring[log_end++ % LOG_RING_BYTES] = text[i];
-    if (log_sink != NULL)
-        log_sink(text, len);
-    spin_unlock(&log_lock);
-}
-
 /* Formats "(CBL) [s.us] PREFIX text\n"; text that does not fit is cut, the newline always fits. */
 __attribute__((format(printf, 2, 0))) static void emit(const char *prefix, const char *fmt, va_list args)
 {
@@ -40,8 +27,12 @@ __attribute__((format(printf, 2, 0))) static void emit(const char *prefix, const
     size_t len = (size_t)snprintf(line, sizeof(line), "(CBL) [%lu.%06lu] %s", us / 1000000, us % 1000000, prefix);
     len += (size_t)vsnprintf(line + len, sizeof(line) - len, fmt, args);
     len = MIN(len, sizeof(line) - 2);
-    line[len] = '\n';
-    ring_append(line, len + 1);
+    line[len++] = '\n';
+    SPIN_GUARD(&log_lock);
+    for (size_t i = 0; i < len; i++)
+        log_ring[log_end++ % LOG_RING_BYTES] = line[i];
+    if (log_sink != NULL)
+        log_sink(line, len);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -68,15 +59,12 @@ void log_guest(uint16_t domid, const char *fmt, ...)
 
 size_t log_read(uint64_t *pos, char *buf, size_t len)
 {
-    spin_lock(&log_lock);
+    SPIN_GUARD(&log_lock);
     uint64_t oldest = log_end > LOG_RING_BYTES ? log_end - LOG_RING_BYTES : 0;
-    uint64_t at = *pos;
-    if (at < oldest || at > log_end)
-        at = oldest;
+    uint64_t at = *pos < oldest || *pos > log_end ? oldest : *pos;
     size_t n = MIN(len, log_end - at);
     for (size_t i = 0; i < n; i++)
         buf[i] = log_ring[(at + i) % LOG_RING_BYTES];
     *pos = at + n;
-    spin_unlock(&log_lock);
     return n;
 }

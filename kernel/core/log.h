@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The hypervisor's log: lines `(CBL) [seconds.micros] dNvM text` into a
  * ring that `dmesg` reads and the console drains. Never blocks, any context. */
-#ifndef KERNEL_CORE_LOG_H
-#define KERNEL_CORE_LOG_H
+#pragma once
 
 #include "kernel/core/types.h"
 
 enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
-/* Appends one line (newline added). FMT as printf: %s %c %d %i %u %x %p %%, flags 0 and -, width, l ll z. */
+/* Appends one line (newline added). FMT as printf: %s %c %d %u %x %%, flag 0, width, .* (of %s), l ll z. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* As log_line, in the name of guest DOMID, subject to that domain's token bucket. */
 void log_guest(uint16_t domid, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -26,5 +25,3 @@ size_t log_read(uint64_t *pos, char *buf, size_t len);
 #define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
-
-#endif

@@ -11,9 +11,8 @@ struct out {
 };
 
 struct spec {
-    bool left, zero, is_long;
-    unsigned width;
-    unsigned precision; /* ~0U: none */
+    bool zero, is_long;
+    unsigned width, precision; /* of precision ~0U: none */
 };
 
 static void put(struct out *o, char c)
@@ -25,20 +24,17 @@ static void put(struct out *o, char c)
 
 static void put_text(struct out *o, const struct spec *s, const char *text, size_t len)
 {
-    size_t pad = s->width > len ? s->width - len : 0;
-    for (; !s->left && pad > 0; pad--)
+    for (size_t i = len; i < s->width; i++)
         put(o, ' ');
     for (size_t i = 0; i < len; i++)
         put(o, text[i]);
-    for (; pad > 0; pad--)
-        put(o, ' ');
 }
 
 static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool negative)
 {
     char text[32];
     size_t at = sizeof(text);
-    size_t zeros = s->zero && !s->left ? MIN(s->width, sizeof(text) - 1) - negative : 0; /* digits wanted at least */
+    size_t zeros = s->zero ? MIN(s->width, sizeof(text) - 1) - negative : 0; /* digits wanted at least */
     do {
         text[--at] = "0123456789abcdef"[v % base];
         v /= base;
@@ -48,26 +44,14 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
     put_text(o, s, text + at, sizeof(text) - at);
 }
 
-static const char *parse_number(const char *p, unsigned *n)
-{
-    for (*n = 0; *p >= '0' && *p <= '9'; p++)
-        *n = *n < 1000 ? *n * 10 + (unsigned)(*p - '0') : *n;
-    return p;
-}
-
 static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 {
-    *s = (struct spec){.precision = ~0U};
-    for (; *p == '0' || *p == '-'; p++) {
-        s->zero |= *p == '0';
-        s->left |= *p == '-';
-    }
-    p = parse_number(p, &s->width);
+    *s = (struct spec){.precision = ~0U, .zero = *p == '0'};
+    for (; *p >= '0' && *p <= '9'; p++)
+        s->width = s->width < 1000 ? s->width * 10 + (unsigned)(*p - '0') : s->width;
     if (*p == '.' && p[1] == '*') {
         s->precision = (unsigned)va_arg(*args, int); /* a negative one means none, and is very large here */
         p += 2;
-    } else if (*p == '.') {
-        p = parse_number(p + 1, &s->precision);
     }
     for (; *p == 'l' || *p == 'z'; p++)
         s->is_long = true;
@@ -76,16 +60,12 @@ static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 
 static void put_conversion(struct out *o, char kind, const struct spec *s, va_list *args)
 {
-    if (kind == 'd' || kind == 'i') {
+    if (kind == 'd') {
         int64_t v = s->is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
         put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0);
     } else if (kind == 'u' || kind == 'x') {
         uint64_t v = s->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
         put_number(o, s, v, kind == 'u' ? 10 : 16, false);
-    } else if (kind == 'p') {
-        put(o, '0');
-        put(o, 'x');
-        put_number(o, s, (uint64_t)va_arg(*args, void *), 16, false);
     } else if (kind == 's') {
         const char *text = va_arg(*args, const char *);
         text = text != NULL ? text : "(null)";

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Ticket spinlocks. Root runs with interrupts off except in idle, so there is no irqsave form.
  * Lock order is in docs/locking.md. */
-#ifndef KERNEL_CORE_SPINLOCK_H
-#define KERNEL_CORE_SPINLOCK_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -19,5 +18,3 @@ static inline struct spinlock *spin_guard_take(struct spinlock *lock)
 }
 static inline void spin_guard_drop(struct spinlock **lock) { spin_unlock(*lock); }
 #define SPIN_GUARD(lock) struct spinlock *spin_guard __attribute__((cleanup(spin_guard_drop), unused)) = spin_guard_take(lock)
-
-#endif

@@ -2,7 +2,6 @@
  * [ROOT] Status values as Xen errno numbers and as words. */
 #include "kernel/core/status.h"
 
-#include "kernel/core/types.h"
 
 static const struct {
     int error;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The one status type of root mode. A function that returns it can fail;
  * a caller that ignores it does not compile. */
-#ifndef KERNEL_CORE_STATUS_H
-#define KERNEL_CORE_STATUS_H
+#pragma once
 
 enum [[nodiscard]] status {
 #define STATUS(name, error, word) STATUS_##name,
@@ -15,5 +14,3 @@ enum [[nodiscard]] status {
 int status_errno(enum status status);
 /* A short word for logs, e.g. "no memory". */
 const char *status_name(enum status status);
-
-#endif

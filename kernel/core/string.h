@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The little of <string.h> that root mode needs; same names, same meaning. */
-#ifndef KERNEL_CORE_STRING_H
-#define KERNEL_CORE_STRING_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -15,5 +14,3 @@ size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
 /* Copies at most SIZE - 1 bytes of SRC and always terminates; SIZE > 0. */
 void str_copy(char *dst, size_t size, const char *src);
-
-#endif

@@ -12,9 +12,7 @@ size_t trace_read(uint32_t cpu, uint64_t *pos, struct trace_record *out, size_t 
     const struct trace_ring *ring = trace_rings[cpu];
     uint64_t end = ring->next;
     uint64_t oldest = end > TRACE_RECORDS ? end - TRACE_RECORDS : 0;
-    uint64_t at = *pos;
-    if (at < oldest || at > end)
-        at = oldest;
+    uint64_t at = *pos < oldest || *pos > end ? oldest : *pos;
     size_t n = MIN(max, end - at);
     for (size_t i = 0; i < n; i++)
         out[i] = ring->records[(at + i) % TRACE_RECORDS];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The flight recorder: per CPU a ring of records of four 64-bit words, written in a few instructions, printed by panic
  * and read by the control interface. No lock: only a CPU itself writes its ring; a reader may see the newest record half done. */
-#ifndef KERNEL_CORE_TRACE_H
-#define KERNEL_CORE_TRACE_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -16,7 +15,6 @@ enum trace_kind {
     TRACE_IRQ = 4,       /* a: vector */
     TRACE_DOMAIN = 6,    /* a: domid, b: new state */
     TRACE_KILL = 7,      /* a: domid */
-    TRACE_MARK = 8,      /* for debugging */
 };
 
 struct trace_record {
@@ -57,5 +55,3 @@ static inline void trace(enum trace_kind kind, uint64_t a, uint64_t b)
 
 /* Copies up to MAX records of CPU from absolute record *POS on (moved to the oldest kept); advances *POS; returns how many. */
 size_t trace_read(uint32_t cpu, uint64_t *pos, struct trace_record *out, size_t max);
-
-#endif

@@ -30,7 +30,7 @@ static void read_identity(struct cpu_features *f)
     f->model = (sig >> 4 & 15) | (sig >> 16 & 15) << 4;
 }
 
-static void read_bits(struct cpu_features *f)
+static void read_abilities(struct cpu_features *f)
 {
     struct cpuid_regs r = leaf(1, 0);
     f->vmx = bit(r.ecx, 5);
@@ -51,11 +51,7 @@ static void read_bits(struct cpu_features *f)
     f->ssbd = bit(r.edx, 31);
     f->rdtscp = bit(leaf(0x80000001U, 0).edx, 27);
     f->invariant_tsc = bit(leaf(0x80000007U, 0).edx, 8);
-}
-
-static void read_numbers(struct cpu_features *f)
-{
-    struct cpuid_regs r = leaf(0xd, 0);
+    r = leaf(0xd, 0);
     f->xcr0_supported = f->xsave ? (uint64_t)r.edx << 32 | r.eax : 0;
     r = leaf(0x15, 0);
     f->tsc_hz_cpuid = r.eax != 0 ? (uint64_t)r.ecx * r.ebx / r.eax : 0;
@@ -67,12 +63,8 @@ void features_init(void)
 {
     struct cpu_features *f = &cpu_features;
     read_identity(f);
-    read_bits(f);
-    read_numbers(f);
+    read_abilities(f);
     uint64_t cr4 = CR4_PAE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-    cr4 |= f->xsave ? CR4_OSXSAVE : 0;
-    cr4 |= f->smep ? CR4_SMEP : 0;
-    cr4 |= f->smap ? CR4_SMAP : 0;
-    cr4 |= f->umip ? CR4_UMIP : 0;
+    cr4 |= (f->xsave ? CR4_OSXSAVE : 0) | (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->umip ? CR4_UMIP : 0);
     write_cr4(cr4 | (read_cr4() & CR4_VMXE));
 }

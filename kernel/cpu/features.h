@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] What the boot CPU has, as far as root mode uses it; filled once, the same on all CPUs. VMX capabilities are vmx/caps.c's. */
-#ifndef KERNEL_CPU_FEATURES_H
-#define KERNEL_CPU_FEATURES_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -22,5 +21,3 @@ extern struct cpu_features cpu_features;
 
 /* Fills cpu_features and sets the boot CPU's CR4 as root mode wants it, without VMXE. */
 void features_init(void);
-
-#endif

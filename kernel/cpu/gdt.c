@@ -27,23 +27,18 @@ static uint8_t boot_ist[IST_STACKS][IST_STACK_BYTES] __attribute__((aligned(16))
 
 void gdt_load_segments(const struct table_register *gdtr); /* gdt.asm */
 
-static void tss_descriptor(uint64_t *entry, const struct tss *tss)
-{
-    uint64_t base = (uint64_t)tss;
-    entry[0] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
-    entry[1] = base >> 32;
-}
-
 void gdt_load(uint32_t cpu)
 {
     uint64_t *gdt = segments[cpu].gdt;
     struct tss *tss = &segments[cpu].tss;
+    uint64_t base = (uint64_t)tss;
     gdt[GDT_CODE / 8] = 0x00af9b000000ffffUL;
     gdt[GDT_DATA / 8] = 0x00cf93000000ffffUL;
     for (unsigned i = 0; i < IST_STACKS; i++)
         tss->ist[i] = (uint64_t)boot_ist[i] + IST_STACK_BYTES;
     tss->io_map_base = sizeof(*tss);
-    tss_descriptor(&gdt[GDT_TSS / 8], tss);
+    gdt[GDT_TSS / 8] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
+    gdt[GDT_TSS / 8 + 1] = base >> 32;
 
     struct table_register gdtr = {sizeof(segments[cpu].gdt) - 1, (uint64_t)gdt};
     gdt_load_segments(&gdtr);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Segments and the task state of a root CPU. SDM vol 3, "Protected-Mode Memory Management" and "Task Management". */
-#ifndef KERNEL_CPU_GDT_H
-#define KERNEL_CPU_GDT_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -19,5 +18,3 @@ void gdt_load(uint32_t cpu);
 /* For the host-state area of a VMCS. */
 uint64_t gdt_base(uint32_t cpu);
 uint64_t gdt_tss_base(uint32_t cpu);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Waiting for the next interrupt. */
-#ifndef KERNEL_CPU_IDLE_H
-#define KERNEL_CPU_IDLE_H
+#pragma once
 
 /* Sleeps until an interrupt has been handled; returns with interrupts off. An interrupt that is already pending ends it at once:
  * STI's effect is delayed by one instruction, so none slips in between (SDM vol 2, "STI"). */
@@ -9,5 +8,3 @@ static inline void cpu_idle_wait(void) { __asm__ volatile("sti\n\thlt\n\tcli" : 
 
 /* Lets pending interrupts in, without sleeping; between steps of idle work. */
 static inline void cpu_idle_poll(void) { __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory"); }
-
-#endif

@@ -19,7 +19,7 @@ static uint32_t nr_cpus = 1;
 void percpu_init(void)
 {
     struct cpu *cpu = &cpus[0];
-    *cpu = (struct cpu){.self = cpu, .apic_id = cpuid(1, 0).ebx >> 24, .online = true};
+    *cpu = (struct cpu){.self = cpu, .apic_id = cpuid(1, 0).ebx >> 24};
     gdt_load(0);
     wrmsr(MSR_FS_BASE, 0);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu); /* after gdt_load: loading GS clears the base */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Per-CPU data, reached through GS. Modules with state per CPU keep `static struct x x[MAX_CPUS]`
  * indexed by cpu_id(); only what traps and the exit path need lives in struct cpu. */
-#ifndef KERNEL_CPU_PERCPU_H
-#define KERNEL_CPU_PERCPU_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -15,9 +14,7 @@ struct cpu {
     uint32_t id;               /* 0..MAX_CPUS-1 */
     uint32_t apic_id;
     struct vcpu *current;      /* the vCPU whose state is loaded, or NULL */
-    bool online;
     bool need_resched;         /* set by timers, wake-ups and IPIs; tested once per loop in run.c */
-    bool nmi_seen;             /* set by the NMI handler; traps_nmi_take() */
 };
 
 static inline struct cpu *this_cpu(void)
@@ -33,5 +30,3 @@ void percpu_init(void);
 /* The CPU with number ID (< cpu_count()). */
 struct cpu *cpu_get(uint32_t id);
 uint32_t cpu_count(void);
-
-#endif

@@ -3,7 +3,6 @@
 #include "kernel/cpu/traps.h"
 
 #include "kernel/cpu/gdt.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
 
 #define VECTOR_NMI 2U
@@ -53,24 +52,6 @@ void traps_init(void)
 uint64_t traps_idt_base(void) { return (uint64_t)idt; }
 void traps_set_irq_handler(void (*fn)(uint8_t vector)) { irq_handler = fn; }
 
-bool traps_nmi_take(void)
-{
-    bool seen = this_cpu()->nmi_seen;
-    this_cpu()->nmi_seen = false;
-    return seen;
-}
-
-static bool fix_up(struct trap_frame *frame)
-{
-    for (const struct fixup *f = traps_fixups; f < traps_fixups_end; f++) {
-        if (f->at == frame->rip) {
-            frame->rip = f->resume;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Called by traps.asm with interrupts off. */
 void traps_handle(struct trap_frame *frame)
 {
@@ -79,10 +60,13 @@ void traps_handle(struct trap_frame *frame)
             irq_handler((uint8_t)frame->vector);
         return;
     }
-    if (frame->vector == VECTOR_NMI) {
-        this_cpu()->nmi_seen = true;
+    if (frame->vector == VECTOR_NMI) /* means nothing to root */
         return;
+    for (const struct fixup *f = traps_fixups; f < traps_fixups_end; f++) {
+        if (f->at == frame->rip) {
+            frame->rip = f->resume;
+            return;
+        }
     }
-    if (!fix_up(frame))
-        traps_fatal(frame);
+    traps_fatal(frame);
 }

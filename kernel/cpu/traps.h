@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Exceptions and interrupts that arrive in root mode itself. SDM vol 3, "Interrupt and Exception Handling". */
-#ifndef KERNEL_CPU_TRAPS_H
-#define KERNEL_CPU_TRAPS_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -19,13 +18,8 @@ uint64_t traps_idt_base(void);
 void traps_set_irq_handler(void (*fn)(uint8_t vector));
 /* Ends the machine on a fault of root itself. Defined in kernel/platform/panic.c, as panic() is. */
 void traps_fatal(const struct trap_frame *frame) __attribute__((noreturn));
-/* Did an NMI arrive in root mode since the last call? */
-bool traps_nmi_take(void);
-
 /* RDMSR and WRMSR that survive #GP: false when the MSR (or the value) does not exist. */
 bool rdmsr_safe(uint32_t msr, uint64_t *value);
 bool wrmsr_safe(uint32_t msr, uint64_t value);
 /* VMXOFF; false when this CPU was not in VMX operation. */
 bool vmxoff_safe(void);
-
-#endif

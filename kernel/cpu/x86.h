@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Privileged instructions as functions, and the architectural bit names. SDM vol 3, "System Architecture Overview". */
-#ifndef KERNEL_CPU_X86_H
-#define KERNEL_CPU_X86_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -41,8 +40,6 @@
 #define EFER_NXE (1UL << 11)
 #define RFLAGS_TF (1UL << 8)
 #define RFLAGS_IF (1UL << 9)
-#define RFLAGS_RF (1UL << 16)
-#define RFLAGS_VM (1UL << 17)
 
 #define MSR_TSC 0x10U
 #define MSR_APIC_BASE 0x1bU
@@ -53,7 +50,6 @@
 #define MSR_ARCH_CAPABILITIES 0x10aU
 #define MSR_FLUSH_CMD 0x10bU
 #define MSR_SYSENTER_CS 0x174U
-#define MSR_SYSENTER_ESP 0x175U
 #define MSR_SYSENTER_EIP 0x176U
 #define MSR_MISC_ENABLE 0x1a0U
 #define MSR_DEBUGCTL 0x1d9U
@@ -90,12 +86,7 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
-static inline uint64_t rdtsc(void)
-{
-    uint32_t lo, hi;
-    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-    return (uint64_t)hi << 32 | lo;
-}
+static inline uint64_t rdtsc(void) { return __builtin_ia32_rdtsc(); }
 #define X86_CR_ACCESSORS(n)                                                                                    \
     static inline uint64_t read_cr##n(void) { uint64_t v; __asm__ volatile("movq %%cr" #n ", %0" : "=r"(v) : : "memory"); return v; } \
     static inline void write_cr##n(uint64_t v) { __asm__ volatile("movq %0, %%cr" #n : : "r"(v) : "memory"); }
@@ -111,7 +102,6 @@ X86_DR_ACCESSORS(1)
 X86_DR_ACCESSORS(2)
 X86_DR_ACCESSORS(3)
 X86_DR_ACCESSORS(6)
-X86_DR_ACCESSORS(7)
 static inline uint8_t in8(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline uint16_t in16(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline uint32_t in32(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
@@ -120,5 +110,3 @@ static inline void out16(uint16_t port, uint16_t v) { __asm__ volatile("outw %0,
 static inline void out32(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void invlpg(const void *va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void cpu_relax(void) { __asm__ volatile("pause" : : : "memory"); }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The invariants, executable: what the system believes is recomputed from first principles and compared. */
-#ifndef KERNEL_DOMAIN_AUDIT_H
-#define KERNEL_DOMAIN_AUDIT_H
+#pragma once
 
 #include "kernel/abi/control.h"
 
@@ -9,5 +8,3 @@
  * free lists; bitmaps against policy; event channels; grants; run queues; the state table. OUT says whether all holds, and the first that does not.
  * Precondition: no other CPU runs a guest or root code that changes any of it; no lock held. */
 void audit_run(struct cbl_audit *out);
-
-#endif

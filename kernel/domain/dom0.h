@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The privileged domain, built from what the loader left. */
-#ifndef KERNEL_DOMAIN_DOM0_H
-#define KERNEL_DOMAIN_DOM0_H
+#pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/domain/domain.h"
@@ -15,5 +14,3 @@ void dom0_build(const struct boot_info *boot);
 uint64_t dom0_scratch_gfn(void);
 /* Writes the start info and what hangs on it to OUT (DOM0_TABLES_BYTES, zeroed), which the guest sees at BASE; pure. false: does not fit. */
 bool dom0_write_tables(const struct boot_info *boot, void *out, uint64_t base);
-
-#endif

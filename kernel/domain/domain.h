@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] A domain: states, handles, life. Lock: domain->lock guards everything in it that is not said to be atomic; a function
  * that needs it takes the token. */
-#ifndef KERNEL_DOMAIN_DOMAIN_H
-#define KERNEL_DOMAIN_DOMAIN_H
+#pragma once
 
 #include "ept/ept.h"
 #include "kernel/abi/control.h"
@@ -102,5 +101,3 @@ enum status domain_create_dom0(uint64_t pages, uint8_t nr_vcpus, struct domain *
 void domain_log_text(struct domain *d, const char *text, size_t len);
 /* A zeroed page of root memory for a table of D, booked under root_pages; NULL: none. It goes back with pool_page_free when D ends. */
 void *domain_table_page(struct domain *d);
-
-#endif

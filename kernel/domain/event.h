@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Event channels, the 2-level kind of the Xen ABI. One lock (in event.c) guards all tables, so that both ends of a channel change
  * together; it nests inside domain locks and outside the scheduler's. While a channel is bound to a domain's port that domain's struct exists. */
-#ifndef KERNEL_DOMAIN_EVENT_H
-#define KERNEL_DOMAIN_EVENT_H
+#pragma once
 
 #include "kernel/domain/vcpu.h"
 
@@ -57,5 +56,3 @@ void event_poll_end(struct vcpu *v);
 
 /* For audit: the peer of the peer is the port itself, VIRQ tables agree, counts agree. */
 bool event_check(struct domain *d, char *why, size_t len);
-
-#endif

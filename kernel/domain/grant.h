@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Grant tables, version 1. The granter's side (entries in frames shared with the guest, and how often each is in use) is guarded by the
  * granter's lock; the mapper's side (handles) by the mapper's. An entry in use keeps its frame referenced. */
-#ifndef KERNEL_DOMAIN_GRANT_H
-#define KERNEL_DOMAIN_GRANT_H
+#pragma once
 
 #include "kernel/domain/domain.h"
 
@@ -62,5 +61,3 @@ void grant_release_mappings(struct domain *d);
 /* NULL: not in use. Also for audit and dumps. */
 const struct grant_handle *grant_handle_get(const struct domain *d, uint32_t handle);
 struct grant_active *grant_active_get(const struct domain *d, uint32_t ref);
-
-#endif

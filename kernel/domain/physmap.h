@@ -3,8 +3,7 @@
  * for each mapping in another domain's EPT and each pin by name (vcpu_info); a SHARED frame has 1 for root plus 1 while mapped. References to a
  * domain's frames change only under that domain's lock. Each function is all or nothing per unit (a 4 KiB page or a large leaf): what may
  * fail comes first. Whoever removed mappings calls flush_sync(ept) before the guest goes on. */
-#ifndef KERNEL_DOMAIN_PHYSMAP_H
-#define KERNEL_DOMAIN_PHYSMAP_H
+#pragma once
 
 #include "kernel/domain/domain.h"
 
@@ -38,5 +37,3 @@ void physmap_teardown(struct domain *d);
  * STATUS_FAULT: not RAM, or (to) not writable. A prefix may have been copied. */
 enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len);
 enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len);
-
-#endif

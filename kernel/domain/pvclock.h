@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The guest-visible clock and time accounts: vcpu_time_info, wall clock, runstate areas. */
-#ifndef KERNEL_DOMAIN_PVCLOCK_H
-#define KERNEL_DOMAIN_PVCLOCK_H
+#pragma once
 
 #include "kernel/domain/vcpu.h"
 
@@ -11,5 +10,3 @@ void pvclock_write_vcpu(struct vcpu *v);
 void pvclock_write_wallclock(struct domain *d);
 /* Writes V's runstate to the registered area, if there is one. Called when V starts and stops running; precondition: no lock of V's domain held. */
 void pvclock_write_runstate(struct vcpu *v);
-
-#endif

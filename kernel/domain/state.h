@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] All state of a domain, as one table: what it is, where it lives, who switches it and when, and the record that saves it. Save, migration,
  * crash dump and audit walk it; what has no row is derived or belongs to root alone. */
-#ifndef KERNEL_DOMAIN_STATE_H
-#define KERNEL_DOMAIN_STATE_H
+#pragma once
 
 #include "kernel/domain/vcpu.h"
 
@@ -21,5 +20,3 @@ struct state_row {
 void state_walk(const struct domain *d, const struct vcpu *v, void (*fn)(const struct state_row *row, const void *bytes, void *ctx), void *ctx);
 /* For audit: rows lie inside their structs, overlap nowhere, and record types are unique. */
 bool state_check(char *why, size_t len);
-
-#endif

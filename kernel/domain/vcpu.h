@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] A virtual CPU: what the scheduler runs. vmx is first: the exit path starts from it. */
-#ifndef KERNEL_DOMAIN_VCPU_H
-#define KERNEL_DOMAIN_VCPU_H
+#pragma once
 
 #include "kernel/domain/domain.h"
 #include "kernel/sched/sched.h"
@@ -60,5 +59,3 @@ void vcpu_down(struct vcpu *v);
 enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, uint32_t offset);
 /* Absolute system time; a past one fires at once. Precondition: V is current. */
 void vcpu_set_singleshot(struct vcpu *v, uint64_t ns);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] One hypercall: number -> row (known? allowed?) -> arguments copied in once -> target looked up and locked -> hc_X. */
-#ifndef KERNEL_HYPERCALL_DISPATCH_H
-#define KERNEL_HYPERCALL_DISPATCH_H
+#pragma once
 
 #include "kernel/domain/vcpu.h"
 
@@ -9,5 +8,3 @@ enum hypercall_result { HC_DONE, HC_BLOCK, HC_STOP }; /* RAX is set; then go on,
 
 /* Precondition: V loaded, CPL 0, 64-bit mode (the VMCALL exit checked both). */
 enum hypercall_result hypercall_dispatch(struct vcpu *v);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The control operations: one handler per row of kernel/abi/control.def, named after it. */
-#ifndef KERNEL_HYPERCALL_HC_CONTROL_PRIV_H
-#define KERNEL_HYPERCALL_HC_CONTROL_PRIV_H
+#pragma once
 
 #include "kernel/abi/control.h"
 #include "kernel/domain/vcpu.h"
@@ -16,5 +15,3 @@ struct control {
 #define CBL_OP(nr, name, arg, priv, target) enum status hc_control_##name(struct control *c, struct arg *a);
 #include "kernel/abi/control.def"
 #undef CBL_OP
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] What the hypercall handlers share. A handler decodes (reads its arguments once, checks them, may fail), then invokes;
  * what it returns is the guest's RAX: 0 or more, or a negative Xen errno. */
-#ifndef KERNEL_HYPERCALL_HC_PRIV_H
-#define KERNEL_HYPERCALL_HC_PRIV_H
+#pragma once
 
 #include "kernel/domain/vcpu.h"
 #include "kernel/hypercall/dispatch.h"
@@ -37,5 +36,3 @@ int64_t hc_lock_managed(const struct hc *c, uint16_t domid, struct domain_locked
 /* Fixed-size arguments in and out; 0 or -EFAULT. */
 int64_t hc_get(const struct hc *c, void *arg, uint64_t from, size_t len);
 int64_t hc_put(const struct hc *c, uint64_t to, const void *arg, size_t len);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Who may do what to whom: every such decision, and nothing else. Pure questions; the caller holds what it asks about. */
-#ifndef KERNEL_HYPERCALL_POLICY_H
-#define KERNEL_HYPERCALL_POLICY_H
+#pragma once
 
 #include "kernel/domain/domain.h"
 
@@ -24,5 +23,3 @@ bool policy_dma(const struct domain *caller);
 bool policy_map_at(const struct domain *caller, uint64_t gfn, uint64_t nr);
 /* Device memory: no RAM, no interrupt controller, none of root's own devices. */
 bool policy_mmio(const struct domain *caller, uint64_t gfn, uint64_t nr);
-
-#endif

@@ -29,8 +29,7 @@ static bool type_mapped(enum frame_type type) { return type != FRAME_GUEST && ty
 
 static bool range_is_ram(const struct boot_range *r)
 {
-    return r->type == BOOT_RANGE_FREE || r->type == BOOT_RANGE_ROOT || r->type == BOOT_RANGE_DOM0 || r->type == BOOT_RANGE_MODULE ||
-           r->type == BOOT_RANGE_BOOT_INFO;
+    return r->type == BOOT_RANGE_FREE || (r->type >= BOOT_RANGE_ROOT && r->type <= BOOT_RANGE_BOOT_INFO);
 }
 
 static void clip(const struct boot_range *r, uint64_t *first, uint64_t *last)
@@ -39,6 +38,7 @@ static void clip(const struct boot_range *r, uint64_t *first, uint64_t *last)
     *last = MAX(MIN((r->base + r->size) >> PAGE_SHIFT, FRAME_LIMIT), *first);
 }
 
+/* Notes which GiBs have RAM and returns how many. */
 static unsigned mark_chunks(const struct boot_info *boot)
 {
     unsigned count = 0;
@@ -136,6 +136,21 @@ enum status frame_init(const struct boot_info *boot)
 
 /* ---- allocation ---- */
 
+/* Makes the block at F (0: there is none) OWNER's. Lock held. */
+static void count_taken(uint64_t f, unsigned order, uint16_t owner, enum frame_type type)
+{
+    if (f != 0) {
+        fill(f, 1UL << order, desc_used(owner, type, 1));
+        stats.by_type[type] += 1UL << order;
+    }
+}
+
+static void scrub(uint64_t f, unsigned order)
+{
+    for (uint64_t i = 0; i < 1UL << order; i++)
+        window_scrub(hfn(f + i));
+}
+
 enum status frame_take(unsigned order, uint16_t owner, enum frame_type type, hfn_t *out)
 {
     if (order > FRAME_ORDER_1G)
@@ -143,15 +158,12 @@ enum status frame_take(unsigned order, uint16_t owner, enum frame_type type, hfn
     bool clean = false;
     spin_lock(&frame_lock);
     uint64_t f = frame_lists_take(order, type != FRAME_GUEST, &clean);
-    if (f != 0) {
-        fill(f, 1UL << order, desc_used(owner, type, 1));
-        stats.by_type[type] += 1UL << order;
-    }
+    count_taken(f, order, owner, type);
     spin_unlock(&frame_lock);
     if (f == 0)
         return STATUS_NO_MEMORY;
-    for (uint64_t i = 0; !clean && i < 1UL << order; i++)
-        window_scrub(hfn(f + i));
+    if (!clean)
+        scrub(f, order);
     *out = hfn(f);
     return STATUS_OK;
 }
@@ -159,11 +171,11 @@ enum status frame_take(unsigned order, uint16_t owner, enum frame_type type, hfn
 enum status frame_alloc(unsigned order, uint16_t owner, enum frame_type type, hfn_t *out)
 {
     enum status status = frame_take(order, owner, type, out);
-    if (status != STATUS_OK || !type_mapped(type))
-        return status;
-    status = pagetable_map_root(*out, order);
-    if (status != STATUS_OK)
-        frame_free(*out, order);
+    if (status == STATUS_OK && type_mapped(type)) {
+        status = pagetable_map_root(*out, order);
+        if (status != STATUS_OK)
+            frame_free(*out, order);
+    }
     return status;
 }
 
@@ -176,7 +188,7 @@ void frame_free(hfn_t first, unsigned order)
         panic("free of frame 0x%lx: descriptor 0x%lx", first.v, desc);
     if (type_mapped(type))
         pagetable_unmap_root(first, order);
-    spin_lock(&frame_lock);
+    SPIN_GUARD(&frame_lock);
     for (uint64_t i = 0; i < 1UL << order; i++) {
         uint64_t d = FRAME_TABLE[first.v + i];
         if ((uint32_t)d != (uint32_t)desc || d >> 32 > 1)
@@ -185,7 +197,6 @@ void frame_free(hfn_t first, unsigned order)
     }
     stats.by_type[type] -= 1UL << order;
     frame_lists_free(first.v, order, false);
-    spin_unlock(&frame_lock);
 }
 
 /* ---- questions, references ---- */
@@ -233,32 +244,31 @@ bool frame_scrub_step(unsigned budget_pages)
     unsigned order = 0;
     spin_lock(&frame_lock);
     uint64_t f = frame_lists_take_dirty(max_order, &order);
-    if (f != 0) {
-        fill(f, 1UL << order, desc_used(FRAME_OWNER_ROOT, FRAME_QUARANTINE, 1)); /* nobody's while the lock is open */
-        stats.by_type[FRAME_QUARANTINE] += 1UL << order;
-    }
+    count_taken(f, order, FRAME_OWNER_ROOT, FRAME_QUARANTINE); /* nobody's while the lock is open */
     spin_unlock(&frame_lock);
     if (f == 0)
         return false;
-    for (uint64_t i = 0; i < 1UL << order; i++)
-        window_scrub(hfn(f + i));
-    spin_lock(&frame_lock);
+    scrub(f, order);
+    SPIN_GUARD(&frame_lock);
     fill(f, 1UL << order, 0);
     stats.by_type[FRAME_QUARANTINE] -= 1UL << order;
     frame_lists_free(f, order, true);
-    spin_unlock(&frame_lock);
     return true;
 }
 
-struct frame_stats frame_stats(void)
+static struct frame_stats stats_now(void)
 {
-    spin_lock(&frame_lock);
     struct frame_stats s = stats;
     s.free_clean = frame_lists_pages(true);
     s.free_dirty = frame_lists_pages(false);
     s.by_type[FRAME_FREE] = s.free_clean + s.free_dirty;
-    spin_unlock(&frame_lock);
     return s;
+}
+
+struct frame_stats frame_stats(void)
+{
+    SPIN_GUARD(&frame_lock);
+    return stats_now();
 }
 
 /* The frame after F for a walk: whole free blocks and GiBs without a table are passed over. */
@@ -279,36 +289,25 @@ void frame_walk(void (*fn)(hfn_t f, uint16_t owner, enum frame_type type, uint32
     }
 }
 
-static bool desc_ok(uint64_t f)
+bool frame_check(char *why, size_t len)
 {
-    enum frame_type type = frame_type(hfn(f));
-    return type == FRAME_FREE ? (FRAME_TABLE[f] & DESC_HEAD) != 0 && frame_lists_check(f) : type < FRAME_TYPE_COUNT;
-}
-
-static bool check_table(char *why, size_t len)
-{
+    SPIN_GUARD(&frame_lock);
+    struct frame_stats s = stats_now();
     uint64_t count[FRAME_TYPE_COUNT] = {0};
     for (uint64_t f = 0; f < FRAME_LIMIT; f = walk_next(f)) {
-        if (!desc_ok(f)) {
+        enum frame_type type = frame_type(hfn(f));
+        bool free_ok = type != FRAME_FREE || ((FRAME_TABLE[f] & DESC_HEAD) != 0 && frame_lists_check(f));
+        if (!free_ok || type >= FRAME_TYPE_COUNT) {
             snprintf(why, len, "frame 0x%lx has descriptor 0x%lx", f, FRAME_TABLE[f]);
             return false;
         }
-        count[frame_type(hfn(f))] += walk_next(f) - f;
+        count[type] += walk_next(f) - f;
     }
     for (unsigned t = 0; t < FRAME_TYPE_COUNT; t++) {
-        uint64_t want = t == FRAME_FREE ? frame_lists_pages(true) + frame_lists_pages(false) : stats.by_type[t];
-        if (t != FRAME_UNUSABLE && count[t] != want) {
-            snprintf(why, len, "%lu frames of type %u, counter says %lu", count[t], t, want);
+        if (t != FRAME_UNUSABLE && count[t] != s.by_type[t]) {
+            snprintf(why, len, "%lu frames of type %u, counter says %lu", count[t], t, s.by_type[t]);
             return false;
         }
     }
     return true;
-}
-
-bool frame_check(char *why, size_t len)
-{
-    spin_lock(&frame_lock);
-    bool ok = check_table(why, len);
-    spin_unlock(&frame_lock);
-    return ok;
 }

@@ -3,8 +3,7 @@
  * (or, while free, its place in the free lists). Buddy lists for 4 KiB .. 1 GiB, each in a clean (scrubbed) and a
  * dirty form. Lock: one spinlock in frame.c guards the lists and all descriptors' owner/type; reference counts are
  * atomic. Root-owned frames are mapped for good at root_va() (see pagetable.h). */
-#ifndef KERNEL_MM_FRAME_H
-#define KERNEL_MM_FRAME_H
+#pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/core/addr.h"
@@ -69,5 +68,3 @@ struct frame_stats frame_stats(void);
 void frame_walk(void (*fn)(hfn_t f, uint16_t owner, enum frame_type type, uint32_t refs, void *ctx), void *ctx);
 /* For audit: checks free lists and counters against descriptors; returns false and writes the reason. */
 bool frame_check(char *why, size_t len);
-
-#endif

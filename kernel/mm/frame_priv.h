@@ -4,8 +4,7 @@
  * A descriptor is 64 bits. Used:  [3:0] type, [31:16] owner, [63:32] reference count.
  * Head of a free block:           [3:0] 0, [8:4] order + 1, [9] clean, [36:10] next, [63:37] previous (frame numbers, 0: none).
  * Inside a free block:            0. Frame 0 is never free, so 0 ends the lists. */
-#ifndef KERNEL_MM_FRAME_PRIV_H
-#define KERNEL_MM_FRAME_PRIV_H
+#pragma once
 
 #include "kernel/mm/frame.h"
 
@@ -50,5 +49,3 @@ uint64_t frame_lists_take_dirty(unsigned max_order, unsigned *order);
 uint64_t frame_lists_pages(bool clean);
 /* Is the free block that begins at F aligned and rightly linked? */
 bool frame_lists_check(uint64_t f);
-
-#endif

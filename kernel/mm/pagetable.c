@@ -5,7 +5,6 @@
 #include "boot/boot_info.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/spinlock.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable_priv.h"
@@ -37,10 +36,8 @@ static volatile uint64_t *entry_at(unsigned level, uint64_t va)
     uint64_t base = 0xffffUL << 48;
     for (unsigned i = 0, shift = 39; i < level; i++, shift -= 9)
         base |= (uint64_t)PAGETABLE_RECURSIVE_SLOT << shift;
-    unsigned low = PAGE_SHIFT + 9 * (level - 1);
-    uint64_t index = (va & VA_MASK) >> low;
-    uint64_t bits = 9 * (5 - level);
-    return (volatile uint64_t *)(base | (index & ((1UL << bits) - 1)) << 3);
+    uint64_t index = (va & VA_MASK) >> (PAGE_SHIFT + 9 * (level - 1));
+    return (volatile uint64_t *)(base | index << 3);
 }
 
 /* A zeroed frame for a table; 0: none. Static ones first: they serve until the allocator is up. */
@@ -49,9 +46,7 @@ static uint64_t new_table(void)
     if (early_used < EARLY_TABLES)
         return pagetable_image_pa(early_tables[early_used++]).v;
     hfn_t f;
-    if (frame_take(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_PAGE_TABLE, &f) != STATUS_OK)
-        return 0;
-    return hpa_of_hfn(f).v;
+    return frame_take(FRAME_ORDER_4K, FRAME_OWNER_ROOT, FRAME_PAGE_TABLE, &f) == STATUS_OK ? hpa_of_hfn(f).v : 0;
 }
 
 /* Makes all tables above LEVEL present on the way to VA. */
@@ -69,6 +64,7 @@ static enum status make_tables(uint64_t va, unsigned level)
     return STATUS_OK;
 }
 
+/* Are the entries for VA above LEVEL present? */
 static bool tables_present(uint64_t va, unsigned level)
 {
     for (unsigned l = 4; l > level; l--)
@@ -131,13 +127,12 @@ bool pagetable_root_unit_mapped(hfn_t f) { return tables_present(ROOT_MAP_BASE +
 static enum status map_pages(uint64_t va, uint64_t pa, uint64_t pages, uint64_t bits)
 {
     enum status status = STATUS_OK;
-    spin_lock(&map_lock);
+    SPIN_GUARD(&map_lock);
     for (uint64_t i = 0; i < pages && status == STATUS_OK; i++) {
         status = make_tables(va + i * PAGE_SIZE, 1);
         if (status == STATUS_OK)
             *entry_at(1, va + i * PAGE_SIZE) = (pa + i * PAGE_SIZE) | bits;
     }
-    spin_unlock(&map_lock);
     return status;
 }
 
@@ -148,16 +143,14 @@ enum status pagetable_map_root(hfn_t first, unsigned order)
 
 void pagetable_unmap_root(hfn_t first, unsigned order)
 {
-    uint64_t a = ROOT_MAP_BASE + hpa_of_hfn(first).v;
-    uint64_t end = a + (PAGE_SIZE << order);
-    spin_lock(&map_lock);
-    for (uint64_t va = a; va < end; va += PAGE_SIZE) {
-        if (tables_present(va, 1) && (*entry_at(1, va) & PTE_P) != 0) {
+    SPIN_GUARD(&map_lock);
+    for (uint64_t i = 0; i < 1UL << order; i++) {
+        uint64_t va = ROOT_MAP_BASE + hpa_of_hfn(hfn_add(first, i)).v;
+        if (tables_present(va, 0)) {
             *entry_at(1, va) = 0;
             invlpg((void *)va);
         }
     }
-    spin_unlock(&map_lock);
 }
 
 void *pagetable_set_window(uint32_t cpu, unsigned slot, hfn_t f)

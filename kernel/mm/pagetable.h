@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Root's own 4-level map: W^X, no direct map of RAM. Layout in docs/memory-map.md.
  * Root-owned frames are visible at a linear place: root_va(h) = ROOT_MAP_BASE + h, present only while the frame is root's. */
-#ifndef KERNEL_MM_PAGETABLE_H
-#define KERNEL_MM_PAGETABLE_H
+#pragma once
 
 #include "kernel/core/addr.h"
 #include "kernel/core/status.h"
@@ -36,5 +35,3 @@ hpa_t pagetable_image_pa(const void *va);
 uint64_t pagetable_cr3(void);
 /* For audit: no page both writable and executable; false and the address otherwise. */
 bool pagetable_check_wx(uint64_t *bad_va);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Entry bits of root's own tables, and the pure W^X walk. SDM vol 3, "4-Level Paging". */
-#ifndef KERNEL_MM_PAGETABLE_PRIV_H
-#define KERNEL_MM_PAGETABLE_PRIV_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -25,5 +24,3 @@
 /* Walks all 4-level mappings through ENTRY (the entry of LEVEL, 4..1, on the way to VA; called only when the level above is present).
  * False when a leaf is both writable and executable; *BAD_VA is then its address. The recursive slot, which shows tables, is skipped. */
 bool wxcheck_walk(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t *bad_va);
-
-#endif

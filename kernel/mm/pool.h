@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Pools of fixed-size objects (at most a page each), carved from root frames, which a pool keeps for good.
  * Each pool's lock guards its list. */
-#ifndef KERNEL_MM_POOL_H
-#define KERNEL_MM_POOL_H
+#pragma once
 
 #include "kernel/core/spinlock.h"
 #include "kernel/core/types.h"
@@ -23,5 +22,3 @@ void pool_free(struct pool *p, void *object);
 /* A zeroed root frame by its address (NULL: no memory), and back (NULL is fine). */
 void *pool_page_alloc(void);
 void pool_page_free(void *page);
-
-#endif

@@ -38,15 +38,11 @@ void *window_open(hfn_t f)
 
 void window_flush(void)
 {
-    uint32_t cpu = cpu_id();
-    struct windows *w = &windows[cpu];
-    for (unsigned i = 0; i < WINDOW_SLOTS; i++) {
-        if (w->frame[i] == 0)
-            continue;
-        pagetable_set_window(cpu, i, HFN_INVALID);
-        w->frame[i] = 0;
-        w->used[i] = 0;
-    }
+    struct windows *w = &windows[cpu_id()];
+    for (unsigned i = 0; i < WINDOW_SLOTS; i++)
+        if (w->frame[i] != 0)
+            pagetable_set_window(cpu_id(), i, HFN_INVALID);
+    *w = (struct windows){0};
 }
 
 void window_scrub(hfn_t f) { memset(pagetable_set_window(cpu_id(), SCRUB_SLOT, f), 0, PAGE_SIZE); }

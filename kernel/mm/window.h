@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Per-CPU windows on frames that root does not own. Cached by frame: opening the same frame again costs a lookup.
  * A pointer from window_open stays valid until this CPU opens WINDOW_SLOTS others, calls window_flush, or switches vCPU. */
-#ifndef KERNEL_MM_WINDOW_H
-#define KERNEL_MM_WINDOW_H
+#pragma once
 
 #include "kernel/core/addr.h"
 
@@ -14,5 +13,3 @@ void *window_open(hfn_t f);
 void window_flush(void);
 /* Zeroes the frame F, which nobody uses. */
 void window_scrub(hfn_t f);
-
-#endif

@@ -9,20 +9,14 @@ static uint64_t canonical(uint64_t va) { return (uint64_t)((int64_t)(va << (64 -
 /* Follows VA down; returns the level where the walk ended. *WX: it ended at a leaf that is writable and executable by all levels. */
 static unsigned descend(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t va, bool *wx)
 {
-    bool writable = true;
-    bool executable = true;
-    *wx = false;
-    for (unsigned level = 4;; level--) {
-        uint64_t e = entry(level, canonical(va));
-        if ((e & PTE_P) == 0)
-            return level;
-        writable &= (e & PTE_W) != 0;
-        executable &= (e & PTE_NX) == 0;
-        if (level == 1 || (level < 4 && (e & PTE_PS) != 0)) {
-            *wx = writable && executable;
-            return level;
-        }
-    }
+    unsigned level = 5;
+    uint64_t e;
+    *wx = true;
+    do {
+        e = entry(--level, canonical(va));
+        *wx &= (e & (PTE_P | PTE_W | PTE_NX)) == (PTE_P | PTE_W);
+    } while ((e & PTE_P) != 0 && level > 1 && (level == 4 || (e & PTE_PS) == 0));
+    return level;
 }
 
 bool wxcheck_walk(uint64_t (*entry)(unsigned level, uint64_t va), uint64_t *bad_va)

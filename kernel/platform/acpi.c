@@ -15,26 +15,14 @@ struct acpi_info acpi_info;
 static uint8_t table[TABLE_MAX];
 static uint64_t entries[ROOT_ENTRIES_MAX];
 
-static uint64_t get(const uint8_t *p, unsigned bytes)
-{
-    uint64_t v = 0;
-    memcpy(&v, p, bytes);
-    return v;
-}
-static uint32_t get32(const uint8_t *p) { return (uint32_t)get(p, 4); }
-static uint64_t get64(const uint8_t *p) { return get(p, 8); }
+static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+static uint32_t get32(const uint8_t *p) { return get16(p) | (uint32_t)get16(p + 2) << 16; }
+static uint64_t get64(const uint8_t *p) { return get32(p) | (uint64_t)get32(p + 4) << 32; }
 
-static void copy_physical(void *dst, uint64_t pa, size_t len)
+static void copy_physical(uint8_t *out, uint64_t pa, size_t len)
 {
-    uint8_t *out = dst;
-    while (len > 0) {
-        size_t offset = pa & (PAGE_SIZE - 1);
-        size_t n = MIN(len, PAGE_SIZE - offset);
-        memcpy(out, (uint8_t *)window_open(hfn_of_hpa(hpa(pa))) + offset, n);
-        out += n;
-        pa += n;
-        len -= n;
-    }
+    for (uint64_t end = pa + len; pa < end; pa++)
+        *out++ = ((const uint8_t *)window_open(hfn_of_hpa(hpa(pa))))[pa % PAGE_SIZE];
 }
 
 static bool checksum_ok(const uint8_t *p, size_t len)
@@ -56,7 +44,7 @@ static size_t load_table(uint64_t pa)
         return 0;
     copy_physical(table, pa, len);
     if (get32(table + 4) != len || !checksum_ok(table, len)) {
-        log_warn("acpi: %.4s at 0x%lx: bad checksum, skipped", (const char *)table, pa);
+        log_warn("acpi: %.*s at 0x%lx: bad checksum, skipped", 4, (const char *)table, pa);
         return 0;
     }
     return len;
@@ -76,26 +64,13 @@ static void parse_madt_entry(const uint8_t *e, size_t len)
         a->ioapics[a->nr_ioapics++].gsi_base = get32(e + 8);
     } else if (e[0] == 2 && len >= 10 && e[2] == 0 && e[3] < ACPI_ISA_IRQS) { /* interrupt source override */
         a->isa[e[3]].gsi = get32(e + 4);
-        a->isa[e[3]].flags = (uint16_t)get(e + 8, 2);
-    }
-}
-
-static void parse_madt(size_t len)
-{
-    for (size_t at = 44; at + 2 <= len;) {
-        size_t n = table[at + 1];
-        if (n < 2 || at + n > len)
-            break;
-        parse_madt_entry(table + at, n);
-        at += n;
+        a->isa[e[3]].flags = get16(e + 8);
     }
 }
 
 static void parse_fadt(size_t len)
 {
     struct acpi_info *a = &acpi_info;
-    if (len < 116)
-        return;
     a->pm1a_control = (uint16_t)get32(table + 64);
     a->pm1b_control = (uint16_t)get32(table + 68);
     a->pm_timer_port = table[91] == 4 ? (uint16_t)get32(table + 76) : 0;
@@ -105,14 +80,20 @@ static void parse_fadt(size_t len)
     }
 }
 
-static void parse_dmar(size_t len)
+static void parse_dmar_entry(const uint8_t *e, size_t len)
 {
-    for (size_t at = 48; at + 4 <= len;) {
-        size_t n = get(table + at + 2, 2);
-        if (n < 4 || at + n > len)
-            break;
-        if (get(table + at, 2) == 0 && n >= 16 && acpi_info.nr_dmar_units < ACPI_MAX_DMAR_UNITS)
-            acpi_info.dmar_units[acpi_info.nr_dmar_units++] = get64(table + at + 8);
+    if (get16(e) == 0 && len >= 16 && acpi_info.nr_dmar_units < ACPI_MAX_DMAR_UNITS) /* DRHD */
+        acpi_info.dmar_units[acpi_info.nr_dmar_units++] = get64(e + 8);
+}
+
+/* Walks a table's entries from AT on. Their type and their length have WIDTH bytes each. */
+static void parse_entries(size_t at, size_t len, size_t width, void (*fn)(const uint8_t *e, size_t len))
+{
+    while (at + 2 * width <= len) {
+        size_t n = width == 1 ? table[at + 1] : get16(table + at + 2);
+        if (n < 2 * width || at + n > len)
+            return;
+        fn(table + at, n);
         at += n;
     }
 }
@@ -123,11 +104,11 @@ static void parse_table(uint64_t pa)
     if (len == 0)
         return;
     if (memcmp(table, "APIC", 4) == 0)
-        parse_madt(len);
-    else if (memcmp(table, "FACP", 4) == 0)
+        parse_entries(44, len, 1, parse_madt_entry);
+    else if (memcmp(table, "FACP", 4) == 0 && len >= 116)
         parse_fadt(len);
     else if (memcmp(table, "DMAR", 4) == 0)
-        parse_dmar(len);
+        parse_entries(48, len, 2, parse_dmar_entry);
     else if (memcmp(table, "HPET", 4) == 0 && len >= 56 && table[40] == 0)
         acpi_info.hpet = get64(table + 44);
     else if (memcmp(table, "SPCR", 4) == 0 && len >= 52 && (table[36] <= 1 || table[36] == 0x12))
@@ -163,7 +144,7 @@ void acpi_init(uint64_t rsdp)
     acpi_info.present = true;
     size_t count = MIN((len - HEADER_BYTES) / width, ROOT_ENTRIES_MAX);
     for (size_t i = 0; i < count; i++) /* kept aside: `table` is reused for each of them */
-        entries[i] = get(table + HEADER_BYTES + i * width, width);
+        entries[i] = width == 8 ? get64(table + HEADER_BYTES + i * 8) : get32(table + HEADER_BYTES + i * 4);
     for (size_t i = 0; i < count; i++)
         parse_table(entries[i]);
     log_debug("acpi: %zu tables, %u I/O APICs, %u IOMMUs, hpet 0x%lx, pm timer 0x%x", count, acpi_info.nr_ioapics,

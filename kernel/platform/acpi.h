@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] What the static ACPI tables say, as one struct. ACPI 6.5, "ACPI Software Programming Model". No AML. */
-#ifndef KERNEL_PLATFORM_ACPI_H
-#define KERNEL_PLATFORM_ACPI_H
+#pragma once
 
 #include "kernel/core/addr.h"
 
@@ -40,5 +39,3 @@ extern struct acpi_info acpi_info;
 
 /* Fills acpi_info from the RSDP at physical address RSDP (0: none). Everything is copied and checked; a bad table is logged and skipped. */
 void acpi_init(uint64_t rsdp);
-
-#endif

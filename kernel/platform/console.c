@@ -5,7 +5,6 @@
 
 #include "kernel/core/log.h"
 #include "kernel/core/string.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/fbcon.h"
 #include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"
@@ -69,12 +68,12 @@ static void deliver(uint8_t byte)
 void console_input(uint8_t byte)
 {
     if (byte == SWITCH_KEY) {
-        if (++switch_seen == SWITCH_COUNT) {
-            switch_seen = 0;
-            to_hypervisor = !to_hypervisor;
-            const char *text = to_hypervisor ? TO_HYPERVISOR : TO_DOM0;
-            console_write(text, strlen(text));
-        }
+        if (++switch_seen < SWITCH_COUNT)
+            return;
+        switch_seen = 0;
+        to_hypervisor = !to_hypervisor;
+        const char *text = to_hypervisor ? TO_HYPERVISOR : TO_DOM0;
+        console_write(text, strlen(text));
         return;
     }
     for (; switch_seen > 0; switch_seen--) /* fewer than three: they were meant for whoever listens */
@@ -105,12 +104,6 @@ void console_register_key(char key, const char *help, void (*fn)(void))
         log_error("console key '%c' cannot be registered: the table is full", key);
 }
 
-static void run_key(const struct key *k)
-{
-    log_info("key '%c': %s", k->key, k->help);
-    k->fn();
-}
-
 bool console_handle_key(char key)
 {
     if (key == 'R')
@@ -119,11 +112,12 @@ bool console_handle_key(char key)
         log_info("keys: h this list, * all of them but R, R reboot the machine");
     bool known = key == 'h' || key == '*';
     for (unsigned i = 0; i < nr_keys; i++) {
-        if (key == 'h')
-            log_info("  %c  %s", keys[i].key, keys[i].help);
-        else if (key == '*' || key == keys[i].key)
-            run_key(&keys[i]);
-        known |= key == keys[i].key;
+        bool run = key == '*' || key == keys[i].key;
+        if (run || key == 'h')
+            log_info("key %c  %s", keys[i].key, keys[i].help);
+        if (run)
+            keys[i].fn();
+        known |= run;
     }
     return known;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The physical console: one serial port (or, to look only, a framebuffer) shared by the hypervisor's log, Dom0's console
  * and the hypervisor's own keys. Ctrl-A three times moves the input between Dom0 and those keys. */
-#ifndef KERNEL_PLATFORM_CONSOLE_H
-#define KERNEL_PLATFORM_CONSOLE_H
+#pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
@@ -28,5 +27,3 @@ void console_input(uint8_t byte);
 void console_write_sync(const char *text, size_t len);
 /* Empties the output ring, polled and bounded; before a reset. */
 void console_flush(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Log lines on the firmware's framebuffer, for machines without a serial port. Only ever written, never read. */
-#ifndef KERNEL_PLATFORM_FBCON_H
-#define KERNEL_PLATFORM_FBCON_H
+#pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
@@ -10,5 +9,3 @@
 bool fbcon_init(const struct boot_framebuffer *fb);
 /* Does nothing before fbcon_init. At the bottom it goes on at the top. */
 void fbcon_write(const char *text, size_t len);
-
-#endif

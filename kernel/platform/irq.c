@@ -51,8 +51,9 @@ static void ioapic_write(volatile uint32_t *regs, uint32_t reg, uint32_t v)
     regs[DATA] = v;
 }
 
-static void line_mask(const struct line *l, bool masked)
+static void line_mask(uint32_t gsi, bool masked)
 {
+    const struct line *l = &lines[gsi];
     uint32_t v = ioapic_read(l->ioapic, l->reg);
     ioapic_write(l->ioapic, l->reg, masked ? v | REDIRECT_MASKED : v & ~REDIRECT_MASKED);
 }
@@ -137,61 +138,51 @@ enum status irq_bind_gsi(uint32_t gsi, uint32_t flags, void (*fn)(uint32_t gsi, 
     bool level = (flags & IRQ_TRIGGER_LEVEL) != 0;
     struct handler h = {level ? HANDLER_LEVEL : HANDLER_EDGE, gsi, fn, ctx};
     struct line *l = &lines[gsi];
-    spin_lock(&irq_lock);
-    enum status status = STATUS_EXISTS;
-    if (l->vector == 0) {
-        l->vector = take_vector(&h);
-        status = l->vector != 0 ? STATUS_OK : STATUS_NO_SPACE;
-    }
-    if (status == STATUS_OK) {
-        ioapic_write(l->ioapic, l->reg, REDIRECT_MASKED); /* never half old, half new */
-        ioapic_write(l->ioapic, l->reg + 1, lapic_id() << 24);
-        ioapic_write(l->ioapic, l->reg,
-                     l->vector | (level ? REDIRECT_LEVEL : 0) | ((flags & IRQ_POLARITY_LOW) != 0 ? REDIRECT_LOW_ACTIVE : 0));
-    }
-    spin_unlock(&irq_lock);
-    return status;
+    uint32_t mode = (level ? REDIRECT_LEVEL : 0) | ((flags & IRQ_POLARITY_LOW) != 0 ? REDIRECT_LOW_ACTIVE : 0);
+    SPIN_GUARD(&irq_lock);
+    if (l->vector != 0)
+        return STATUS_EXISTS;
+    l->vector = take_vector(&h);
+    if (l->vector == 0)
+        return STATUS_NO_SPACE;
+    ioapic_write(l->ioapic, l->reg, REDIRECT_MASKED); /* never half old, half new */
+    ioapic_write(l->ioapic, l->reg + 1, lapic_id() << 24);
+    ioapic_write(l->ioapic, l->reg, l->vector | mode);
+    return STATUS_OK;
 }
 
 void irq_unbind_gsi(uint32_t gsi)
 {
-    spin_lock(&irq_lock);
+    SPIN_GUARD(&irq_lock);
     if (gsi < MAX_GSIS && lines[gsi].vector != 0) {
-        line_mask(&lines[gsi], true);
-        handlers[lines[gsi].vector - VECTOR_GSI_BASE] = (struct handler){0};
+        line_mask(gsi, true);
+        handlers[lines[gsi].vector - VECTOR_GSI_BASE].kind = HANDLER_FREE;
         lines[gsi].vector = 0;
     }
-    spin_unlock(&irq_lock);
 }
 
 void irq_unmask(uint32_t gsi)
 {
-    spin_lock(&irq_lock);
+    SPIN_GUARD(&irq_lock);
     if (gsi < MAX_GSIS && lines[gsi].vector != 0)
-        line_mask(&lines[gsi], false);
-    spin_unlock(&irq_lock);
+        line_mask(gsi, false);
 }
 
 enum status irq_alloc_msi(void (*fn)(uint32_t vector, void *ctx), void *ctx, uint8_t *vector, uint64_t *address, uint32_t *data)
 {
     struct handler h = {HANDLER_MSI, 0, fn, ctx};
-    spin_lock(&irq_lock);
-    uint8_t v = take_vector(&h);
-    spin_unlock(&irq_lock);
-    if (v == 0)
-        return STATUS_NO_SPACE;
-    *vector = v;
+    SPIN_GUARD(&irq_lock);
+    *vector = take_vector(&h);
     *address = MSI_ADDRESS | (uint64_t)(lapic_id() & 255) << 12;
-    *data = v; /* fixed, edge */
-    return STATUS_OK;
+    *data = *vector; /* fixed, edge */
+    return *vector != 0 ? STATUS_OK : STATUS_NO_SPACE;
 }
 
 void irq_free_msi(uint8_t vector)
 {
-    spin_lock(&irq_lock);
+    SPIN_GUARD(&irq_lock);
     if (vector >= VECTOR_GSI_BASE && vector <= VECTOR_GSI_LAST && handlers[vector - VECTOR_GSI_BASE].kind == HANDLER_MSI)
-        handlers[vector - VECTOR_GSI_BASE] = (struct handler){0};
-    spin_unlock(&irq_lock);
+        handlers[vector - VECTOR_GSI_BASE].kind = HANDLER_FREE;
 }
 
 static void dispatch_device(uint8_t vector)
@@ -199,7 +190,7 @@ static void dispatch_device(uint8_t vector)
     spin_lock(&irq_lock);
     struct handler h = handlers[vector - VECTOR_GSI_BASE];
     if (h.kind == HANDLER_LEVEL)
-        line_mask(&lines[h.gsi], true); /* before the EOI, or the line fires again at once */
+        line_mask(h.gsi, true); /* before the EOI, or the line fires again at once */
     spin_unlock(&irq_lock);
     lapic_eoi();
     if (h.kind != HANDLER_FREE) /* else it was unbound a moment ago */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Interrupts of the host: vectors, I/O APIC lines, local APIC. Root runs with IF=0; vectors arrive
  * as external-interrupt exits (acknowledged on exit) or in idle. Both end in irq_dispatch. */
-#ifndef KERNEL_PLATFORM_IRQ_H
-#define KERNEL_PLATFORM_IRQ_H
+#pragma once
 
 #include "kernel/core/status.h"
 #include "kernel/core/types.h"
@@ -35,5 +34,3 @@ void irq_unmask(uint32_t gsi);
 enum status irq_alloc_msi(void (*fn)(uint32_t vector, void *ctx), void *ctx, uint8_t *vector, uint64_t *address, uint32_t *data);
 void irq_free_msi(uint8_t vector);
 uint32_t irq_gsi_count(void);
-
-#endif

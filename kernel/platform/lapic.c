@@ -2,7 +2,6 @@
  * [ROOT] The local APIC. x2APIC when the CPU has it: no MMIO then. */
 #include "kernel/platform/lapic.h"
 
-#include "kernel/core/addr.h"
 #include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "kernel/cpu/features.h"
@@ -113,20 +112,13 @@ void lapic_ipi(uint32_t apic_id, uint8_t vector)
 
 void lapic_timer_arm(uint64_t tsc)
 {
+    bool stop = tsc == UINT64_MAX;
     if (tsc_deadline) {
-        wrmsr(MSR_TSC_DEADLINE, MAX(tsc, 1UL)); /* 0 would disarm */
+        wrmsr(MSR_TSC_DEADLINE, stop ? 0 : MAX(tsc, 1UL)); /* 0 disarms */
         return;
     }
     uint64_t now = rdtsc();
     uint64_t delta = tsc > now ? tsc - now : 0;
     unsigned __int128 counts = (unsigned __int128)delta * counts_per_tick >> 32;
-    reg_write(REG_TIMER_INITIAL, counts > ~0U ? ~0U : counts == 0 ? 1U : (uint32_t)counts);
-}
-
-void lapic_timer_stop(void)
-{
-    if (tsc_deadline)
-        wrmsr(MSR_TSC_DEADLINE, 0);
-    else
-        reg_write(REG_TIMER_INITIAL, 0);
+    reg_write(REG_TIMER_INITIAL, stop ? 0 : counts > ~0U ? ~0U : MAX((uint32_t)counts, 1U));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] This CPU's local APIC, in xAPIC or x2APIC mode as found. SDM vol 3, "Advanced Programmable Interrupt Controller". */
-#ifndef KERNEL_PLATFORM_LAPIC_H
-#define KERNEL_PLATFORM_LAPIC_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -9,7 +8,4 @@ void lapic_init(void);        /* enables it on this CPU, masks the LVTs, arms no
 uint32_t lapic_id(void);
 void lapic_eoi(void);
 void lapic_ipi(uint32_t apic_id, uint8_t vector);
-void lapic_timer_arm(uint64_t tsc); /* one shot at host TSC (VECTOR_TIMER); past: at once */
-void lapic_timer_stop(void);
-
-#endif
+void lapic_timer_arm(uint64_t tsc); /* one shot at host TSC (VECTOR_TIMER); past: at once; UINT64_MAX: never */

@@ -22,12 +22,9 @@
  *
  * Then vmx_global_init, ept_global_init, vmx_cpu_init and the domains. The run loop's idle path calls uart_poll() (uart.h) and
  * cpu_idle_wait() (kernel/cpu/idle.h). */
-#ifndef KERNEL_PLATFORM_MACHINE_H
-#define KERNEL_PLATFORM_MACHINE_H
+#pragma once
 
 #include "boot/boot_info.h"
 
 /* Root's copy of what the loader handed over; never written after entry. */
 extern const struct boot_info boot_info;
-
-#endif

@@ -21,14 +21,19 @@ extern const char text_start[], text_end[], data_start[], image_end[];
 
 static unsigned panics;
 
-__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+__attribute__((format(printf, 1, 0))) static void say_args(const char *fmt, va_list args)
 {
     char line[320];
+    int n = vsnprintf(line, sizeof(line), fmt, args);
+    console_write_sync(line, MIN((size_t)n, sizeof(line) - 1));
+}
+
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(line, sizeof(line), fmt, args);
+    say_args(fmt, args);
     va_end(args);
-    console_write_sync(line, MIN((size_t)n, sizeof(line) - 1));
 }
 
 static void say_symbol(uint64_t rip)
@@ -51,9 +56,7 @@ static void backtrace(uint64_t rip, uint64_t rbp)
         if (frame[1] < (uint64_t)text_start || frame[1] >= (uint64_t)text_end)
             return;
         say_symbol(frame[1]);
-        if (frame[0] <= rbp)
-            return;
-        rbp = frame[0];
+        rbp = frame[0] > rbp ? frame[0] : 0;
     }
 }
 
@@ -68,30 +71,14 @@ static void trace_tail(void)
     }
 }
 
-/* Counted, not timed: there may be no clock, or it may be what failed. */
-static void wait_for_key(void)
-{
-    say("(CBL) any key reboots now; otherwise in some seconds\n");
-    for (unsigned i = 0; i < WAIT_SPINS && uart_poll_byte() < 0; i++)
-        cpu_relax();
-}
-
-static void registers(const struct trap_frame *f)
-{
-    say("(CBL) vector %lu error 0x%lx rip %04lx:%016lx rflags %lx rsp %04lx:%016lx\n", f->vector, f->error, f->cs, f->rip, f->rflags,
-        f->ss, f->rsp);
-    say("(CBL) rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
-    say("(CBL) rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
-    say("(CBL) r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
-    say("(CBL) r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
-}
-
 __attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
 {
     say("(CBL) cpu %u cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", cpu_id(), read_cr0(), read_cr2(), read_cr3(), read_cr4());
     backtrace(rip, rbp);
     trace_tail();
-    wait_for_key();
+    say("(CBL) any key reboots now; otherwise in some seconds\n");
+    for (unsigned i = 0; i < WAIT_SPINS && uart_poll_byte() < 0; i++) /* not timed: there may be no clock, or it may be what failed */
+        cpu_relax();
     reset_machine();
 }
 
@@ -115,18 +102,23 @@ void traps_fatal(const struct trap_frame *f)
     begin();
     const char *name = f->vector < ARRAY_SIZE(exception_names) ? exception_names[f->vector] : "exception";
     say("\n(CBL) PANIC: %s in the hypervisor\n", name);
-    registers(f);
+    say("(CBL) vector %lu error 0x%lx rip %04lx:%016lx rflags %lx rsp %04lx:%016lx\n", f->vector, f->error, f->cs, f->rip, f->rflags,
+        f->ss, f->rsp);
+    say("(CBL) rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+    say("(CBL) rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+    say("(CBL) r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+    say("(CBL) r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
     finish(f->rip, f->rbp);
 }
 
 void panic(const char *fmt, ...)
 {
     begin();
-    char text[256];
+    say("\n(CBL) PANIC: ");
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    say_args(fmt, args);
     va_end(args);
-    say("\n(CBL) PANIC: %s\n", text);
+    say("\n");
     finish(0, (uint64_t)__builtin_frame_address(0));
 }

@@ -2,7 +2,6 @@
  * [ROOT] Reset and power-off: the polite ways first. */
 #include "kernel/platform/reset.h"
 
-#include "kernel/core/log.h"
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/window.h"
@@ -29,22 +28,15 @@ static void give_it_time(void)
         cpu_relax();
 }
 
-static void acpi_reset(void)
-{
-    const struct acpi_gas *r = &acpi_info.reset;
-    if (r->addr == 0)
-        return;
-    if (r->space == 1)
-        out8((uint16_t)r->addr, acpi_info.reset_value);
-    else if (r->space == 0)
-        *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
-    give_it_time();
-}
-
 void reset_machine(void)
 {
     quiesce();
-    acpi_reset();
+    const struct acpi_gas *r = &acpi_info.reset;
+    if (r->addr != 0 && r->space == 1)
+        out8((uint16_t)r->addr, acpi_info.reset_value);
+    else if (r->addr != 0 && r->space == 0)
+        *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
+    give_it_time();
     out8(0xcf9, 0x02);
     out8(0xcf9, 0x06); /* hard reset: chipset reset control register */
     give_it_time();

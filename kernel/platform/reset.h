@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Ends the machine's life. */
-#ifndef KERNEL_PLATFORM_RESET_H
-#define KERNEL_PLATFORM_RESET_H
+#pragma once
 
 /* VMXOFF where on, then the FADT reset register, port 0xcf9, a triple fault. */
 void reset_machine(void) __attribute__((noreturn));
 /* ACPI S5 through the FADT and boot_info.acpi_s5 where they exist; the emulators' power-off ports
  * (Bochs 0x8900 "Shutdown", QEMU 0x604); otherwise halts every CPU and says that power may be cut. */
 void poweroff_machine(void) __attribute__((noreturn));
-
-#endif

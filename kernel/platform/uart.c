@@ -31,7 +31,7 @@
 #define RX_PER_CALL 64U
 #define SYNC_SPINS 200000U /* per byte: 100 ms or more at any speed that matters */
 
-static struct {
+static struct uart {
     bool present, irq_on;
     uint16_t port;          /* 0: MMIO */
     uint32_t stride;        /* of MMIO registers, bytes */
@@ -58,10 +58,7 @@ static bool use(uint16_t port, volatile uint8_t *mmio, uint32_t stride, uint32_t
 {
     if (uart.present && port != 0 && uart.port == port)
         return true;
-    uart.present = false;
-    uart.port = port;
-    uart.mmio = mmio;
-    uart.stride = stride;
+    uart = (struct uart){.port = port, .mmio = mmio, .stride = stride};
     reg_write(REG_SCRATCH, 0x5a);
     if (reg_read(REG_LSR) == 0xff || (port == COM1 && reg_read(REG_SCRATCH) != 0x5a))
         return false;
@@ -111,19 +108,15 @@ static void drain(void)
 
 static void drain_locked(void)
 {
-    spin_lock(&uart_lock);
+    SPIN_GUARD(&uart_lock);
     drain();
-    spin_unlock(&uart_lock);
 }
 
 static void receive(void)
 {
-    for (unsigned i = 0; i < RX_PER_CALL; i++) {
-        int byte = uart_poll_byte();
-        if (byte < 0)
-            return;
+    int byte;
+    for (unsigned i = 0; i < RX_PER_CALL && (byte = uart_poll_byte()) >= 0; i++)
         console_input((uint8_t)byte);
-    }
 }
 
 static void on_irq(uint32_t gsi, void *ctx)
@@ -144,12 +137,11 @@ void uart_enable_irq(void)
     bool even = uart.port == 0x2f8 || uart.port == 0x2e8;
     if (!uart.present || (!odd && !even))
         return;
-    if (irq_bind_gsi(irq_gsi_of_isa(odd ? 4 : 3), ~0U, on_irq, NULL) != STATUS_OK) {
+    uart.irq_on = irq_bind_gsi(irq_gsi_of_isa(odd ? 4 : 3), ~0U, on_irq, NULL) == STATUS_OK;
+    if (uart.irq_on)
+        drain_locked();
+    else
         log_warn("uart: no interrupt line; polled");
-        return;
-    }
-    uart.irq_on = true;
-    drain_locked();
 }
 
 static void push(char c)
@@ -163,7 +155,7 @@ void uart_write(const char *text, size_t len)
 {
     if (!uart.present)
         return;
-    spin_lock(&uart_lock);
+    SPIN_GUARD(&uart_lock);
     for (size_t i = 0; i < len; i++) {
         if (text[i] == '\n')
             push('\r');
@@ -171,48 +163,43 @@ void uart_write(const char *text, size_t len)
     }
     if ((uart.ier & IER_TX) == 0)
         drain();
-    spin_unlock(&uart_lock);
 }
 
 void uart_poll(void)
 {
-    if (!uart.present)
-        return;
     receive();
-    if (ring_head != ring_tail)
+    if (uart.present && ring_head != ring_tail)
         drain_locked();
 }
 
 size_t uart_room(void) { return uart.present ? RING_BYTES - (size_t)(ring_head - ring_tail) : RING_BYTES; }
 
-static void send_sync(char c)
+/* Sends what the ring holds, polled. A port that does not take a byte in time is given up. */
+static void flush(void)
 {
-    unsigned spins = 0;
-    while ((reg_read(REG_LSR) & LSR_TX_EMPTY) == 0) {
-        if (++spins == SYNC_SPINS) {
-            uart.present = false;
-            return;
+    for (unsigned spins = 0; uart.present && ring_tail != ring_head; spins++) {
+        if ((reg_read(REG_LSR) & LSR_TX_EMPTY) != 0) {
+            reg_write(REG_DATA, (uint8_t)ring[ring_tail++ % RING_BYTES]);
+            spins = 0;
         }
+        uart.present = spins < SYNC_SPINS;
     }
-    reg_write(REG_DATA, (uint8_t)c);
 }
 
 void uart_write_sync(const char *text, size_t len)
 {
-    while (uart.present && ring_tail != ring_head)
-        send_sync(ring[ring_tail++ % RING_BYTES]);
-    for (size_t i = 0; uart.present && i < len; i++) {
+    for (size_t i = 0; i < len; i++) {
         if (text[i] == '\n')
-            send_sync('\r');
-        send_sync(text[i]);
+            push('\r');
+        push(text[i]);
+        flush();
     }
+    flush();
 }
 
 int uart_poll_byte(void)
 {
-    if (!uart.present || (reg_read(REG_LSR) & LSR_RX) == 0)
-        return -1;
-    return reg_read(REG_DATA);
+    return uart.present && (reg_read(REG_LSR) & LSR_RX) != 0 ? reg_read(REG_DATA) : -1;
 }
 
 bool uart_owns_port(uint16_t port) { return uart.present && uart.port != 0 && port >= uart.port && port < uart.port + 8; }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The serial console: 16550 by port or MMIO, output ring drained by the transmit interrupt, input ring. */
-#ifndef KERNEL_PLATFORM_UART_H
-#define KERNEL_PLATFORM_UART_H
+#pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
@@ -22,5 +21,3 @@ void uart_write(const char *text, size_t len);
 void uart_write_sync(const char *text, size_t len);
 /* Does I/O port P belong to the console (so that Dom0 must not touch it)? */
 bool uart_owns_port(uint16_t port);
-
-#endif

@@ -16,10 +16,7 @@
 
 static bool turn_off(volatile uint32_t *regs, uint32_t bit)
 {
-    uint32_t state = regs[REG_GSTS];
-    if ((state & bit) == 0)
-        return true;
-    regs[REG_GCMD] = state & ~ONE_SHOT_BITS & ~bit;
+    regs[REG_GCMD] = regs[REG_GSTS] & ~ONE_SHOT_BITS & ~bit;
     for (unsigned i = 0; i < SPINS && (regs[REG_GSTS] & bit) != 0; i++)
         cpu_relax();
     return (regs[REG_GSTS] & bit) == 0;

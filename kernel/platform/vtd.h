@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] The IOMMUs, as far as root needs them today: off. */
-#ifndef KERNEL_PLATFORM_VTD_H
-#define KERNEL_PLATFORM_VTD_H
+#pragma once
 
 /* Turns off DMA and interrupt remapping that the firmware left on (its tables are in memory that is ours now); logs it. */
 void vtd_init(void);
-
-#endif

@@ -2,8 +2,7 @@
  * [ROOT] Who runs next. Works on struct sched_unit, which is embedded in struct vcpu, so that it knows nothing of domains.
  * One run queue per CPU, ordered by running time (vruntime); its lock guards all fields of the units that belong to that CPU.
  * A unit is on the queue exactly when it is runnable and nothing holds it. */
-#ifndef KERNEL_SCHED_SCHED_H
-#define KERNEL_SCHED_SCHED_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -58,5 +57,3 @@ struct sched_times sched_times(struct sched_unit *u);
 void sched_walk(uint32_t cpu, void (*fn)(struct sched_unit *u, void *ctx), void *ctx);
 /* For audit: queue order, states and holds agree. */
 bool sched_check(uint32_t cpu, char *why, size_t len);
-
-#endif

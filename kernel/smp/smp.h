@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Several CPUs: today the boot CPU alone runs; the paths between CPUs are in place. */
-#ifndef KERNEL_SMP_SMP_H
-#define KERNEL_SMP_SMP_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -9,5 +8,3 @@
 void smp_init(void);
 /* Makes CPU look at need_resched soon: out of its guest, out of HLT. On this CPU it only sets the flag. */
 void smp_kick(uint32_t cpu);
-
-#endif

@@ -18,13 +18,13 @@
 #define HPET_PERIOD (0x04U / 4)
 #define HPET_CONFIG (0x10U / 4)
 #define HPET_COUNTER (0xf0U / 4)
+#define NS_PER_SECOND 1000000000UL
 #define FS_PER_SECOND 1000000000000000UL
 
 static uint64_t khz;
 static uint64_t tsc_base;
 static struct scale scale;
-static uint64_t wall_seconds;
-static uint32_t wall_ns;
+static uint64_t wall_ns; /* since 1970, at system time 0 */
 static volatile uint32_t *hpet;
 
 static uint32_t read_hpet(void) { return hpet[HPET_COUNTER]; }
@@ -77,34 +77,16 @@ static uint64_t measure_pit(void)
 
 static uint64_t measure_pm_timer(void) { return acpi_info.pm_timer_port != 0 ? measure(read_pm_timer, PM_TIMER_HZ, 0xffffff) : 0; }
 
-static uint64_t measured_hz(const char **by)
-{
-    static const struct {
-        const char *name;
-        uint64_t (*hz)(void);
-    } ways[] = {{"HPET", measure_hpet}, {"ACPI PM timer", measure_pm_timer}, {"PIT", measure_pit}};
-    uint64_t hz = 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(ways) && hz == 0; i++) {
-        *by = ways[i].name;
-        hz = ways[i].hz();
-    }
-    return hz;
-}
-
-static void set_wallclock(const struct boot_info *boot)
-{
-    wall_seconds = boot->utc_seconds;
-    if (wall_seconds == 0 || boot->tsc_utc > boot->tsc_jump)
-        return;
-    uint64_t ns = scale_ns_of_ticks(&scale, boot->tsc_jump - boot->tsc_utc);
-    wall_seconds += ns / 1000000000;
-    wall_ns = (uint32_t)(ns % 1000000000);
-}
-
 void clock_init(const struct boot_info *boot)
 {
-    const char *by;
-    uint64_t hz = measured_hz(&by);
+    static const char *const names[] = {"HPET", "ACPI PM timer", "PIT"};
+    static uint64_t (*const ways[])(void) = {measure_hpet, measure_pm_timer, measure_pit};
+    const char *by = NULL;
+    uint64_t hz = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(ways) && hz == 0; i++) {
+        by = names[i];
+        hz = ways[i]();
+    }
     uint64_t said = cpu_features.tsc_hz_cpuid;
     if (hz == 0 || (said > hz - hz / 100 && said < hz + hz / 100)) {
         hz = said;
@@ -115,7 +97,9 @@ void clock_init(const struct boot_info *boot)
         panic("clock: no HPET, PM timer or PIT runs, and CPUID does not say the TSC's rate");
     scale = scale_of_khz(khz);
     tsc_base = boot->tsc_jump;
-    set_wallclock(boot);
+    wall_ns = boot->utc_seconds * NS_PER_SECOND;
+    if (wall_ns != 0 && boot->tsc_utc <= boot->tsc_jump)
+        wall_ns += scale_ns_of_ticks(&scale, boot->tsc_jump - boot->tsc_utc);
     log_set_clock(clock_now_ns);
     log_info("clock: TSC at %lu.%03lu MHz (by %s)%s", khz / 1000, khz % 1000, by, cpu_features.invariant_tsc ? "" : ", not invariant");
 }
@@ -140,6 +124,6 @@ void clock_pv_factors(uint32_t *mul, int8_t *shift, uint64_t *tsc, uint64_t *ns)
 
 void clock_wallclock(uint64_t *seconds, uint32_t *ns)
 {
-    *seconds = wall_seconds;
-    *ns = wall_ns;
+    *seconds = wall_ns / NS_PER_SECOND;
+    *ns = (uint32_t)(wall_ns % NS_PER_SECOND);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] System time: nanoseconds since the hypervisor's boot, by TSC; and the wall clock. */
-#ifndef KERNEL_TIME_CLOCK_H
-#define KERNEL_TIME_CLOCK_H
+#pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
@@ -16,5 +15,3 @@ uint64_t clock_tsc_of_ns(uint64_t ns);  /* saturates */
 void clock_pv_factors(uint32_t *mul, int8_t *shift, uint64_t *tsc_base, uint64_t *ns_base);
 /* UTC at system time 0. */
 void clock_wallclock(uint64_t *seconds, uint32_t *ns);
-
-#endif

@@ -28,10 +28,7 @@ void deadline_init(void)
 static void arm(struct queue *q, uint64_t tsc)
 {
     q->armed = tsc;
-    if (tsc == UINT64_MAX)
-        lapic_timer_stop();
-    else
-        lapic_timer_arm(tsc);
+    lapic_timer_arm(tsc);
 }
 
 void deadline_cancel(struct deadline *d)
@@ -39,57 +36,42 @@ void deadline_cancel(struct deadline *d)
     while (d->slot != 0) { /* again if it moved to another CPU meanwhile */
         uint32_t cpu = __atomic_load_n(&d->cpu, __ATOMIC_RELAXED);
         struct queue *q = &queues[cpu];
-        spin_lock(&q->lock);
+        SPIN_GUARD(&q->lock);
         if (d->slot != 0 && d->cpu == cpu)
             heap_remove(&q->heap, d);
-        spin_unlock(&q->lock);
     }
 }
 
 void deadline_set(struct deadline *d, uint64_t tsc)
 {
     deadline_cancel(d);
-    uint32_t cpu = cpu_id();
-    struct queue *q = &queues[cpu];
-    spin_lock(&q->lock);
+    struct queue *q = &queues[cpu_id()];
+    SPIN_GUARD(&q->lock);
     d->tsc = tsc;
-    d->cpu = cpu;
+    d->cpu = cpu_id();
     heap_insert(&q->heap, d);
     if (tsc < q->armed)
         arm(q, tsc);
-    spin_unlock(&q->lock);
 }
 
 /* Takes the earliest off if it is due; NULL: none is, and the hardware is armed for the next. */
 static struct deadline *take_due(struct queue *q, bool may_fire)
 {
-    spin_lock(&q->lock);
+    SPIN_GUARD(&q->lock);
     struct deadline *d = q->heap.first;
     if (d != NULL && may_fire && d->tsc <= rdtsc()) {
         heap_remove(&q->heap, d);
-    } else {
-        uint64_t next = d != NULL ? d->tsc : UINT64_MAX;
-        if (next != UINT64_MAX || q->armed != UINT64_MAX)
-            arm(q, next); /* also when it is the same: the timer has fired, or fired early */
-        d = NULL;
+        return d;
     }
-    spin_unlock(&q->lock);
-    return d;
+    uint64_t next = d != NULL ? d->tsc : UINT64_MAX;
+    if (next != UINT64_MAX || q->armed != UINT64_MAX)
+        arm(q, next); /* also when it is the same: the timer has fired, or fired early */
+    return NULL;
 }
 
 void deadline_run(void)
 {
-    struct queue *q = &queues[cpu_id()];
-    for (unsigned fired = 0;; fired++) {
-        struct deadline *d = take_due(q, fired < FIRE_LIMIT);
-        if (d == NULL)
-            return;
+    struct deadline *d;
+    for (unsigned fired = 0; (d = take_due(&queues[cpu_id()], fired < FIRE_LIMIT)) != NULL; fired++)
         d->fire(d);
-    }
-}
-
-uint64_t deadline_next(void)
-{
-    const struct deadline *d = queues[cpu_id()].heap.first;
-    return d != NULL ? d->tsc : UINT64_MAX;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Per-CPU queue of deadlines in TSC ticks, behind one hardware timer (TSC deadline or APIC one-shot). */
-#ifndef KERNEL_TIME_DEADLINE_H
-#define KERNEL_TIME_DEADLINE_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -15,13 +14,9 @@ struct deadline { /* zeroed: not queued */
 
 /* Takes VECTOR_TIMER. Precondition: irq_init, clock_init. */
 void deadline_init(void);
-/* When this CPU's first deadline is due (host TSC); UINT64_MAX: none. For the console key and idle. */
-uint64_t deadline_next(void);
 /* Queues D on this CPU for TSC (re-queues if queued). A past value fires at the next deadline_run. */
 void deadline_set(struct deadline *d, uint64_t tsc);
 /* Removes D; harmless when it is not queued. */
 void deadline_cancel(struct deadline *d);
 /* Fires all due deadlines of this CPU and re-arms the hardware. Called on the timer interrupt and before each VM entry if due. */
 void deadline_run(void);
-
-#endif

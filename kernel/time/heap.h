@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] A heap of deadlines, the earliest first. Pure; no lock. */
-#ifndef KERNEL_TIME_HEAP_H
-#define KERNEL_TIME_HEAP_H
+#pragma once
 
 #include "kernel/time/deadline.h"
 
@@ -13,5 +12,3 @@ struct deadline_heap {
 void heap_insert(struct deadline_heap *h, struct deadline *d);
 /* Precondition: D is in H. Its slot becomes 0. */
 void heap_remove(struct deadline_heap *h, struct deadline *d);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Between TSC ticks and nanoseconds, by the arithmetic of the Xen clock page, so that root and guests agree to the
  * nanosecond: ns = ((ticks << shift) * mul) >> 32; a negative shift shifts right. Pure. */
-#ifndef KERNEL_TIME_SCALE_H
-#define KERNEL_TIME_SCALE_H
+#pragma once
 
 #include "kernel/core/types.h"
 
@@ -16,5 +15,3 @@ struct scale scale_of_khz(uint64_t khz);
 uint64_t scale_ns_of_ticks(const struct scale *s, uint64_t ticks);
 /* The smallest tick count whose scale_ns_of_ticks is at least NS; saturates. */
 uint64_t scale_ticks_of_ns(const struct scale *s, uint64_t ns);
-
-#endif

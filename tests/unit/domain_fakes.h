@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] A pretended machine under the real domain layer: frames in an arena whose "physical" addresses make root_va() point into it, second-level
  * tables as plain arrays, a clock and deadlines moved by hand, vCPUs without VT-x. Each test includes it once; UNIT_DOMAIN in units.mk names the real files. */
-#ifndef TESTS_UNIT_DOMAIN_FAKES_H
-#define TESTS_UNIT_DOMAIN_FAKES_H
+#pragma once
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -448,5 +447,3 @@ __attribute__((unused)) static void fake_run(struct vcpu *v)
     }
     fail_msg("the vCPU does not get to run");
 }
-
-#endif

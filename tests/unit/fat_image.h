@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] A FAT32 file system that mkfs.vfat and mtools made, in memory: what other systems write is what ours must
  * read. */
-#ifndef TESTS_UNIT_FAT_IMAGE_H
-#define TESTS_UNIT_FAT_IMAGE_H
+#pragma once
 
 #include <stdint.h>
 #include <stdio.h>
@@ -62,5 +61,3 @@ static bool fat_image_make(const char *mkfs_options)
     snprintf(command, sizeof(command), "rm -rf %s", dir);
     return system(command) == 0 && ok;
 }
-
-#endif

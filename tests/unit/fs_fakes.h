@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] What Dom0's drivers and file systems stand on, for tests and fuzzers: heap, threads, messages, a disk in
  * memory. Included once, by the test's own file. */
-#ifndef TESTS_UNIT_FS_FAKES_H
-#define TESTS_UNIT_FS_FAKES_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -143,5 +142,3 @@ static inline void fake_put64(uint8_t *p, uint64_t v)
     fake_put32(p, (uint32_t)v);
     fake_put32(p + 4, (uint32_t)(v >> 32));
 }
-
-#endif

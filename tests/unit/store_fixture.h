@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] For the tests of the xenstore: an arena and a guest's side of a ring. */
-#ifndef TESTS_UNIT_STORE_FIXTURE_H
-#define TESTS_UNIT_STORE_FIXTURE_H
+#pragma once
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -213,5 +212,3 @@ static inline struct answer ask(struct guest *g, uint32_t type, uint32_t tx, con
         struct answer a_;                                                                                              \
         assert_false(guest_receive(g, &a_));                                                                           \
     } while (0)
-
-#endif

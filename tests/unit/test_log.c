@@ -95,7 +95,7 @@ static void test_trace(void **state)
     assert_true(r[0].a == 1 && r[0].b == 2 && r[1].kind_cpu == TRACE_IRQ && r[1].tsc >= r[0].tsc && r[0].tsc != 0);
     assert_int_equal(trace_read(0, &pos, r, 600), 0);
     for (uint64_t i = 0; i < 1000; i++)
-        trace(TRACE_MARK, i, 0);
+        trace(TRACE_DOMAIN, i, 0);
     assert_int_equal(trace_read(0, &pos, r, 600), TRACE_RECORDS);
     assert_int_equal(r[0].a, 1000 - TRACE_RECORDS);
     assert_int_equal(r[TRACE_RECORDS - 1].a, 999);

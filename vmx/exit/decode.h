@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Exit qualifications as structs. Pure. SDM vol 3, "Exit Qualification" and its tables. */
-#ifndef VMX_EXIT_DECODE_H
-#define VMX_EXIT_DECODE_H
+#pragma once
 
 #include "vmx/vmx.h"
 
@@ -39,5 +38,3 @@ static inline uint64_t *decode_gpr(struct vmx_gprs *g, unsigned n)
                                  &g->r8, &g->r9, &g->r10, &g->r11, &g->r12, &g->r13, &g->r14, &g->r15};
     return order[n & 15];
 }
-
-#endif

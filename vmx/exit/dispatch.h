@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] From an exit to what to do about it. */
-#ifndef VMX_EXIT_DISPATCH_H
-#define VMX_EXIT_DISPATCH_H
+#pragma once
 
 #include "kernel/domain/vcpu.h"
 
@@ -18,5 +17,3 @@ enum exit_action {
 /* Reads the exit once, finds the row, runs the handler, carries out the action. Precondition: V is loaded and just
  * left vmx_enter. */
 void exit_dispatch(struct vcpu *v);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] One function per kind of exit. Each finds the exit in v->vmx.exit (filled by dispatch.c), does what the guest
  * asked for, and answers what is to happen next. Precondition of all: V is loaded and just left the guest. */
-#ifndef VMX_EXIT_HANDLERS_H
-#define VMX_EXIT_HANDLERS_H
+#pragma once
 
 #include "vmx/exit/dispatch.h"
 
@@ -23,5 +22,3 @@ enum exit_action exit_apic_write(struct vcpu *v, uint32_t reg, uint64_t value);
 void exit_apic_timer(struct vcpu *v);
 /* The hypercall page's MSR. */
 enum exit_action exit_hypercall_page(struct vcpu *v, uint64_t value);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOMU] What the tiny test guests share: hypercalls, output to the hypervisor's log, expected faults. */
-#ifndef TESTS_GUEST_LIB_GUEST_H
-#define TESTS_GUEST_LIB_GUEST_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,5 +45,3 @@ extern volatile struct trap_state trap_state;
         __asm__ volatile("leaq 1f(%%rip), %%r11\n\tmovq %%r11, trap_state(%%rip)\n\t" insn "\n1:\tmovq $0, trap_state(%%rip)" __VA_ARGS__); \
         (vec) = trap_state.vector;                                                                             \
     } while (0)
-
-#endif
