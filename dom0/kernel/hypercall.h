@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Hypercalls. The Xen ABI's by number; Corbel's control operations by struct. */
-#pragma once
+#ifndef DOM0_KERNEL_HYPERCALL_H
+#define DOM0_KERNEL_HYPERCALL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,3 +45,5 @@ void grant_unmap(void *va, uint32_t handle);
 /* HVM parameters of a domain. */
 long hvm_set_param(uint16_t domid, uint32_t index, uint64_t value);
 long hvm_get_param(uint16_t domid, uint32_t index, uint64_t *value);
+
+#endif

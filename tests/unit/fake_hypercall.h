@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] Stands in for dom0/kernel/hypercall.h (included before everything by -include): the same interface, no VMCALL; the test implements it. */
-#pragma once
+#ifndef DOM0_KERNEL_HYPERCALL_H
+#define DOM0_KERNEL_HYPERCALL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,3 +19,5 @@ void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable);
 void foreign_unmap(void *va, uint64_t pages);
 long hvm_set_param(uint16_t domid, uint32_t index, uint64_t value);
 long hvm_get_param(uint16_t domid, uint32_t index, uint64_t *value);
+
+#endif
