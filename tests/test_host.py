@@ -29,7 +29,7 @@ def test_unit(unit):
 def test_fuzz(target):
     corpus = os.path.join(ROOT, "build", "fuzz", "corpus-" + target)
     os.makedirs(corpus, exist_ok=True)
-    run([f"build/fuzz/{target}", "-max_total_time=8", "-artifact_prefix=build/fuzz/", corpus], timeout=120)
+    run([f"build/fuzz/{target}", "-max_total_time=15", "-artifact_prefix=build/fuzz/", corpus], timeout=120)
 
 
 def test_lint():

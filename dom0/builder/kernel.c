@@ -9,8 +9,8 @@
 #include "dom0/kernel/thread.h"
 #include "dom0/lib/string.h"
 
-#define STAGING_BYTES (128U << 10)
-#define STEP_BYTES    (1U << 20) /* at least so often the operator hears of progress and other threads run */
+#define STAGING_BYTES (128U << 10) /* so much is moved at a time, then other threads run */
+#define STEP_BYTES    (1U << 20)   /* so often the operator hears of progress */
 
 /* Of the LZ4 library. */
 int LZ4_decompress_safe(const char *src, char *dst, int src_len, int dst_len);
@@ -22,11 +22,11 @@ static bool kernel_error(struct build *b, const char *why)
 
 bool build_progress(struct build *b, const char *what, uint64_t done, uint64_t total)
 {
+    thread_yield();
     if (done - b->reported < STEP_BYTES && done != total) {
         return true;
     }
     b->reported = done;
-    thread_yield();
     if (b->r->progress != NULL && !b->r->progress(b->r->ctx, what, done, total)) {
         return error_set(b->e, EXIT_FAILED, "%s: loading was stopped at %lu of %lu KiB: start it again when ready",
                          what, done >> 10, total >> 10);
@@ -76,7 +76,7 @@ static bool stream(struct build *b, const uint8_t *data, size_t len, uint64_t to
         return false;
     }
     while (len > 0) {
-        size_t n = len < STEP_BYTES ? len : STEP_BYTES;
+        size_t n = len < STAGING_BYTES ? len : STAGING_BYTES;
         if (!elf_plan_feed(&b->plan, b->stream_off, data, n, b->notes, place, b)) {
             return false;
         }
@@ -237,7 +237,6 @@ bool ramdisk_load(struct build *b)
 {
     uint64_t size = b->layout.ramdisk_bytes, gpa = b->layout.ramdisk_gpa;
     const uint8_t *memory = file_memory(b->r->ramdisk);
-    size_t step = memory != NULL ? STEP_BYTES : STAGING_BYTES;
     uint8_t *staging = memory != NULL ? NULL : heap_alloc(STAGING_BYTES);
     if (memory == NULL && staging == NULL) {
         return error_set(b->e, EXIT_NO_RESOURCE, "ramdisk: Dom0 has no memory left: close other work and try again");
@@ -245,7 +244,7 @@ bool ramdisk_load(struct build *b)
     bool ok = true;
     b->reported = 0;
     for (uint64_t off = 0; ok && off < size;) {
-        size_t n = size - off < step ? (size_t)(size - off) : step;
+        size_t n = size - off < STAGING_BYTES ? (size_t)(size - off) : STAGING_BYTES;
         ok = memory != NULL || read_exact(b, b->r->ramdisk, b->r->ramdisk_path, off, staging, n);
         ok = ok && guest_memory_write(&b->memory, gpa + off, memory != NULL ? memory + off : staging, n, b->e);
         off += n;

@@ -15,10 +15,12 @@
 #include "dom0/kernel/page.h"
 #include "dom0/kernel/paging.h"
 #include "dom0/kernel/range.h"
+#include "dom0/kernel/thread.h"
 
 _Static_assert(sizeof(struct gnttab_map_grant_ref) == 32 && sizeof(struct gnttab_unmap_grant_ref) == 24, "Xen layout");
 
 #define UNIT 512UL /* pages of a large page; also the most that one control operation takes */
+#define FEW_PAGES 32UL
 
 static struct range scratch;
 static uint64_t scratch_gfn; /* a multiple of UNIT */
@@ -129,7 +131,23 @@ static uint64_t release_units(uint64_t gfn, uint64_t units, uint16_t order)
     return done;
 }
 
-bool foreign_release(uint64_t phys, uint64_t pages) { return release_units(phys / PAGE_SIZE, pages, 0) == pages; }
+/* Whole large pages where there are some; single pages a few at a time: each costs the hypervisor about a thousand instructions. */
+bool foreign_release(uint64_t phys, uint64_t pages)
+{
+    uint64_t gfn = phys / PAGE_SIZE, end = gfn + pages;
+    while (gfn < end) {
+        bool large = gfn % UNIT == 0 && end - gfn >= UNIT;
+        uint64_t to_large = UNIT - gfn % UNIT, left = end - gfn;
+        uint64_t n = left < to_large ? left : to_large;
+        n = n < FEW_PAGES ? n : FEW_PAGES;
+        if (release_units(gfn, large ? 1 : n, large ? 9 : 0) == 0) {
+            return false;
+        }
+        gfn += large ? UNIT : n;
+        thread_yield();
+    }
+    return true;
+}
 
 void *memory_borrow(size_t bytes)
 {

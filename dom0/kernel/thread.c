@@ -26,7 +26,8 @@ struct thread {
     bool timed; /* in the deadline list */
     bool woken;
     bool preemptible;
-    bool overran, named;   /* debug: ran too long; was said once */
+    uint64_t overran_ns;   /* debug: ran too long, so long; 0: no */
+    bool named;            /* and that was said once */
     uint64_t run_start_ns; /* CPU time (debug), see cpu_time */
     uint64_t slice_end_ns;
     void (*fn)(void *arg);
@@ -140,7 +141,7 @@ static uint64_t cpu_time(void) { return time_now_ns() - time_stolen_ns(); }
 static void account_stop(void)
 {
     if (check_times && !self->preemptible && !self->named && cpu_time() - self->run_start_ns > SLICE_NS) {
-        self->overran = true;
+        self->overran_ns = cpu_time() - self->run_start_ns;
     }
 }
 
@@ -191,10 +192,11 @@ static void schedule(void)
 static void leave(uint64_t flags)
 {
     cpu_irq_restore(flags);
-    if (self->overran) {
-        self->overran = false;
+    if (self->overran_ns != 0) {
+        uint64_t us = self->overran_ns / 1000;
+        self->overran_ns = 0;
         self->named = true;
-        console_notice("thread %s ran for more than 1 ms without yielding", self->name);
+        console_notice("thread %s ran for %lu us without yielding (1000 are allowed)", self->name, us);
     }
 }
 

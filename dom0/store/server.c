@@ -7,6 +7,7 @@
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
+#include "dom0/kernel/page.h"
 #include "dom0/kernel/thread.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/limit.h"
@@ -18,6 +19,7 @@
 #include "dom0/store/watch.h"
 
 #define SERVER_STACK    (32U << 10)
+#define CLEAR_BYTES     (128U << 10)
 #define NOTICES_AT_ONCE 5U /* about broken rings, of all guests together */
 #define NOTICE_EVERY_NS 10000000000UL
 
@@ -90,12 +92,14 @@ static void server_main(void *arg)
 bool store_init(size_t arena_bytes)
 {
     static const struct store_hooks hooks = {.changed = store_local_changed, .wake = store_server_wake};
-    void *mem = heap_alloc(arena_bytes);
-    arena = mem == NULL ? NULL : store_arena_init(mem, arena_bytes);
-    if (arena == NULL) {
-        heap_free(mem);
-        return false;
+    char *mem = page_take(arena_bytes / PAGE_SIZE); /* for good, and cleared in steps: all at once takes more than a millisecond */
+    for (size_t at = 0; mem != NULL && at < arena_bytes; at += CLEAR_BYTES) {
+        memset(mem + at, 0, arena_bytes - at < CLEAR_BYTES ? arena_bytes - at : CLEAR_BYTES);
+        thread_yield();
     }
+    arena = mem == NULL ? NULL : store_arena_init(mem, arena_bytes);
+    if (arena == NULL)
+        return false;
     store_watch_set_hooks(&hooks);
     return thread_create("xenstore", server_main, NULL, SERVER_STACK) != NULL;
 }
