@@ -89,7 +89,9 @@ void run_cpu(void)
         enter(cpu->current);
         /* Pending interrupts normally leave the guest at once. Under Bochs they do not while a guest is entered with IF=0 each time; the VMX-preemption
          * timer does not help against one that exits in quick succession, so root lets them in itself now and then. */
-        if (cpu->current->vmx.exits % POLL_EXITS == 0)
+        if (cpu->current->vmx.exits % POLL_EXITS == 0) {
             cpu_idle_poll();
+            uart_poll_silent();
+        }
     }
 }

@@ -172,6 +172,12 @@ void uart_poll(void)
         drain_locked();
 }
 
+void uart_poll_silent(void)
+{
+    if (!uart.irq_on)
+        uart_poll();
+}
+
 size_t uart_room(void) { return uart.present ? RING_BYTES - (size_t)(ring_head - ring_tail) : RING_BYTES; }
 
 /* Sends what the ring holds, polled. A port that does not take a byte in time is given up. */

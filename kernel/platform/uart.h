@@ -9,6 +9,8 @@
 bool uart_init(const struct boot_options *options);
 /* Moves bytes both ways without an interrupt; from the run loop's slow path and idle. Cheap when there is nothing to do. */
 void uart_poll(void);
+/* The same for a port without an interrupt, from the run loop; nothing for others. */
+void uart_poll_silent(void);
 /* A received byte if there is one, else negative; for panic, without locks. */
 int uart_poll_byte(void);
 /* Bytes that the output ring takes now without dropping any (a \n takes two). */
