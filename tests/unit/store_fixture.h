@@ -181,6 +181,33 @@ static inline struct answer ask(struct guest *g, uint32_t type, uint32_t tx, con
     return a;
 }
 
+/* A store with the home of domain 5, and that guest. */
+struct fixture {
+    struct store *s;
+    struct guest *g;
+};
+
+static inline int fixture_new(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    f->s = arena_new(ARENA_BYTES);
+    home(f->s, 5);
+    f->g = guest_new(f->s, 5);
+    *state = f;
+    return 0;
+}
+
+static inline int fixture_delete(void **state)
+{
+    struct fixture *f = *state;
+    store_tx_abort_all(f->s, 5);
+    store_watch_del_all(f->s, 5);
+    free(f->g);
+    arena_delete(f->s);
+    free(f);
+    return 0;
+}
+
 #define ASK(g, type, tx, text) ask(g, type, tx, text, sizeof(text) - 1)
 #define assert_answer(a, want, wanted_len)                                                                             \
     do {                                                                                                               \

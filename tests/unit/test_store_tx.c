@@ -4,32 +4,6 @@
 
 #include "store_fixture.h"
 
-struct fixture {
-    struct store *s;
-    struct guest *g;
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    f->s = arena_new(ARENA_BYTES);
-    home(f->s, 5);
-    f->g = guest_new(f->s, 5);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    store_tx_abort_all(f->s, 5);
-    store_watch_del_all(f->s, 5);
-    free(f->g);
-    arena_delete(f->s);
-    free(f);
-    return 0;
-}
-
 static uint32_t start(struct guest *g)
 {
     struct answer a = ASK(g, XS_TRANSACTION_START, 0, "\0");
@@ -289,7 +263,7 @@ static void random_equivalence(void **state)
     arena_delete(other);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_new, fixture_delete)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
