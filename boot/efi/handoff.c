@@ -252,3 +252,35 @@ uint64_t handoff_unix_seconds(unsigned year, unsigned month, unsigned day, unsig
     days += day - 1;
     return (uint64_t)(days * 86400 + (int64_t)seconds_of_day + (int64_t)zone_minutes * 60);
 }
+
+void handoff_set_rate(struct boot_clock *clock, uint64_t khz)
+{
+    /* ns per tick = 10^6 / khz = mul * 2^(shift - 32); shift is the one that brings mul into [2^31, 2^32). */
+    uint64_t num = 1000000;
+
+    clock->khz = (uint32_t)khz;
+    clock->shift = 0;
+    if (khz == 0) {
+        return;
+    }
+    while (num < khz) { /* less than 1 ns per tick: shift right */
+        num <<= 1;
+        clock->shift--;
+    }
+    while (num >= 2 * khz) {
+        khz <<= 1;
+        clock->shift++;
+    }
+    /* 1 <= num / khz < 2: mul = num / khz * 2^31, and one more shift makes up for the 31. */
+    clock->mul = (uint32_t)((num << 31) / khz);
+    clock->shift++;
+}
+
+uint64_t handoff_wall_ns(const struct boot_clock *clock, uint64_t seconds, uint64_t ticks_since)
+{
+    if (seconds == 0 || clock->khz == 0) {
+        return 0;
+    }
+    uint64_t ms = ticks_since / clock->khz;
+    return seconds * 1000000000UL + ms * 1000000 + ticks_since % clock->khz * 1000000 / clock->khz;
+}

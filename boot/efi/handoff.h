@@ -43,3 +43,10 @@ void handoff_mark_boot_cpu(struct boot_info *info, uint32_t apic_id);
 /* Seconds since 1970 of a calendar date; zone_minutes is what local time lacks to UTC (UEFI: TimeZone). 0: not a date.
  */
 uint64_t handoff_unix_seconds(unsigned year, unsigned month, unsigned day, unsigned seconds_of_day, int zone_minutes);
+
+/* The TSC's rate (1 .. 2^32-1; 0: unknown) and the factors of Xen's clock page for it, mul with its top bit set: the best
+ * precision that 32 bits give. */
+void handoff_set_rate(struct boot_clock *clock, uint64_t khz);
+
+/* UNIX time in ns, some TSC ticks after the time that was `seconds`; 0: unknown. */
+uint64_t handoff_wall_ns(const struct boot_clock *clock, uint64_t seconds, uint64_t ticks_since);

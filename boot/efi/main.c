@@ -8,6 +8,7 @@
 
 #include "boot/boot_info.h"
 #include "boot/efi/config.h"
+#include "boot/efi/devices.h"
 #include "boot/efi/elf.h"
 #include "boot/efi/files.h"
 #include "boot/efi/firmware.h"
@@ -17,7 +18,6 @@
 #include "boot/efi/machine.h"
 #include "boot/efi/preflight.h"
 #include "boot/efi/screen.h"
-#include "boot/efi/tsc.h"
 
 #define CONFIG_PATH     "\\corbel\\corbel.cfg"
 #define ROOT_PATH       "\\corbel\\corbel.elf"
@@ -267,7 +267,7 @@ static bool finish_map(void *context)
 /* The hypervisor's entry takes the physical address of boot_info in RDI, interrupts off. */
 static _Noreturn void jump(uint64_t entry, struct boot_info *info)
 {
-    info->tsc_jump = tsc_read();
+    machine_stamp(info);
     __asm__ volatile("cli; cld; jmp *%0" : : "r"(entry), "D"(info) : "memory");
     __builtin_unreachable();
 }
@@ -286,6 +286,7 @@ static EFI_STATUS leave(struct loader *loader)
                      "report this machine's firmware version");
         return status;
     }
+    devices_take(loader->info);
     jump(loader->root_entry, loader->info);
 }
 
@@ -336,6 +337,11 @@ static EFI_STATUS load(struct loader *loader)
         return status;
     }
     machine_describe(loader->info);
+    if (loader->info->clock.khz == 0) {
+        screen_error("clock", "no HPET, PM timer or PIT runs, and CPUID does not say the TSC's rate",
+                     "enable the HPET in the firmware setup");
+        return EFI_UNSUPPORTED;
+    }
     screen_print("corbel: %u CPUs, %u files for guests, ACPI %s\n", loader->info->nr_cpus, loader->info->nr_modules,
                  loader->info->rsdp != 0 ? "present" : "absent");
     return leave(loader);

@@ -55,3 +55,6 @@ void preflight_probe(struct preflight_facts *facts);
 
 /* The APIC id of the CPU that it runs on. */
 uint32_t preflight_apic_id(void);
+
+/* The TSC's rate as CPUID 0x15 says it, Hz; 0: it does not. */
+uint64_t preflight_tsc_hz(void);

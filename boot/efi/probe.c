@@ -102,3 +102,10 @@ uint32_t preflight_apic_id(void)
     }
     return cpuid(1, 0).b >> 24;
 }
+
+uint64_t preflight_tsc_hz(void)
+{
+    struct cpuid r = cpuid(0, 0).a >= 0x15 ? cpuid(0x15, 0) : (struct cpuid){0};
+
+    return r.a != 0 ? (uint64_t)r.c * r.b / r.a : 0;
+}

@@ -123,5 +123,7 @@ void dom0_build(const struct boot_info *boot)
     place_tables(boot, base);
     entry_state(d->vcpus[0], boot->dom0_entry, base);
     domain_unlock(l);
+    if (boot->machine.iommus_on != 0)
+        log_warn("vtd: %u units do not turn off; devices may fail", boot->machine.iommus_on);
     log_info("d0 has %lu MiB at 0x%lx, %u modules, entry 0x%lx", boot->dom0_size >> 20, boot->dom0_base, boot->nr_modules, boot->dom0_entry);
 }

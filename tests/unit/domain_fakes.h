@@ -30,7 +30,6 @@
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "kernel/mm/window.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/machine.h"
@@ -95,8 +94,7 @@ void str_copy(char *dst, size_t size, const char *src) { snprintf(dst, size, "%s
 
 /* ---- CPU, clock, deadlines ------------------------------------------------------------------- */
 struct cpu_features cpu_features = {.phys_bits = 36, .invariant_tsc = true};
-struct acpi_info acpi_info;
-const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC};
+const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC, .machine = {.nr_private = 1, .private_pages = {0xfec00000}}};
 static struct cpu fake_cpu;
 static uint64_t fake_ns = 1000;
 
