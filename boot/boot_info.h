@@ -18,6 +18,7 @@
 #define BOOT_MAX_IOAPICS 8U
 #define BOOT_MAX_PRIVATE 32U
 #define BOOT_ISA_IRQS 16U
+#define BOOT_SCRATCH_PAGES (1UL << 18)
 
 enum boot_range_type {
     BOOT_RANGE_FREE = 1,     /* RAM that nobody uses (incl. boot services') */
@@ -29,8 +30,12 @@ enum boot_range_type {
     BOOT_RANGE_ROOT = 7,     /* the hypervisor's image incl. .bss */
     BOOT_RANGE_DOM0 = 8,     /* Dom0's RAM, image at its start */
     BOOT_RANGE_MODULE = 9,   /* files of the guest folder */
-    BOOT_RANGE_BOOT_INFO = 10, /* this struct; free after the copy */
+    BOOT_RANGE_ROOT_REST = 10,   /* free: what the image leaves of its last 2 MiB unit */
+    BOOT_RANGE_FRAME_TABLE = 11, /* 2 MiB, aligned, for each GiB that has a range of type FREE or 7 to 10 */
 };
+
+#define BOOT_RAM_FIRST (1UL << 20)  /* the first MiB starts other CPUs and holds firmware's odds and ends: not FREE */
+#define BOOT_RAM_LIMIT (512UL << 30) /* nothing above is FREE */
 
 struct boot_range { /* page-aligned, sorted by base, not overlapping */
     uint64_t base, size;
@@ -62,11 +67,14 @@ struct boot_options { /* from corbel.cfg, validated */
     char exec[256];      /* ';'-separated CLI lines that Dom0 runs when its prompt is up */
 };
 
-struct boot_framebuffer { /* width 0: none. 32 bits per pixel only. */
+#define BOOT_GLYPHS 95U /* printable ASCII */
+
+struct boot_framebuffer { /* width 0: none. 32 bits per pixel only; at least 8 x 16 pixels, and SIZE holds them all */
     uint64_t base, size;
     uint32_t width, height;
     uint32_t stride; /* pixels per line */
     uint32_t pad;
+    uint64_t glyphs[BOOT_GLYPHS]; /* seven bytes each, the top row first; bit 4 of each is the leftmost of five dots */
 };
 
 struct boot_clock {
@@ -114,12 +122,14 @@ struct boot_info {
     uint64_t tsc_jump; /* TSC just before the jump into the hypervisor */
     uint64_t rsdp;     /* ACPI's root pointer, 0: none */
     uint64_t smbios;   /* 0: none */
-    uint64_t root_base; /* 2 MiB-aligned; the ROOT range is whole 2 MiB units */
+    uint64_t root_base; /* 2 MiB-aligned */
     uint64_t root_size; /* bytes of the image incl. .bss */
     uint64_t dom0_base; /* 2 MiB-aligned, below 4 GiB: all of Dom0's RAM, its ELF at the start */
     uint64_t dom0_size;
     uint64_t dom0_image_size; /* bytes used by the image incl. .bss, page-aligned */
     uint64_t dom0_entry;      /* physical address of Dom0's PVH entry */
+    uint64_t dom0_start_info; /* of its PVH start info, in its RAM */
+    uint64_t dom0_scratch;    /* a gfn: from here on BOOT_SCRATCH_PAGES that no range touches, for its foreign mappings */
     struct boot_clock clock;
     struct boot_framebuffer framebuffer;
     struct boot_options options;
@@ -135,4 +145,4 @@ _Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
 _Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
 _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
 _Static_assert(sizeof(struct boot_machine) == 568, "hand-over layout");
-_Static_assert(sizeof(struct boot_info) == 19200, "hand-over layout");
+_Static_assert(sizeof(struct boot_info) == 19976, "hand-over layout");

@@ -4,7 +4,8 @@
 
 #include "boot/efi/lib.h"
 
-#define PAGE 4096UL
+#define PAGE       4096UL
+#define LARGE_PAGE (2UL << 20)
 
 /* UEFI 2.10, section "EFI_BOOT_SERVICES.GetMemoryMap()". */
 struct descriptor {
@@ -196,6 +197,78 @@ uint64_t handoff_largest_free(const struct handoff_ranges *ranges, uint64_t alig
         }
     }
     return best;
+}
+
+static bool is_ram(uint32_t type)
+{
+    return type == BOOT_RANGE_FREE || (type >= BOOT_RANGE_ROOT && type <= BOOT_RANGE_ROOT_REST);
+}
+
+/* Free memory in [min, max) is kept. */
+static bool reserve(struct handoff_ranges *ranges, uint64_t min, uint64_t max)
+{
+    uint64_t base, size;
+
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        if (clip(&ranges->r[i], PAGE, min, max, &base, &size)) {
+            if (!handoff_paint(ranges, base, size, BOOT_RANGE_RESERVED)) {
+                return false;
+            }
+            i = ~0U; /* the list is another one now: from its start */
+        }
+    }
+    return true;
+}
+
+/* How many GiBs have memory that the frame table describes. */
+static uint64_t count_gibs(const struct handoff_ranges *ranges)
+{
+    uint64_t count = 0;
+    uint64_t next = 0; /* the first that is not counted yet */
+
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        const struct boot_range *r = &ranges->r[i];
+        uint64_t first = r->base >> 30 > next ? r->base >> 30 : next;
+        uint64_t end = ((end_of(r) - 1) >> 30) + 1;
+        if (is_ram(r->type) && end > first) {
+            count += end - first;
+            next = end;
+        }
+    }
+    return count;
+}
+
+bool handoff_finish(struct handoff_ranges *ranges)
+{
+    uint64_t base, size;
+
+    if (!reserve(ranges, 0, BOOT_RAM_FIRST) || !reserve(ranges, BOOT_RAM_LIMIT, UINT64_MAX)) {
+        return false;
+    }
+    uint64_t need = count_gibs(ranges) * LARGE_PAGE;
+    for (uint32_t i = ranges->count; i > 0; i--) { /* as high as possible */
+        if (clip(&ranges->r[i - 1], LARGE_PAGE, 0, UINT64_MAX, &base, &size) && (size & ~(LARGE_PAGE - 1)) >= need) {
+            return handoff_paint(ranges, base + (size & ~(LARGE_PAGE - 1)) - need, need, BOOT_RANGE_FRAME_TABLE);
+        }
+    }
+    return false;
+}
+
+uint64_t handoff_scratch(const struct handoff_ranges *ranges, unsigned address_bits)
+{
+    const uint64_t need = BOOT_SCRATCH_PAGES * PAGE;
+    uint64_t limit = 1UL << address_bits;
+
+    for (uint64_t at = limit / 2; at + need <= limit; at += need) {
+        uint32_t i = 0;
+        while (i < ranges->count && (ranges->r[i].base >= at + need || end_of(&ranges->r[i]) <= at)) {
+            i++;
+        }
+        if (i == ranges->count) {
+            return at / PAGE;
+        }
+    }
+    return 0;
 }
 
 /* ---- CPUs ------------------------------------------------------------------------------ */

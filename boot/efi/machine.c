@@ -7,6 +7,7 @@
 
 #include "boot/efi/devices.h"
 #include "boot/efi/firmware.h"
+#include "boot/efi/font.h"
 #include "boot/efi/fwacpi.h"
 #include "boot/efi/handoff.h"
 #include "boot/efi/lib.h"
@@ -110,8 +111,10 @@ static void find_framebuffer(struct boot_info *info)
         return; /* other depths, or no linear framebuffer at all */
     }
     if (mode->PixelsPerScanLine < mode->HorizontalResolution || gop->Mode->FrameBufferBase == 0 ||
-        (uint64_t)mode->PixelsPerScanLine * mode->VerticalResolution > gop->Mode->FrameBufferSize / 4) {
-        return; /* the numbers contradict each other */
+        (uint64_t)mode->PixelsPerScanLine * mode->VerticalResolution > gop->Mode->FrameBufferSize / 4 ||
+        mode->HorizontalResolution < 8 || mode->VerticalResolution < 16 || mode->PixelsPerScanLine > 32768 ||
+        mode->VerticalResolution > 16384) {
+        return; /* the numbers contradict each other, or are out of all reason */
     }
     info->framebuffer = (struct boot_framebuffer){
         .base = gop->Mode->FrameBufferBase,
@@ -120,6 +123,7 @@ static void find_framebuffer(struct boot_info *info)
         .height = mode->VerticalResolution,
         .stride = mode->PixelsPerScanLine,
     };
+    font_give(&info->framebuffer);
 }
 
 static struct { uint64_t seconds, tsc; } utc; /* what the firmware's clock said, and when */

@@ -58,3 +58,6 @@ uint32_t preflight_apic_id(void);
 
 /* The TSC's rate as CPUID 0x15 says it, Hz; 0: it does not. */
 uint64_t preflight_tsc_hz(void);
+
+/* Bits of a guest-physical address that this CPU translates. */
+unsigned preflight_address_bits(void);

@@ -109,3 +109,11 @@ uint64_t preflight_tsc_hz(void)
 
     return r.a != 0 ? (uint64_t)r.c * r.b / r.a : 0;
 }
+
+/* Four levels of second-level tables translate 48 bits. */
+unsigned preflight_address_bits(void)
+{
+    unsigned bits = cpuid(0x80000000, 0).a >= 0x80000008 ? cpuid(0x80000008, 0).a & 0xff : 36;
+
+    return bits < 48 ? bits : 48;
+}
