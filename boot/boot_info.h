@@ -21,7 +21,7 @@
 #define BOOT_SCRATCH_PAGES (1UL << 18)
 
 enum boot_range_type {
-    BOOT_RANGE_FREE = 1,     /* RAM that nobody uses (incl. boot services') */
+    BOOT_RANGE_FREE = 1,     /* RAM that nobody uses (incl. boot services'), write-back */
     BOOT_RANGE_RESERVED = 2, /* RAM or not, not ours (runtime services, firmware) */
     BOOT_RANGE_ACPI = 3,     /* ACPI tables; readable */
     BOOT_RANGE_NVS = 4,
@@ -112,7 +112,7 @@ struct boot_machine { /* from the ACPI tables, else the defaults of a PC */
     uint16_t pm1_control[2]; /* ports that power the machine off, 0: none */
     uint8_t sleep_type[2];   /* of \_S5, for each of them */
     uint32_t iommus_on;      /* that the loader could not turn off */
-    uint32_t pad;
+    uint32_t itlb_multihit;  /* 1: large pages must not be executable for guests (CVE-2018-12207) */
 };
 
 struct boot_info {
