@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] See caps.h. Each control is named once, in a table with the words that a person gets when it is missing. */
+ * [ROOT] See caps.h. */
 #include "vmx/caps.h"
 
 #include "kernel/core/log.h"
@@ -13,9 +13,9 @@
 #define MSR_VMX_MISC 0x485U
 #define MSR_VMX_CR0_FIXED0 0x486U
 #define MSR_VMX_CR4_FIXED0 0x488U
-#define MSR_VMX_PROC2 0x48bU
 #define MSR_VMX_EPT_VPID_CAP 0x48cU
 #define BASIC_TRUE_CTLS (1UL << 55)
+#define CR3_EXITING (3U << 15) /* loads and stores */
 #define PREEMPTION_US 1000U /* no guest runs longer without an exit, whatever happens to interrupts */
 #define MISC_STORE_LMA (1UL << 5)
 #define XCR0_OFFER 0xe7UL /* x87, SSE, AVX, AVX-512: what fits one page and has no supervisor part */
@@ -28,61 +28,28 @@
 
 struct vmx_caps vmx_caps;
 
-enum group { GROUP_PIN, GROUP_PROC, GROUP_PROC2, GROUP_EXIT, GROUP_ENTRY, GROUP_COUNT };
-
-/* The required controls, each at its bit number (SDM vol 3, "VM-Execution Control Fields" and following). */
-static const char *const required[GROUP_COUNT][32] = {
-    [GROUP_PIN] = {[0] = "external-interrupt exiting", [3] = "NMI exiting", [5] = "virtual NMIs"},
-    [GROUP_PROC] = {[2] = "interrupt-window exiting", [3] = "TSC offsetting", [7] = "HLT exiting", [21] = "the TPR shadow",
-                    [22] = "NMI-window exiting", [25] = "I/O bitmaps", [28] = "MSR bitmaps", [31] = "secondary controls"},
-    [GROUP_PROC2] = {[1] = "EPT", [5] = "VPID", [6] = "WBINVD exiting", [7] = "unrestricted guest"},
-    [GROUP_EXIT] = {[2] = "saving debug controls", [9] = "a 64-bit host", [15] = "acknowledge interrupt on exit", [18] = "saving PAT",
-                    [19] = "loading PAT at exit", [20] = "saving EFER", [21] = "loading EFER at exit"},
-    [GROUP_ENTRY] = {[2] = "loading debug controls", [14] = "loading PAT at entry", [15] = "loading EFER at entry"},
+/* The controls of a group: those that must be there (the loader's preflight has their names), those taken when they are (of
+ * APIC virtualization only all together), and the MSRs that tell, of which the second counts where it exists: it allows CR3
+ * exits to be off. SDM vol 3, "VM-Execution Control Fields" and following. */
+enum { GROUP_PIN, GROUP_PROC, GROUP_PROC2, GROUP_EXIT, GROUP_ENTRY, GROUPS };
+static const struct { uint32_t required, optional, msr, true_msr; } groups[GROUPS] = {
+    [GROUP_PIN] = {0x29, PIN_PREEMPTION_TIMER, 0x481, 0x48d}, /* external interrupts, NMIs, virtual NMIs */
+    /* Windows of interrupts and NMIs, TSC offset, HLT, TPR shadow, I/O and MSR bitmaps, secondary controls; MWAIT, RDPMC, MONITOR. */
+    [GROUP_PROC] = {0x9260008c, 1U << 10 | 1U << 11 | 1U << 29, 0x482, 0x48e},
+    [GROUP_PROC2] = {0xe2, PROC2_RDTSCP | PROC2_INVPCID | PROC2_APIC, 0x48b, 0x48b}, /* EPT, VPID, WBINVD, unrestricted guest */
+    [GROUP_EXIT] = {0x3c8204, 0, 0x483, 0x48f},  /* debug controls, 64-bit host, acknowledgement, PAT and EFER both ways */
+    [GROUP_ENTRY] = {0xc004, 0, 0x484, 0x490},   /* debug controls, PAT, EFER */
 };
 
-/* Taken when they exist. Those of APIC virtualization count only together. */
-static const uint32_t optional[GROUP_COUNT] = {
-    [GROUP_PIN] = PIN_PREEMPTION_TIMER,
-    [GROUP_PROC] = 1U << 10 | 1U << 11 | 1U << 29, /* MWAIT, RDPMC and MONITOR exiting */
-    [GROUP_PROC2] = PROC2_RDTSCP | PROC2_INVPCID | PROC2_APIC,
-};
-
-/* Low half: bits that must be 1; high half: bits that may be 1. The "true" MSRs allow CR3 exits to be off. */
-static uint64_t control_msr(enum group g, uint64_t basic)
+static bool choose_controls(uint64_t basic, uint32_t use[GROUPS])
 {
-    static const uint32_t msr[GROUP_COUNT] = {0x481, 0x482, MSR_VMX_PROC2, 0x483, 0x484};
-    static const uint32_t true_msr[GROUP_COUNT] = {0x48d, 0x48e, MSR_VMX_PROC2, 0x48f, 0x490};
-    return rdmsr((basic & BASIC_TRUE_CTLS) != 0 ? true_msr[g] : msr[g]);
-}
-
-static bool choose_controls(uint64_t basic, uint32_t use[GROUP_COUNT])
-{
-    uint32_t may[GROUP_COUNT];
     bool ok = true;
-    for (unsigned g = 0; g < GROUP_COUNT; g++) {
-        /* Without the control that turns them on, reading the secondary controls' MSR would fault. */
-        bool absent = g == GROUP_PROC2 && may[GROUP_PROC] >> 31 == 0;
-        uint64_t msr = absent ? 0 : control_msr((enum group)g, basic);
-        may[g] = (uint32_t)(msr >> 32);
-        use[g] = (uint32_t)msr | (optional[g] & may[g]);
+    for (unsigned g = 0; g < GROUPS && ok; g++) { /* in order: without secondary controls, reading their MSR would fault */
+        uint64_t msr = rdmsr((basic & BASIC_TRUE_CTLS) != 0 ? groups[g].true_msr : groups[g].msr); /* may be 1, must be 1 */
+        use[g] = (uint32_t)msr | groups[g].required | (groups[g].optional & (uint32_t)(msr >> 32));
+        ok = (groups[g].required & ~(uint32_t)(msr >> 32)) == 0;
     }
-    for (unsigned i = 0; i < GROUP_COUNT * 32; i++) {
-        unsigned g = i / 32;
-        uint32_t bit = 1U << i % 32;
-        if (required[g][i % 32] == NULL)
-            continue;
-        use[g] |= bit;
-        if ((may[g] & bit) == 0) {
-            log_error("this CPU's VT-x lacks %s, which Corbel needs", required[g][i % 32]);
-            ok = false;
-        }
-    }
-    if ((use[GROUP_PROC] & 3U << 15) != 0) { /* CR3-load and CR3-store exiting */
-        log_error("this CPU's VT-x cannot let guests load CR3 without an exit");
-        ok = false;
-    }
-    return ok;
+    return ok && (use[GROUP_PROC] & CR3_EXITING) == 0;
 }
 
 static void choose_guest_features(struct vmx_caps *c)
@@ -114,19 +81,10 @@ static void choose_mitigations(struct vmx_caps *c)
 enum status caps_init(void)
 {
     struct vmx_caps *c = &vmx_caps;
-    uint32_t use[GROUP_COUNT];
-    if (!cpu_features.vmx) {
-        log_error("this CPU has no VT-x");
-        return STATUS_UNSUPPORTED;
-    }
-    uint64_t basic = rdmsr(MSR_VMX_BASIC);
-    bool ok = choose_controls(basic, use);
-    if ((rdmsr(MSR_VMX_MISC) & MISC_STORE_LMA) == 0) {
-        log_error("this CPU's VT-x does not store EFER.LMA at exits");
-        ok = false;
-    }
-    if (!ok)
-        return STATUS_UNSUPPORTED;
+    uint32_t use[GROUPS];
+    uint64_t basic = cpu_features.vmx ? rdmsr(MSR_VMX_BASIC) : 0;
+    if (!cpu_features.vmx || !choose_controls(basic, use) || (rdmsr(MSR_VMX_MISC) & MISC_STORE_LMA) == 0)
+        return STATUS_UNSUPPORTED; /* which of them the loader's preflight says */
     *c = (struct vmx_caps){
         .revision = (uint32_t)basic & 0x7fffffffU,
         .pin = use[GROUP_PIN], .proc = use[GROUP_PROC], .proc2 = use[GROUP_PROC2], .exit = use[GROUP_EXIT], .entry = use[GROUP_ENTRY],

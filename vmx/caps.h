@@ -22,5 +22,5 @@ struct vmx_caps {
 
 extern struct vmx_caps vmx_caps; /* written by caps_init only */
 
-/* Reads everything; logs each missing required feature in words. STATUS_UNSUPPORTED: something required is missing. */
+/* Reads everything. STATUS_UNSUPPORTED: something required is missing. */
 enum status caps_init(void);

@@ -13,8 +13,6 @@
 enum status vmx_global_init(void)
 {
     enum status status = caps_init();
-    if (status == STATUS_OK)
-        status = ept_global_init();
     if (status != STATUS_OK)
         return status;
     cpuid_policy_init(cpuid, &vmx_caps);

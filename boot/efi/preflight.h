@@ -6,8 +6,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PREFLIGHT_MAX_LINES 24U
+#include "boot/efi/memtype.h"
+
+#define PREFLIGHT_MAX_LINES 64U
 #define PREFLIGHT_REST_MIB  32U /* beside Dom0: root, its tables, one small guest */
+
+/* The VM-execution, exit and entry controls. */
+enum preflight_group {
+    PREFLIGHT_PIN,
+    PREFLIGHT_PRIMARY,
+    PREFLIGHT_SECONDARY,
+    PREFLIGHT_EXIT,
+    PREFLIGHT_ENTRY,
+    PREFLIGHT_GROUPS
+};
 
 struct preflight_facts {
     char vendor[16];     /* CPUID.0 */
@@ -22,8 +34,9 @@ struct preflight_facts {
     uint32_t linear_bits;
     /* Valid with has_vmx only. */
     uint64_t feature_control;   /* IA32_FEATURE_CONTROL */
-    uint32_t primary_allowed;   /* allowed 1-settings of the primary processor-based controls */
-    uint32_t secondary_allowed; /* of the secondary ones, 0 if there are none */
+    uint32_t allowed[PREFLIGHT_GROUPS]; /* allowed 1-settings of the controls; secondary ones 0 if there are none */
+    uint32_t primary_forced;            /* those of the primary ones that must be 1 */
+    uint64_t vmx_misc;                  /* IA32_VMX_MISC */
     uint64_t ept_vpid;          /* IA32_VMX_EPT_VPID_CAP, 0 if there is none */
     /* Memory, from the firmware's map. */
     uint64_t free_mib;
@@ -55,3 +68,15 @@ void preflight_probe(struct preflight_facts *facts);
 
 /* The APIC id of the CPU that it runs on. */
 uint32_t preflight_apic_id(void);
+
+/* The TSC's rate as CPUID 0x15 says it, Hz; 0: it does not. */
+uint64_t preflight_tsc_hz(void);
+
+/* Bits of a guest-physical address that this CPU translates. */
+unsigned preflight_address_bits(void);
+
+/* This CPU's memory types. */
+const struct mtrr_state *preflight_mtrrs(void);
+
+/* CVE-2018-12207: can a guest that changes the size of an executable page halt the machine? Intel cores up to Cascade Lake. */
+bool preflight_multihit(void);

@@ -6,9 +6,9 @@
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
 
-/* Log level, a port-I/O UART if OPTIONS allow or COM1 answers; the log's sink. Before page tables and ACPI. */
+/* Log level, a port-I/O UART; the log's sink. Before page tables. */
 void console_init_early(const struct boot_info *boot);
-/* The rest, after acpi_init: MMIO UART, SPCR's port, framebuffer. */
+/* The rest, after pagetable_init: MMIO UART, framebuffer. */
 void console_init(const struct boot_info *boot);
 /* Dom0's output bytes. Never blocks: the oldest output is dropped when the ring is full. */
 void console_write(const char *text, size_t len);

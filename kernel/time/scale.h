@@ -5,13 +5,11 @@
 
 #include "kernel/core/types.h"
 
-struct scale {
+struct scale { /* made by the loader: boot_info.clock */
     uint32_t mul;
     int8_t shift;
 };
 
-/* Factors for KHZ (1 .. 2^32-1). mul has its top bit set: the best precision that 32 bits give. */
-struct scale scale_of_khz(uint64_t khz);
 uint64_t scale_ns_of_ticks(const struct scale *s, uint64_t ticks);
 /* The smallest tick count whose scale_ns_of_ticks is at least NS; saturates. */
 uint64_t scale_ticks_of_ns(const struct scale *s, uint64_t ns);

@@ -25,8 +25,8 @@ static int good_machine(void **state)
         .has_long_mode = true,
         .linear_bits = 48,
         .feature_control = 5,
-        .primary_allowed = 0xffffffff,
-        .secondary_allowed = 0xffffffff,
+        .allowed = {~0U, ~0U, ~0U, ~0U, ~0U},
+        .vmx_misc = 1 << 5,
         .ept_vpid = 0x00000f0106334141,
         .free_mib = 900,
         .largest_low_mib = 800,
@@ -60,7 +60,7 @@ static void test_good(void **state)
     facts.feature_control = 0; /* unlocked: root will set it */
     preflight_judge(&facts, &report);
     assert_int_equal(report.missing, 0);
-    facts.secondary_allowed &= ~(1U << 9 | 1U << 8); /* optional */
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 9 | 1U << 8); /* optional */
     facts.has_xsave = false;
     preflight_judge(&facts, &report);
     assert_int_equal(report.missing, 0);
@@ -93,17 +93,32 @@ static void test_each_missing(void **state)
     facts.ept_vpid &= ~(1UL << 25);
     assert_string_equal(only_missing()->what, "INVEPT");
     good_machine(NULL);
-    facts.secondary_allowed &= ~(1U << 1);
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 1);
     assert_string_equal(only_missing()->what, "EPT");
     good_machine(NULL);
-    facts.secondary_allowed &= ~(1U << 7);
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 7);
     assert_string_equal(only_missing()->what, "unrestricted guest");
     good_machine(NULL);
-    facts.secondary_allowed &= ~(1U << 5);
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 5);
     assert_string_equal(only_missing()->what, "VPID");
     good_machine(NULL);
-    facts.primary_allowed &= ~(1U << 21);
+    facts.allowed[PREFLIGHT_PRIMARY] &= ~(1U << 21);
     assert_string_equal(only_missing()->what, "TPR shadow");
+    good_machine(NULL);
+    facts.allowed[PREFLIGHT_PIN] &= ~(1U << 5);
+    assert_string_equal(only_missing()->what, "virtual NMIs");
+    good_machine(NULL);
+    facts.allowed[PREFLIGHT_EXIT] &= ~(1U << 9);
+    assert_string_equal(only_missing()->what, "64-bit host");
+    good_machine(NULL);
+    facts.allowed[PREFLIGHT_ENTRY] &= ~(1U << 15);
+    assert_string_equal(only_missing()->what, "loading EFER at entry");
+    good_machine(NULL);
+    facts.primary_forced = 1U << 15;
+    assert_string_equal(only_missing()->what, "CR3 without exits");
+    good_machine(NULL);
+    facts.vmx_misc = 0;
+    assert_string_equal(only_missing()->what, "storing EFER.LMA at exits");
     good_machine(NULL);
     facts.has_nx = false;
     assert_non_null(strstr(only_missing()->fix, "Execute Disable"));

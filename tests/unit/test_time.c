@@ -8,8 +8,30 @@
 
 #include <cmocka.h>
 
+#include "boot/efi/handoff.h"
 #include "kernel/time/heap.h"
 #include "kernel/time/scale.h"
+
+static struct scale scale_of_khz(uint64_t khz)
+{
+    struct boot_clock c;
+    handoff_set_rate(&c, khz);
+    assert_int_equal(c.khz, khz);
+    return (struct scale){c.mul, c.shift};
+}
+
+static void test_wall(void **state)
+{
+    (void)state;
+    struct boot_clock c;
+    handoff_set_rate(&c, 50000);
+    assert_int_equal(handoff_wall_ns(&c, 1700000000, 0), 1700000000000000000UL);
+    assert_int_equal(handoff_wall_ns(&c, 1700000000, 50000000UL * 7200 + 1), 1700007200000000020UL);
+    assert_int_equal(handoff_wall_ns(&c, 0, 5), 0);
+    handoff_set_rate(&c, 0);
+    assert_int_equal(c.khz, 0);
+    assert_int_equal(handoff_wall_ns(&c, 1700000000, 5), 0);
+}
 
 static const uint64_t rates[] = {1, 7, 1000, 49999, 50000, 999999, 1000000, 1000001, 2596064, 3500000, 4294967295UL};
 
@@ -115,7 +137,7 @@ static void test_heap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_factors),
+        cmocka_unit_test(test_wall), cmocka_unit_test(test_factors),
         cmocka_unit_test(test_inverse),
         cmocka_unit_test(test_heap),
     };
