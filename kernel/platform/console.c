@@ -4,6 +4,7 @@
 #include "kernel/platform/console.h"
 
 #include "kernel/core/log.h"
+#include "kernel/core/spinlock.h"
 #include "kernel/core/string.h"
 #include "kernel/platform/fbcon.h"
 #include "kernel/platform/reset.h"
@@ -22,6 +23,7 @@ static struct key {
     void (*fn)(void);
 } keys[MAX_KEYS];
 static unsigned nr_keys;
+static struct spinlock screen_lock; /* the framebuffer console's place on the screen; a panic does without */
 
 static char input[INPUT_BYTES];
 static uint32_t input_head, input_tail;
@@ -32,6 +34,7 @@ static unsigned switch_seen;
 void console_write(const char *text, size_t len)
 {
     uart_write(text, len);
+    SPIN_GUARD(&screen_lock);
     fbcon_write(text, len);
 }
 
