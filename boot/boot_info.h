@@ -77,6 +77,24 @@ struct boot_framebuffer { /* width 0: none. 32 bits per pixel only; at least 8 x
     uint64_t glyphs[BOOT_GLYPHS]; /* seven bytes each, the top row first; bit 4 of each is the leftmost of five dots */
 };
 
+#define BOOT_CPUID_BASIC 14U
+#define BOOT_CPUID_EXT 9U
+#define BOOT_CPUID_CACHE 4U
+#define BOOT_CPUID_XSAVE 8U
+
+struct boot_cpuid_leaf {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+struct boot_cpuid { /* what guests may know of the CPU; what differs from vCPU to vCPU is added later */
+    struct boot_cpuid_leaf basic[BOOT_CPUID_BASIC]; /* from 0 on, subleaf 0 */
+    struct boot_cpuid_leaf ext[BOOT_CPUID_EXT];     /* from 0x80000000 on */
+    struct boot_cpuid_leaf cache[BOOT_CPUID_CACHE]; /* leaf 4 */
+    struct boot_cpuid_leaf xsave[BOOT_CPUID_XSAVE]; /* leaf 0xd: 1, and components 2 to 7 */
+    uint64_t xcr0_offer; /* what a guest may set in XCR0; 0: no XSAVE, FXSAVE is used */
+    uint64_t arch_caps;  /* IA32_ARCH_CAPABILITIES as guests see it */
+};
+
 struct boot_clock {
     uint64_t wall_ns; /* UNIX time at tsc_jump; 0: unknown */
     uint32_t khz;     /* of the TSC, not 0 */
@@ -136,6 +154,7 @@ struct boot_info {
     uint32_t nr_ranges, nr_cpus, nr_modules;
     uint32_t pad;
     struct boot_machine machine;
+    struct boot_cpuid cpuid;
     struct boot_range ranges[BOOT_MAX_RANGES];
     struct boot_cpu cpus[BOOT_MAX_CPUS];
     struct boot_module modules[BOOT_MAX_MODULES];
@@ -144,5 +163,6 @@ struct boot_info {
 _Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
 _Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
 _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
+_Static_assert(sizeof(struct boot_cpuid) == 576, "hand-over layout");
 _Static_assert(sizeof(struct boot_machine) == 568, "hand-over layout");
-_Static_assert(sizeof(struct boot_info) == 19976, "hand-over layout");
+_Static_assert(sizeof(struct boot_info) == 20552, "hand-over layout");

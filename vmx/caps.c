@@ -18,13 +18,10 @@
 #define CR3_EXITING (3U << 15) /* loads and stores */
 #define PREEMPTION_US 1000U /* no guest runs longer without an exit, whatever happens to interrupts */
 #define MISC_STORE_LMA (1UL << 5)
-#define XCR0_OFFER 0xe7UL /* x87, SSE, AVX, AVX-512: what fits one page and has no supervisor part */
 
 #define ARCH_CAP_RDCL_NO (1UL << 0)
 #define ARCH_CAP_SKIP_L1DFL (1UL << 3)
 #define ARCH_CAP_MDS_NO (1UL << 5)
-/* "Not affected" statements, and that IBRS covers all modes: true for a guest as well. */
-#define ARCH_CAP_GUEST 0x0c00e163UL
 
 struct vmx_caps vmx_caps;
 
@@ -59,12 +56,10 @@ static void choose_guest_features(struct vmx_caps *c)
     c->guest_cr4 = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     c->guest_cr4 |= (f->umip ? CR4_UMIP : 0) | (f->fsgsbase ? CR4_FSGSBASE : 0) | (f->pcid ? CR4_PCIDE : 0) |
                     (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->xsave ? CR4_OSXSAVE : 0);
-    uint64_t offer = f->xsave ? f->xcr0_supported & XCR0_OFFER : 0;
-    bool avx512 = (offer & 0xe4) == 0xe4;
-    c->xcr0_offer = avx512 ? offer : offer & 7;
+    c->xcr0_offer = boot_info.cpuid.xcr0_offer;
     c->spec_ctrl = f->ibpb_ibrs || f->stibp || f->ssbd;
     c->ibpb = f->ibpb_ibrs;
-    c->arch_caps = f->arch_cap_msr & ARCH_CAP_GUEST;
+    c->arch_caps = boot_info.cpuid.arch_caps;
 }
 
 static void choose_mitigations(struct vmx_caps *c)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] VMX operation on, per CPU; off again it is reset.c that turns it. SDM vol 3, "Enabling and Entering VMX Operation". */
 #include "kernel/core/log.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "vmx/bitmaps.h"
-#include "vmx/cpuid_policy.h"
 #include "vmx/vmx.h"
 
 #define FEATURE_LOCK (1UL << 0)
@@ -13,10 +13,7 @@
 enum status vmx_global_init(void)
 {
     enum status status = caps_init();
-    if (status != STATUS_OK)
-        return status;
-    cpuid_policy_init(cpuid, &vmx_caps);
-    return bitmaps_init();
+    return status == STATUS_OK ? bitmaps_init() : status;
 }
 
 static enum status unlock_feature(void)

@@ -153,6 +153,7 @@ void machine_describe(struct boot_info *info)
     find_tables(info);
     find_cpus(info);
     devices_find(info);
+    preflight_guest_cpuid(&info->cpuid);
     info->machine.itlb_multihit = preflight_multihit();
     find_framebuffer(info);
     find_time();

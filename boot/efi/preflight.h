@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "boot/boot_info.h"
 #include "boot/efi/memtype.h"
 
 #define PREFLIGHT_MAX_LINES 64U
@@ -80,3 +81,6 @@ const struct mtrr_state *preflight_mtrrs(void);
 
 /* CVE-2018-12207: can a guest that changes the size of an executable page halt the machine? Intel cores up to Cascade Lake. */
 bool preflight_multihit(void);
+
+/* What this CPU, which has VMX, offers to guests. */
+void preflight_guest_cpuid(struct boot_cpuid *to);

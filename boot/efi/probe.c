@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [FW] Asks the CPU what preflight.c judges. Reads only. */
+#include "boot/efi/guest_cpuid.h"
 #include "boot/efi/lib.h"
 #include "boot/efi/preflight.h"
 
@@ -165,4 +166,29 @@ bool preflight_multihit(void)
         }
     }
     return false;
+}
+
+static struct boot_cpuid_leaf host_leaf(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid r = cpuid(leaf, subleaf);
+
+    return (struct boot_cpuid_leaf){r.a, r.b, r.c, r.d};
+}
+
+void preflight_guest_cpuid(struct boot_cpuid *to)
+{
+    struct preflight_facts facts = {0};
+    struct guest_cpuid_host host = {.cpuid = host_leaf};
+
+    probe_vmx(&facts);
+    if (bit(cpuid(1, 0).c, 26)) {
+        struct cpuid r = cpuid(0xd, 0);
+        host.xcr0 = (uint64_t)r.d << 32 | r.a;
+    }
+    if (cpuid(0, 0).a >= 7 && bit(cpuid(7, 0).d, 29)) {
+        host.arch_caps = rdmsr(MSR_ARCH_CAPABILITIES);
+    }
+    host.rdtscp = bit(cpuid(0x80000001, 0).d, 27) && bit(facts.allowed[PREFLIGHT_SECONDARY], 3);
+    host.invpcid = bit(facts.allowed[PREFLIGHT_SECONDARY], 12);
+    guest_cpuid_build(&host, to);
 }
