@@ -5,6 +5,11 @@
 #include "kernel/core/addr.h"
 #include "kernel/core/status.h"
 
+/* The ports that root keeps from a privileged domain, besides its console; DomUs reach none. What exits finds nobody there. */
+struct port_range { uint16_t first, last; };
+#define BITMAPS_KEPT 4U
+extern const struct port_range bitmaps_kept[BITMAPS_KEPT];
+
 struct bitmaps { hpa_t msr, io_a, io_b; };
 
 /* Builds them and checks each bit against the policy. Precondition: caps_init, uart_init. */
