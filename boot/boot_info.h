@@ -7,6 +7,7 @@
  * physical. The hypervisor copies it before it leaves the firmware's tables. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC 0x4f464e494c425243UL /* "CRBLINFO" */
@@ -91,8 +92,22 @@ struct boot_cpuid { /* what guests may know of the CPU; what differs from vCPU t
     struct boot_cpuid_leaf ext[BOOT_CPUID_EXT];     /* from 0x80000000 on */
     struct boot_cpuid_leaf cache[BOOT_CPUID_CACHE]; /* leaf 4 */
     struct boot_cpuid_leaf xsave[BOOT_CPUID_XSAVE]; /* leaf 0xd: 1, and components 2 to 7 */
-    uint64_t xcr0_offer; /* what a guest may set in XCR0; 0: no XSAVE, FXSAVE is used */
-    uint64_t arch_caps;  /* IA32_ARCH_CAPABILITIES as guests see it */
+};
+
+struct vmx_caps { /* what this CPU's VT-x can do and how it is used. SDM vol 3, appendix "VMX Capability Reporting Facility" */
+    uint64_t cr0_fixed0, cr4_fixed0;        /* bits that must be 1 in VMX operation */
+    uint64_t guest_cr4;                     /* bits that a guest may own */
+    uint64_t xcr0_offer;                    /* what a guest may set in XCR0; 0: no XSAVE, FXSAVE is used */
+    uint64_t arch_caps;                     /* IA32_ARCH_CAPABILITIES as guests see it */
+    uint32_t revision;
+    uint32_t pin, proc, proc2, exit, entry; /* the settings in use: required ones plus those optional ones that exist */
+    uint32_t preemption_ticks;              /* of the VMX-preemption timer for a millisecond; 0: no such timer */
+    bool virtual_interrupts;                /* x2APIC mode + APIC registers + virtual-interrupt delivery, all three */
+    bool invvpid;                           /* single-context INVVPID */
+    bool rdtscp, spec_ctrl, ibpb;
+    bool flush_l1d, verw;                   /* needed before each entry */
+    bool ibpb_on_switch;
+    bool pad[4];
 };
 
 struct boot_clock {
@@ -155,6 +170,7 @@ struct boot_info {
     uint32_t pad;
     struct boot_machine machine;
     struct boot_cpuid cpuid;
+    struct vmx_caps vmx;
     struct boot_range ranges[BOOT_MAX_RANGES];
     struct boot_cpu cpus[BOOT_MAX_CPUS];
     struct boot_module modules[BOOT_MAX_MODULES];
@@ -163,6 +179,7 @@ struct boot_info {
 _Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
 _Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
 _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
-_Static_assert(sizeof(struct boot_cpuid) == 576, "hand-over layout");
+_Static_assert(sizeof(struct vmx_caps) == 80, "hand-over layout");
+_Static_assert(sizeof(struct boot_cpuid) == 560, "hand-over layout");
 _Static_assert(sizeof(struct boot_machine) == 568, "hand-over layout");
-_Static_assert(sizeof(struct boot_info) == 20552, "hand-over layout");
+_Static_assert(sizeof(struct boot_info) == 20616, "hand-over layout");

@@ -12,7 +12,7 @@ extern const struct port_range bitmaps_kept[BITMAPS_KEPT];
 
 struct bitmaps { hpa_t msr, io_a, io_b; };
 
-/* Builds them and checks each bit against the policy. Precondition: caps_init, uart_init. */
+/* Builds them and checks each bit against the policy. Precondition: vmx_caps are set, uart_init. */
 enum status bitmaps_init(void);
 const struct bitmaps *bitmaps_for(bool privileged);
 /* For audit: is exactly that open which the policy opens? false and the reason otherwise. */

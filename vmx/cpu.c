@@ -4,16 +4,24 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
+#include "kernel/platform/machine.h"
 #include "vmx/bitmaps.h"
 #include "vmx/vmx.h"
 
 #define FEATURE_LOCK (1UL << 0)
 #define FEATURE_VMXON (1UL << 2)
 
+struct vmx_caps vmx_caps;
+
 enum status vmx_global_init(void)
 {
-    enum status status = caps_init();
-    return status == STATUS_OK ? bitmaps_init() : status;
+    const struct vmx_caps *c = &vmx_caps;
+    vmx_caps = boot_info.vmx;
+    log_info("mitigations %s: branch barrier %s, L1D flush %s, buffer clearing %s", boot_info.options.mitigations ? "on" : "off",
+             c->ibpb_on_switch ? "yes" : "no", c->flush_l1d ? "yes" : "no", c->verw ? "yes" : "no");
+    log_info("VT-x: revision 0x%x, local APIC %s, XSAVE 0x%lx", c->revision, c->virtual_interrupts ? "in hardware" : "in software",
+             c->xcr0_offer);
+    return bitmaps_init();
 }
 
 static enum status unlock_feature(void)

@@ -2,6 +2,8 @@
  * [ROOT] See cpuid_policy.h. */
 #include "vmx/cpuid_policy.h"
 
+#include "vmx/caps.h"
+
 #define XSAVE_LEGACY_BYTES 576U
 #define BIT(n) (1U << (n))
 
@@ -41,13 +43,13 @@ static uint32_t xsave_bytes(uint64_t xcr0, bool compact)
 
 static struct cpuid_regs leaf_d(uint32_t subleaf, const struct cpuid_vcpu *v)
 {
-    if (boot_info.cpuid.xcr0_offer == 0 || subleaf >= BOOT_CPUID_XSAVE)
+    if (vmx_caps.xcr0_offer == 0 || subleaf >= BOOT_CPUID_XSAVE)
         return (struct cpuid_regs){0};
     struct cpuid_regs r = *cpuid_policy_leaf(&boot_info.cpuid.xsave[subleaf]);
     if (subleaf == 0) {
-        r.eax = (uint32_t)boot_info.cpuid.xcr0_offer;
+        r.eax = (uint32_t)vmx_caps.xcr0_offer;
         r.ebx = xsave_bytes(v->xcr0, false);
-        r.ecx = xsave_bytes(boot_info.cpuid.xcr0_offer, false);
+        r.ecx = xsave_bytes(vmx_caps.xcr0_offer, false);
     } else if (subleaf == 1) {
         r.ebx = xsave_bytes(v->xcr0, true);
     }

@@ -43,44 +43,41 @@ static const struct row { uint32_t leaf; enum need need; struct boot_cpuid_leaf 
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static unsigned needs_met(const struct boot_cpuid *to, const struct guest_cpuid_host *host)
+static unsigned needs_met(const struct vmx_caps *caps)
 {
-    return (to->xcr0_offer != 0 ? XSAVE : 0U) | ((to->xcr0_offer & 4) != 0 ? AVX : 0U) |
-           ((to->xcr0_offer & 0xe0) != 0 ? AVX512 : 0U) | (host->invpcid ? INVPCID : 0U) |
-           (host->rdtscp ? RDTSCP : 0U) | (to->arch_caps != 0 ? ARCH_CAPS : 0U);
+    return (caps->xcr0_offer != 0 ? XSAVE : 0U) | ((caps->xcr0_offer & 4) != 0 ? AVX : 0U) |
+           ((caps->xcr0_offer & 0xe0) != 0 ? AVX512 : 0U) | ((caps->proc2 & BIT(12)) != 0 ? INVPCID : 0U) |
+           (caps->rdtscp ? RDTSCP : 0U) | (caps->arch_caps != 0 ? ARCH_CAPS : 0U);
 }
 
 /* Components' places and sizes are the host's; the totals are computed from them for what the guest turned on, because
  * hosts exist whose totals disagree with their parts. */
-static void build_xsave(const struct guest_cpuid_host *host, struct boot_cpuid *to)
+static void build_xsave(guest_cpuid_function *host, uint64_t offer, struct boot_cpuid *to)
 {
-    for (uint32_t i = 1; i < BOOT_CPUID_XSAVE && to->xcr0_offer != 0; i++) {
-        struct boot_cpuid_leaf r = host->cpuid(0xd, i);
+    for (uint32_t i = 1; i < BOOT_CPUID_XSAVE && offer != 0; i++) {
+        struct boot_cpuid_leaf r = host(0xd, i);
         if (i == 1) { /* XSAVEOPT XSAVEC XGETBV(1); XSAVES would bring IA32_XSS */
             to->xsave[1] = (struct boot_cpuid_leaf){.eax = r.eax & 7};
-        } else if ((to->xcr0_offer >> i & 1) != 0) {
+        } else if ((offer >> i & 1) != 0) {
             to->xsave[i] = (struct boot_cpuid_leaf){.eax = r.eax, .ebx = r.ebx, .ecx = r.ecx & 2};
         }
     }
 }
 
-void guest_cpuid_build(const struct guest_cpuid_host *host, struct boot_cpuid *to)
+void guest_cpuid_build(guest_cpuid_function *host, const struct vmx_caps *caps, struct boot_cpuid *to)
 {
-    uint32_t max = least(host->cpuid(0, 0).eax, BOOT_CPUID_BASIC - 1);
-    uint32_t max_ext = least(host->cpuid(EXT_BASE, 0).eax, EXT_BASE + BOOT_CPUID_EXT - 1);
-    uint64_t offer = max >= 0xd ? host->xcr0 & GUEST_CPUID_XCR0 : 0;
+    uint32_t max = least(host(0, 0).eax, BOOT_CPUID_BASIC - 1);
+    uint32_t max_ext = least(host(EXT_BASE, 0).eax, EXT_BASE + BOOT_CPUID_EXT - 1);
 
     max_ext = max_ext < EXT_BASE ? EXT_BASE : max_ext;
     memset(to, 0, sizeof(*to));
-    to->xcr0_offer = (offer & 0xe4) == 0xe4 ? offer : offer & 7;
-    to->arch_caps = host->arch_caps & GUEST_CPUID_ARCH_CAPS;
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         bool extended = row->leaf >= EXT_BASE;
-        if (row->leaf > (extended ? max_ext : max) || (row->need & ~needs_met(to, host)) != 0) {
+        if (row->leaf > (extended ? max_ext : max) || (row->need & ~needs_met(caps)) != 0) {
             continue;
         }
-        struct boot_cpuid_leaf r = host->cpuid(row->leaf, 0);
+        struct boot_cpuid_leaf r = host(row->leaf, 0);
         struct boot_cpuid_leaf *leaf = extended ? &to->ext[row->leaf - EXT_BASE] : &to->basic[row->leaf];
         leaf->eax |= r.eax & row->bits.eax;
         leaf->ebx |= r.ebx & row->bits.ebx;
@@ -93,8 +90,8 @@ void guest_cpuid_build(const struct guest_cpuid_host *host, struct boot_cpuid *t
     to->ext[0].eax = max_ext;
     to->ext[8].eax |= max_ext >= EXT_BASE + 8 ? 48U << 8 : 0; /* no LA57 */
     for (uint32_t i = 0; i < BOOT_CPUID_CACHE && max >= 4; i++) {
-        to->cache[i] = host->cpuid(4, i);
+        to->cache[i] = host(4, i);
         to->cache[i].eax &= 0x00003fffU; /* one logical CPU shares it, one core in the package */
     }
-    build_xsave(host, to);
+    build_xsave(host, max >= 0xd ? caps->xcr0_offer : 0, to);
 }

@@ -82,7 +82,7 @@ static int reset(void **state)
     memset(vcpus, 0, sizeof(vcpus));
     memset(&dom, 0, sizeof(dom));
     vmx_caps = (struct vmx_caps){.xcr0_offer = 7};
-    guest_cpuid_build(&(struct guest_cpuid_host){.cpuid = host, .xcr0 = 7}, &host_info.cpuid);
+    guest_cpuid_build(host, &vmx_caps, &host_info.cpuid);
     dom.nr_vcpus = 2;
     for (unsigned i = 0; i < 2; i++) {
         dom.vcpus[i] = &vcpus[i];
