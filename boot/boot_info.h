@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/abi/control.h"
+
 #define BOOT_INFO_MAGIC 0x4f464e494c425243UL /* "CRBLINFO" */
 #define BOOT_INFO_VERSION 2U
 
@@ -160,8 +162,6 @@ struct boot_info {
     uint64_t dom0_base; /* 2 MiB-aligned, below 4 GiB: all of Dom0's RAM, its ELF at the start */
     uint64_t dom0_size;
     uint64_t dom0_image_size; /* bytes used by the image incl. .bss, page-aligned */
-    uint64_t dom0_entry;      /* physical address of Dom0's PVH entry */
-    uint64_t dom0_start_info; /* of its PVH start info, in its RAM */
     uint64_t dom0_scratch;    /* a gfn: from here on BOOT_SCRATCH_PAGES that no range touches, for its foreign mappings */
     struct boot_clock clock;
     struct boot_framebuffer framebuffer;
@@ -169,6 +169,7 @@ struct boot_info {
     uint32_t nr_ranges, nr_cpus, nr_modules;
     uint32_t pad;
     struct boot_machine machine;
+    struct cbl_vcpu_context dom0_context; /* Dom0's first registers: PVH entry, and its start info, which lies in its RAM */
     struct boot_cpuid cpuid;
     struct vmx_caps vmx;
     struct boot_range ranges[BOOT_MAX_RANGES];
@@ -182,4 +183,4 @@ _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
 _Static_assert(sizeof(struct vmx_caps) == 80, "hand-over layout");
 _Static_assert(sizeof(struct boot_cpuid) == 560, "hand-over layout");
 _Static_assert(sizeof(struct boot_machine) == 568, "hand-over layout");
-_Static_assert(sizeof(struct boot_info) == 20616, "hand-over layout");
+_Static_assert(sizeof(struct boot_info) == 21160, "hand-over layout");
