@@ -7,7 +7,10 @@
  * physical. The hypervisor copies it before it leaves the firmware's tables. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "kernel/abi/control.h"
 
 #define BOOT_INFO_MAGIC 0x4f464e494c425243UL /* "CRBLINFO" */
 #define BOOT_INFO_VERSION 2U
@@ -78,6 +81,38 @@ struct boot_framebuffer { /* width 0: none. 32 bits per pixel only; at least 8 x
     uint64_t glyphs[BOOT_GLYPHS]; /* seven bytes each, the top row first; bit 4 of each is the leftmost of five dots */
 };
 
+#define BOOT_CPUID_BASIC 14U
+#define BOOT_CPUID_EXT 9U
+#define BOOT_CPUID_CACHE 4U
+#define BOOT_CPUID_XSAVE 8U
+
+struct boot_cpuid_leaf {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+struct boot_cpuid { /* what guests may know of the CPU; what differs from vCPU to vCPU is added later */
+    struct boot_cpuid_leaf basic[BOOT_CPUID_BASIC]; /* from 0 on, subleaf 0 */
+    struct boot_cpuid_leaf ext[BOOT_CPUID_EXT];     /* from 0x80000000 on */
+    struct boot_cpuid_leaf cache[BOOT_CPUID_CACHE]; /* leaf 4 */
+    struct boot_cpuid_leaf xsave[BOOT_CPUID_XSAVE]; /* leaf 0xd: 1, and components 2 to 7 */
+};
+
+struct vmx_caps { /* what this CPU's VT-x can do and how it is used. SDM vol 3, appendix "VMX Capability Reporting Facility" */
+    uint64_t cr0_fixed0, cr4_fixed0;        /* bits that must be 1 in VMX operation */
+    uint64_t guest_cr4;                     /* bits that a guest may own */
+    uint64_t xcr0_offer;                    /* what a guest may set in XCR0; 0: no XSAVE, FXSAVE is used */
+    uint64_t arch_caps;                     /* IA32_ARCH_CAPABILITIES as guests see it */
+    uint32_t revision;
+    uint32_t pin, proc, proc2, exit, entry; /* the settings in use: required ones plus those optional ones that exist */
+    uint32_t preemption_ticks;              /* of the VMX-preemption timer for a millisecond; 0: no such timer */
+    bool virtual_interrupts;                /* x2APIC mode + APIC registers + virtual-interrupt delivery, all three */
+    bool invvpid;                           /* single-context INVVPID */
+    bool rdtscp, spec_ctrl, ibpb;
+    bool flush_l1d, verw;                   /* needed before each entry */
+    bool ibpb_on_switch;
+    bool pad[4];
+};
+
 struct boot_clock {
     uint64_t wall_ns; /* UNIX time at tsc_jump; 0: unknown */
     uint32_t khz;     /* of the TSC, not 0 */
@@ -128,8 +163,6 @@ struct boot_info {
     uint64_t dom0_base; /* 2 MiB-aligned, below 4 GiB: all of Dom0's RAM, its ELF at the start */
     uint64_t dom0_size;
     uint64_t dom0_image_size; /* bytes used by the image incl. .bss, page-aligned */
-    uint64_t dom0_entry;      /* physical address of Dom0's PVH entry */
-    uint64_t dom0_start_info; /* of its PVH start info, in its RAM */
     uint64_t low_pages;       /* BOOT_LOW_PAGES below 640 KiB, to start the other CPUs with; 0: none */
     uint64_t dom0_scratch;    /* a gfn: from here on BOOT_SCRATCH_PAGES that no range touches, for its foreign mappings */
     struct boot_clock clock;
@@ -138,6 +171,9 @@ struct boot_info {
     uint32_t nr_ranges, nr_cpus, nr_modules;
     uint32_t pad;
     struct boot_machine machine;
+    struct cbl_vcpu_context dom0_context; /* Dom0's first registers: PVH entry, and its start info, which lies in its RAM */
+    struct boot_cpuid cpuid;
+    struct vmx_caps vmx;
     struct boot_range ranges[BOOT_MAX_RANGES];
     struct boot_cpu cpus[BOOT_MAX_CPUS];
     struct boot_module modules[BOOT_MAX_MODULES];
@@ -146,5 +182,7 @@ struct boot_info {
 _Static_assert(sizeof(struct boot_range) == 24, "hand-over layout");
 _Static_assert(sizeof(struct boot_module) == 128, "hand-over layout");
 _Static_assert(sizeof(struct boot_options) == 544, "hand-over layout");
+_Static_assert(sizeof(struct vmx_caps) == 80, "hand-over layout");
+_Static_assert(sizeof(struct boot_cpuid) == 560, "hand-over layout");
 _Static_assert(sizeof(struct boot_machine) == 568, "hand-over layout");
-_Static_assert(sizeof(struct boot_info) == 19984, "hand-over layout");
+_Static_assert(sizeof(struct boot_info) == 21168, "hand-over layout");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW] Collects what the hypervisor must know of the machine: ACPI, CPUs, SMBIOS, devices, framebuffer,
+ * [FW] Collects what the hypervisor must know of the machine: ACPI, CPUs, SMBIOS, devices, VT-x, framebuffer,
  * time. */
 #include "boot/efi/machine.h"
 
@@ -14,6 +14,7 @@
 #include "boot/efi/preflight.h"
 #include "boot/efi/screen.h"
 #include "boot/efi/tsc.h"
+#include "boot/efi/vmxcaps.h"
 
 /* PI 1.7, volume 2, section "MP Services Protocol". */
 #define MP_ENABLED 2U
@@ -148,11 +149,21 @@ void machine_stamp(struct boot_info *info)
     info->clock.wall_ns = handoff_wall_ns(&info->clock, utc.seconds, info->tsc_jump - utc.tsc);
 }
 
+static void find_vmx(struct boot_info *info)
+{
+    struct preflight_facts facts = {0};
+
+    preflight_probe(&facts);
+    vmxcaps_choose(&facts, preflight_cpuid, info->clock.khz, info->options.mitigations != 0, &info->vmx);
+    guest_cpuid_build(preflight_cpuid, &info->vmx, &info->cpuid);
+}
+
 void machine_describe(struct boot_info *info)
 {
     find_tables(info);
     find_cpus(info);
     devices_find(info);
+    find_vmx(info);
     info->machine.itlb_multihit = preflight_multihit();
     find_framebuffer(info);
     find_time();

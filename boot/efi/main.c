@@ -44,6 +44,7 @@ struct loader {
     struct image dom0;
     struct boot_info *info; /* below 4 GiB, handed over */
     uint64_t root_entry;
+    uint64_t dom0_entry;
 };
 
 /* ---- configuration ------------------------------------------------------------------------- */
@@ -217,7 +218,7 @@ static EFI_STATUS place_dom0(struct loader *loader)
     }
     load_image(&loader->dom0, info->dom0_base);
     info->dom0_image_size = plan->span_bytes;
-    info->dom0_entry = info->dom0_base + plan->entry_offset;
+    loader->dom0_entry = info->dom0_base + plan->entry_offset;
     screen_print("corbel: Dom0: %lu KiB at 0x%lx in %lu MiB\n", (unsigned long)(plan->span_bytes >> 10),
                  (unsigned long)info->dom0_base, (unsigned long)(info->dom0_size >> MIB));
     return EFI_SUCCESS;
@@ -243,13 +244,16 @@ static EFI_STATUS make_boot_info(struct loader *loader)
 }
 
 /* What Dom0 is told, and where it may map what belongs to others. */
-static EFI_STATUS prepare_dom0(struct boot_info *info)
+static EFI_STATUS prepare_dom0(const struct loader *loader)
 {
+    struct boot_info *info = loader->info;
     static struct boot_range list[BOOT_MAX_RANGES];
     struct handoff_ranges ranges = {list, 0, BOOT_MAX_RANGES};
 
-    info->dom0_start_info = info->dom0_base + info->dom0_size - START_INFO_BYTES;
-    if (!start_info_build(info, (void *)(uintptr_t)info->dom0_start_info, info->dom0_start_info)) {
+    uint64_t at = info->dom0_base + info->dom0_size - START_INFO_BYTES;
+
+    start_info_entry(loader->dom0_entry, at, &info->dom0_context);
+    if (!start_info_build(info, (void *)(uintptr_t)at, at)) {
         screen_error("Dom0", "what it is to be told does not fit into its memory", "set a larger dom0_mem in corbel.cfg");
         return EFI_OUT_OF_RESOURCES;
     }
@@ -376,7 +380,7 @@ static EFI_STATUS load(struct loader *loader)
     }
     screen_print("corbel: %u CPUs, %u files for guests, ACPI %s\n", loader->info->nr_cpus, loader->info->nr_modules,
                  loader->info->rsdp != 0 ? "present" : "absent");
-    status = prepare_dom0(loader->info);
+    status = prepare_dom0(loader);
     return EFI_ERROR(status) ? status : leave(loader);
 }
 

@@ -3,6 +3,7 @@
 #include "boot/efi/preflight.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 
 #include "boot/efi/fmt.h"
 #include "boot/efi/lib.h"
@@ -21,7 +22,7 @@
 #define MISC_STORE_LMA               (1UL << 5)
 
 /* The required controls, each at its bit number (SDM vol 3, "VM-Execution Control Fields" and following), but for EPT,
- * VPID and unrestricted guest, which are judged by themselves. vmx/caps.c has the same as masks. */
+ * VPID and unrestricted guest, which are judged by themselves. */
 static const char *const controls[PREFLIGHT_GROUPS][32] = {
     [PREFLIGHT_PIN] = {[0] = "external-interrupt exiting", [3] = "NMI exiting", [5] = "virtual NMIs"},
     [PREFLIGHT_PRIMARY] = {[2] = "interrupt-window exiting",
@@ -137,6 +138,16 @@ static void judge_ept(const struct preflight_facts *f, struct preflight_report *
             "no tags for the guests' translations");
 }
 
+uint32_t preflight_required(enum preflight_group group)
+{
+    uint32_t mask = group == PREFLIGHT_SECONDARY ? SECONDARY_EPT | SECONDARY_VPID | SECONDARY_UNRESTRICTED : 0;
+
+    for (unsigned i = 0; i < 32; i++) {
+        mask |= controls[group][i] != NULL ? 1U << i : 0;
+    }
+    return mask;
+}
+
 static void judge_controls(const struct preflight_facts *f, struct preflight_report *report)
 {
     bool x2apic_mode = (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_X2APIC_MODE) != 0;
@@ -149,7 +160,7 @@ static void judge_controls(const struct preflight_facts *f, struct preflight_rep
             require(report, false, name, "this processor's VT-x lacks it");
         }
     }
-    if ((f->primary_forced & PRIMARY_CR3_EXITING) != 0) {
+    if ((f->forced[PREFLIGHT_PRIMARY] & PRIMARY_CR3_EXITING) != 0) {
         require(report, false, "CR3 without exits", "guests could not load CR3 by themselves");
     }
     if ((f->vmx_misc & MISC_STORE_LMA) == 0) {

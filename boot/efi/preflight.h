@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "boot/boot_info.h"
 #include "boot/efi/memtype.h"
 
 #define PREFLIGHT_MAX_LINES 64U
@@ -35,8 +36,10 @@ struct preflight_facts {
     /* Valid with has_vmx only. */
     uint64_t feature_control;   /* IA32_FEATURE_CONTROL */
     uint32_t allowed[PREFLIGHT_GROUPS]; /* allowed 1-settings of the controls; secondary ones 0 if there are none */
-    uint32_t primary_forced;            /* those of the primary ones that must be 1 */
-    uint64_t vmx_misc;                  /* IA32_VMX_MISC */
+    uint32_t forced[PREFLIGHT_GROUPS];  /* those that must be 1 */
+    uint64_t vmx_basic, vmx_misc;       /* IA32_VMX_BASIC, IA32_VMX_MISC */
+    uint64_t cr0_fixed0, cr4_fixed0;    /* what must be 1 in VMX operation */
+    uint64_t arch_caps;                 /* IA32_ARCH_CAPABILITIES, 0 if there is none */
     uint64_t ept_vpid;          /* IA32_VMX_EPT_VPID_CAP, 0 if there is none */
     /* Memory, from the firmware's map. */
     uint64_t free_mib;
@@ -63,6 +66,9 @@ struct preflight_report {
 /* Judges the facts. */
 void preflight_judge(const struct preflight_facts *facts, struct preflight_report *report);
 
+/* The controls of a group without which Corbel does not run. */
+uint32_t preflight_required(enum preflight_group group);
+
 /* Asks the CPU that it runs on (CPUID; the VMX capability MSRs only if it has VMX). Leaves the memory part alone. */
 void preflight_probe(struct preflight_facts *facts);
 
@@ -80,3 +86,6 @@ const struct mtrr_state *preflight_mtrrs(void);
 
 /* CVE-2018-12207: can a guest that changes the size of an executable page halt the machine? Intel cores up to Cascade Lake. */
 bool preflight_multihit(void);
+
+/* This CPU's CPUID. */
+struct boot_cpuid_leaf preflight_cpuid(uint32_t leaf, uint32_t subleaf);

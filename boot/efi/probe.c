@@ -10,6 +10,8 @@
 #define PSCHANGE_MC_NO         (1UL << 6)
 #define MSR_VMX_BASIC          0x480U
 #define MSR_VMX_MISC           0x485U
+#define MSR_VMX_CR0_FIXED0     0x486U
+#define MSR_VMX_CR4_FIXED0     0x488U
 #define MSR_VMX_PROCBASED2     0x48bU
 #define MSR_VMX_EPT_VPID_CAP   0x48cU
 
@@ -41,16 +43,20 @@ static void probe_vmx(struct preflight_facts *facts)
 {
     static const uint16_t msr[2][PREFLIGHT_GROUPS] = {{0x481, 0x482, MSR_VMX_PROCBASED2, 0x483, 0x484},
                                                       {0x48d, 0x48e, MSR_VMX_PROCBASED2, 0x48f, 0x490}};
-    bool true_controls = (rdmsr(MSR_VMX_BASIC) >> 55 & 1) != 0;
+    facts->vmx_basic = rdmsr(MSR_VMX_BASIC);
+    bool true_controls = (facts->vmx_basic >> 55 & 1) != 0;
 
+    facts->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
+    facts->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
     facts->feature_control = rdmsr(MSR_FEATURE_CONTROL);
     facts->vmx_misc = rdmsr(MSR_VMX_MISC);
     for (unsigned i = 0; i < PREFLIGHT_GROUPS; i++) {
         if (i != PREFLIGHT_SECONDARY || bit(facts->allowed[PREFLIGHT_PRIMARY], 31)) {
-            facts->allowed[i] = (uint32_t)(rdmsr(msr[true_controls][i]) >> 32);
+            uint64_t value = rdmsr(msr[true_controls][i]);
+            facts->allowed[i] = (uint32_t)(value >> 32);
+            facts->forced[i] = (uint32_t)value;
         }
     }
-    facts->primary_forced = (uint32_t)rdmsr(msr[true_controls][PREFLIGHT_PRIMARY]);
     if (bit(facts->allowed[PREFLIGHT_SECONDARY], 1) || bit(facts->allowed[PREFLIGHT_SECONDARY], 5)) {
         facts->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
     }
@@ -94,6 +100,9 @@ void preflight_probe(struct preflight_facts *facts)
     }
     if (last_extended >= 0x80000008) {
         facts->linear_bits = cpuid(0x80000008, 0).a >> 8 & 0xff;
+    }
+    if (cpuid(0, 0).a >= 7 && bit(cpuid(7, 0).d, 29)) {
+        facts->arch_caps = rdmsr(MSR_ARCH_CAPABILITIES);
     }
     if (facts->has_vmx) {
         probe_vmx(facts);
@@ -165,4 +174,11 @@ bool preflight_multihit(void)
         }
     }
     return false;
+}
+
+struct boot_cpuid_leaf preflight_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid r = leaf <= cpuid(leaf & 0x80000000U, 0).a ? cpuid(leaf, subleaf) : (struct cpuid){0};
+
+    return (struct boot_cpuid_leaf){r.a, r.b, r.c, r.d};
 }

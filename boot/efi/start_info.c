@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW][HOST] Dom0's PVH start info as the Xen ABI has it. Pure. */
+ * [FW][HOST] Dom0's PVH start info and first registers as the Xen ABI has them. Pure. */
 #include "boot/efi/start_info.h"
 
 #include <stddef.h>
@@ -55,4 +55,31 @@ bool start_info_build(const struct boot_info *boot, void *out, uint64_t base)
         .memmap_entries = sizeof(t->memmap) / sizeof(t->memmap[0]),
     };
     return true;
+}
+
+/* SDM vol 3, "Checks on Guest Segment Registers" for the access rights. */
+void start_info_entry(uint64_t entry, uint64_t start_info, struct cbl_vcpu_context *c)
+{
+    const struct cbl_segment code = {.limit = ~0U, .ar = 0xc09b, .selector = 8};
+    const struct cbl_segment data = {.limit = ~0U, .ar = 0xc093, .selector = 16};
+
+    *c = (struct cbl_vcpu_context){
+        .rip = entry,
+        .rbx = start_info,
+        .rflags = 2,
+        .cr0 = 0x11, /* PE, ET */
+        .dr6 = 0xffff0ff0,
+        .dr7 = 0x400,
+        .cs = code,
+        .ds = data,
+        .es = data,
+        .fs = data,
+        .gs = data,
+        .ss = data,
+        .tr = {.limit = 0x67, .ar = 0x8b},
+        .ldtr = {.ar = 0x10000},
+        .pat = 0x0007040600070406,
+        .xcr0 = 1,
+        .apic_base = 0xfee00d00,
+    };
 }

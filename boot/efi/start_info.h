@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW][HOST] Dom0's PVH start info as the Xen ABI has it. Pure. */
+ * [FW][HOST] Dom0's PVH start info and first registers as the Xen ABI has them. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,3 +12,6 @@
 /* Writes the start info and what hangs on it to `out` (START_INFO_BYTES), which Dom0 sees at `base`. False: it does not
  * fit. */
 bool start_info_build(const struct boot_info *boot, void *out, uint64_t base);
+
+/* The state that PVH starts in: 32-bit protected mode, flat, paging off. */
+void start_info_entry(uint64_t entry, uint64_t start_info, struct cbl_vcpu_context *c);

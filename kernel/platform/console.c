@@ -7,24 +7,16 @@
 #include "kernel/core/spinlock.h"
 #include "kernel/core/string.h"
 #include "kernel/platform/fbcon.h"
-#include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"
 
 #define TO_HYPERVISOR "\n(CBL) input goes to the hypervisor now: h for help, Ctrl-A three times for Dom0\n"
 #define TO_DOM0 "\n(CBL) input goes to Dom0 now: Ctrl-A three times for the hypervisor\n"
 #define INPUT_BYTES 1024U /* a power of two */
-#define MAX_KEYS 32U
 #define SWITCH_KEY 0x01U /* Ctrl-A */
 #define SWITCH_COUNT 3U
 
-static struct key {
-    char key;
-    const char *help;
-    void (*fn)(void);
-} keys[MAX_KEYS];
-static unsigned nr_keys;
+static bool (*keys)(char key);
 static struct spinlock screen_lock; /* the framebuffer console's place on the screen; a panic does without */
-
 static char input[INPUT_BYTES];
 static uint32_t input_head, input_tail;
 static void (*dom0_notify)(void);
@@ -99,31 +91,8 @@ void console_set_dom0_notify(void (*fn)(void)) { dom0_notify = fn; }
 
 /* ---- keys ---- */
 
-void console_register_key(char key, const char *help, void (*fn)(void))
-{
-    if (nr_keys < MAX_KEYS)
-        keys[nr_keys++] = (struct key){key, help, fn};
-    else
-        log_error("console key '%c' cannot be registered: the table is full", key);
-}
-
-bool console_handle_key(char key)
-{
-    if (key == 'R')
-        reset_machine();
-    if (key == 'h')
-        log_info("keys: h this list, * all of them but R, R reboot the machine");
-    bool known = key == 'h' || key == '*';
-    for (unsigned i = 0; i < nr_keys; i++) {
-        bool run = key == '*' || key == keys[i].key;
-        if (run || key == 'h')
-            log_info("key %c  %s", keys[i].key, keys[i].help);
-        if (run)
-            keys[i].fn();
-        known |= run;
-    }
-    return known;
-}
+void console_set_keys(bool (*press)(char key)) { keys = press; }
+bool console_handle_key(char key) { return keys != NULL && keys(key); }
 
 /* ---- set-up ---- */
 

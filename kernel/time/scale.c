@@ -2,13 +2,13 @@
  * [ROOT] TSC ticks and nanoseconds. 128-bit products; no 128-bit division (that would need a runtime library). */
 #include "kernel/time/scale.h"
 
-uint64_t scale_ns_of_ticks(const struct scale *s, uint64_t ticks)
+uint64_t scale_ns_of_ticks(const struct boot_clock *s, uint64_t ticks)
 {
     uint64_t shifted = s->shift >= 0 ? ticks << s->shift : ticks >> -s->shift;
     return (uint64_t)((unsigned __int128)shifted * s->mul >> 32);
 }
 
-uint64_t scale_ticks_of_ns(const struct scale *s, uint64_t ns)
+uint64_t scale_ticks_of_ns(const struct boot_clock *s, uint64_t ns)
 {
     uint64_t high = ns / s->mul; /* (ns << 32) / mul, digit by digit in base 2^32 */
     uint64_t rest = (ns % s->mul) << 32;
