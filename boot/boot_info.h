@@ -37,7 +37,7 @@ enum boot_range_type {
     BOOT_RANGE_FRAME_TABLE = 11, /* 2 MiB, aligned, for each GiB that has a range of type FREE or 7 to 10 */
 };
 
-#define BOOT_RAM_FIRST (1UL << 20)  /* the first MiB starts other CPUs and holds firmware's odds and ends: not FREE */
+#define BOOT_RAM_FIRST (1UL << 20)   /* below it FREE memory starts other CPUs and is not given out; no range reaches across */
 #define BOOT_RAM_LIMIT (512UL << 30) /* nothing above is FREE */
 
 struct boot_range { /* page-aligned, sorted by base, not overlapping */

@@ -6,6 +6,7 @@
 
 #define PAGE       4096UL
 #define LARGE_PAGE (2UL << 20)
+#define LOW_MEMORY_END 0xa0000UL
 
 /* UEFI 2.10, section "EFI_BOOT_SERVICES.GetMemoryMap()". */
 struct descriptor {
@@ -199,9 +200,11 @@ uint64_t handoff_largest_free(const struct handoff_ranges *ranges, uint64_t alig
     return best;
 }
 
-static bool is_ram(uint32_t type)
+/* Has it descriptors in the frame table? */
+static bool is_ram(const struct boot_range *r)
 {
-    return type == BOOT_RANGE_FREE || (type >= BOOT_RANGE_ROOT && type <= BOOT_RANGE_ROOT_REST);
+    return (r->type == BOOT_RANGE_FREE && r->base >= BOOT_RAM_FIRST) ||
+           (r->type >= BOOT_RANGE_ROOT && r->type <= BOOT_RANGE_ROOT_REST);
 }
 
 /* Free memory in [min, max) is kept. */
@@ -230,7 +233,7 @@ static uint64_t count_gibs(const struct handoff_ranges *ranges)
         const struct boot_range *r = &ranges->r[i];
         uint64_t first = r->base >> 30 > next ? r->base >> 30 : next;
         uint64_t end = ((end_of(r) - 1) >> 30) + 1;
-        if (is_ram(r->type) && end > first) {
+        if (is_ram(r) && end > first) {
             count += end - first;
             next = end;
         }
@@ -242,12 +245,12 @@ bool handoff_finish(struct handoff_ranges *ranges)
 {
     uint64_t base, size;
 
-    if (!reserve(ranges, 0, BOOT_RAM_FIRST) || !reserve(ranges, BOOT_RAM_LIMIT, UINT64_MAX)) {
+    if (!reserve(ranges, LOW_MEMORY_END, BOOT_RAM_FIRST) || !reserve(ranges, BOOT_RAM_LIMIT, UINT64_MAX)) {
         return false;
     }
     uint64_t need = count_gibs(ranges) * LARGE_PAGE;
     for (uint32_t i = ranges->count; i > 0; i--) { /* as high as possible */
-        if (clip(&ranges->r[i - 1], LARGE_PAGE, 0, UINT64_MAX, &base, &size) && (size & ~(LARGE_PAGE - 1)) >= need) {
+        if (clip(&ranges->r[i - 1], LARGE_PAGE, BOOT_RAM_FIRST, UINT64_MAX, &base, &size) && (size & ~(LARGE_PAGE - 1)) >= need) {
             return handoff_paint(ranges, base + (size & ~(LARGE_PAGE - 1)) - need, need, BOOT_RANGE_FRAME_TABLE);
         }
     }

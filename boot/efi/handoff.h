@@ -34,8 +34,8 @@ uint64_t handoff_free_bytes(const struct handoff_ranges *ranges);
 /* Largest free stretch below max, cut to multiples of align, in bytes. */
 uint64_t handoff_largest_free(const struct handoff_ranges *ranges, uint64_t align, uint64_t max);
 
-/* The last step: keeps free memory back that the hypervisor does not use (BOOT_RAM_FIRST, BOOT_RAM_LIMIT) and sets aside its
- * frame table, as high as possible. False: no room, in the list or in memory. */
+/* The last step: keeps back free memory that the hypervisor does not use (from 640 KiB to BOOT_RAM_FIRST, from
+ * BOOT_RAM_LIMIT on) and sets aside its frame table, as high as possible. False: no room, in the list or in memory. */
 bool handoff_finish(struct handoff_ranges *ranges);
 
 /* The first of BOOT_SCRATCH_PAGES frame numbers in the upper half of the address space that no range touches; 0: none. */

@@ -72,7 +72,10 @@ static void add_range(const struct boot_range *r)
         release_range(first, last);
 }
 
-static bool is_ram(uint32_t type) { return type == BOOT_RANGE_FREE || type >= BOOT_RANGE_ROOT; }
+static bool is_ram(const struct boot_range *r)
+{
+    return (r->type == BOOT_RANGE_FREE && r->base >= BOOT_RAM_FIRST) || r->type >= BOOT_RANGE_ROOT;
+}
 
 enum status frame_init(const struct boot_info *boot)
 {
@@ -86,12 +89,12 @@ enum status frame_init(const struct boot_info *boot)
     }
     uint64_t table_end = table + stats.table_bytes;
     for (r = boot->ranges; r < end; r++)
-        if (is_ram(r->type))
+        if (is_ram(r))
             map_table(r, &table);
     if (table != table_end)
         return STATUS_INVALID;
     for (r = boot->ranges; r < end; r++)
-        if (is_ram(r->type) && r->type != BOOT_RANGE_ROOT_REST)
+        if (is_ram(r) && r->type != BOOT_RANGE_ROOT_REST)
             add_range(r);
     for (r = boot->ranges; r < end; r++) /* last, so that the lists give it out first */
         if (r->type == BOOT_RANGE_ROOT_REST)

@@ -211,14 +211,15 @@ static void test_finish(void **state)
 
     (void)state;
     handoff_paint(&ranges, 0, 3 * gib, BOOT_RANGE_FREE);
-    handoff_paint(&ranges, 0x9f000, 0x61000, BOOT_RANGE_RESERVED);
+    handoff_paint(&ranges, 0x9f000, 0x1000, BOOT_RANGE_RESERVED);
     handoff_paint(&ranges, 64 << 20, 32 << 20, BOOT_RANGE_DOM0);
     handoff_paint(&ranges, 10 * gib, gib, BOOT_RANGE_MMIO);
     handoff_paint(&ranges, 511 * gib, 3 * gib, BOOT_RANGE_FREE);
     handoff_paint(&ranges, 600 * gib, gib, BOOT_RANGE_FREE);
     assert_true(handoff_finish(&ranges));
     check_invariants();
-    assert_int_equal(type_of(0), BOOT_RANGE_RESERVED);
+    assert_int_equal(type_of(0x9e000), BOOT_RANGE_FREE); /* for starting CPUs */
+    assert_int_equal(type_of(0xa0000), BOOT_RANGE_RESERVED);
     assert_int_equal(type_of(0xff000), BOOT_RANGE_RESERVED);
     assert_int_equal(type_of(0x100000), BOOT_RANGE_FREE);
     assert_int_equal(type_of(512 * gib), BOOT_RANGE_RESERVED);
