@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct gnttab_map_grant_ref) == 32 && sizeof(struct gnttab
 #define UNIT 512UL /* pages of a large page; also the most that one control operation takes */
 #define FEW_PAGES 32UL
 /* The hypervisor clears a page that was not cleared while it was idle, and leaves no call half done. */
-#define FEW_LARGE 4UL
+#define FEW_LARGE 1UL
 
 static struct range scratch;
 static uint64_t scratch_gfn; /* a multiple of UNIT */
