@@ -21,6 +21,7 @@ struct ept {
     hfn_t reserved[3];       /* no walk lacks more */
     uint64_t eptp;           /* value for the VMCS */
     uint32_t cpus_dirty[1];  /* bit per CPU that must INVEPT before its next entry */
+    bool unsynced;           /* changed since the last flush_sync */
 };
 
 /* Where a gfn leads. */

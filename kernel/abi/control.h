@@ -114,7 +114,7 @@ struct cbl_mem_max { /* the limit of a domain's pages; it may be set below what 
 struct cbl_cpu_info { /* one host CPU */
     uint32_t cpu;        /* in */
     uint32_t apic_id;
-    uint64_t idle_ns;    /* since it was started */
+    uint64_t idle_ns;    /* of now_ns; what the running vCPU has had in its present turn counts as idle until the turn ends */
     uint64_t now_ns;     /* system time */
 };
 

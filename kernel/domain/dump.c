@@ -110,8 +110,13 @@ static void show_state(struct domain_locked l, void *ctx)
 static void show_vmcs(struct domain_locked l, void *ctx)
 {
     (void)ctx;
-    for (uint32_t n = 0; n < l.d->nr_vcpus; n++)
-        vmx_dump(&l.d->vcpus[n]->vmx);
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
+        const struct sched_unit *u = &l.d->vcpus[n]->sched;
+        if (u->on_cpu && u->cpu != cpu_id()) /* its VMCS is there: nobody else may touch it */
+            log_info("d%uv%u is loaded on CPU %u: pause the domain to see its VMCS", l.d->id, n, u->cpu);
+        else
+            vmx_dump(&l.d->vcpus[n]->vmx);
+    }
 }
 
 struct run { gfn_t g; hfn_t h; uint64_t pages; unsigned rights, order; };

@@ -219,10 +219,10 @@ static void rights(void **state)
 {
     (void)state;
     union { struct cbl_host_info host; struct cbl_domain_ref ref; char bytes[1280]; } a;
-    for (uint64_t nr = 0; nr < 24; nr++) {
+    for (uint64_t nr = 0; nr < 32; nr++) {
         memset(&a, 0, sizeof(a));
         int64_t r = control(d, nr, &a, sizeof(a)); /* a DomU may do nothing of it */
-        assert_int_equal(r, nr == 0 || nr > 22 ? -38 : -1);
+        assert_int_equal(r, nr == 0 || nr > 27 ? -38 : -1);
     }
     struct cbl_domain_create create = {.max_pages = 8, .vcpus = 1, .privileges = 0x40};
     assert_int_equal(control(dom0, 2, &create, sizeof(create)), -1);
