@@ -27,6 +27,7 @@ _Static_assert(sizeof(struct gnttab_map_grant_ref) == 32 && sizeof(struct gnttab
 static struct range scratch;
 static uint64_t scratch_gfn; /* a multiple of UNIT */
 static uint64_t device_next = DEVICE_BASE;
+static struct foreign_figures figures;
 
 static uint64_t slot_va(size_t slot) { return SCRATCH_BASE + slot * PAGE_SIZE; }
 static size_t va_slot(const void *va) { return ((uint64_t)va - SCRATCH_BASE) / PAGE_SIZE; }
@@ -47,6 +48,24 @@ bool foreign_init(void)
     range_init(&scratch, bits, count);
     return true;
 }
+
+static size_t slots_take(size_t pages, size_t align, size_t offset)
+{
+    size_t slot = range_take(&scratch, pages, align, offset);
+    figures.pages += slot != RANGE_NONE ? pages : 0;
+    return slot;
+}
+
+/* After the hypervisor let go: own tables and the slots. */
+static void slots_give(size_t slot, uint64_t pages)
+{
+    if (!range_give(&scratch, slot, pages)) {
+        fatal("foreign: %lu pages at 0x%lx were not mapped", pages, slot_va(slot));
+    }
+    figures.pages -= pages;
+}
+
+struct foreign_figures foreign_get_figures(void) { return figures; }
 
 static void unmap_at(uint64_t at_gfn, uint64_t pages)
 {
@@ -84,7 +103,7 @@ static uint64_t map_at(uint16_t domid, uint64_t gfn, uint64_t at_gfn, uint64_t p
 
 void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
 {
-    size_t slot = range_take(&scratch, pages, pages >= UNIT ? UNIT : 1, pages >= UNIT ? gfn % UNIT : 0);
+    size_t slot = slots_take(pages, pages >= UNIT ? UNIT : 1, pages >= UNIT ? gfn % UNIT : 0);
     if (slot == RANGE_NONE) {
         return NULL;
     }
@@ -95,16 +114,8 @@ void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
         return (void *)slot_va(slot);
     }
     unmap_at(at_gfn, done);
-    range_give(&scratch, slot, pages);
+    slots_give(slot, pages);
     return NULL;
-}
-
-/* After the hypervisor let go: own tables and the slots. */
-static void slots_give(size_t slot, uint64_t pages)
-{
-    if (!range_give(&scratch, slot, pages)) {
-        fatal("foreign: %lu pages at 0x%lx were not mapped", pages, slot_va(slot));
-    }
 }
 
 void foreign_unmap(void *va, uint64_t pages)
@@ -169,7 +180,7 @@ bool foreign_release(uint64_t phys, uint64_t pages)
 void *memory_borrow(size_t bytes)
 {
     uint64_t units = (bytes + UNIT * PAGE_SIZE - 1) / (UNIT * PAGE_SIZE);
-    size_t slot = bytes != 0 ? range_take(&scratch, units * UNIT, UNIT, 0) : RANGE_NONE;
+    size_t slot = bytes != 0 ? slots_take(units * UNIT, UNIT, 0) : RANGE_NONE;
     if (slot == RANGE_NONE) {
         return NULL;
     }
@@ -206,7 +217,7 @@ void memory_return(void *p, size_t bytes)
 
 void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
 {
-    size_t slot = range_take(&scratch, 1, 1, 0);
+    size_t slot = slots_take(1, 1, 0);
     if (slot == RANGE_NONE) {
         return NULL;
     }
@@ -223,6 +234,7 @@ void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
         return NULL;
     }
     *handle = op.handle;
+    figures.grants++;
     if (!paging_map(slot_va(slot), gpa, PAGE_SIZE, writable ? PAGING_WRITE : PAGING_READ)) {
         grant_unmap((void *)slot_va(slot), op.handle);
         return NULL;
@@ -239,6 +251,7 @@ void grant_unmap(void *va, uint32_t handle)
     if (err != 0 || op.status != GNTST_okay) {
         fatal("unmapping grant handle %u: status %d", handle, op.status);
     }
+    figures.grants--;
     slots_give(slot, 1);
 }
 
