@@ -103,9 +103,11 @@ static enum block_status ata_block_flush(struct block_device *dev)
     if (d->flush_command == 0)
         return BLOCK_OK;
     mutex_lock(&d->ch->lock);
-    enum block_status s = ata_pio(&r, ATA_FLUSH_NS);
-    if (s == BLOCK_TIMEOUT)
-        (void)ata_reset(d->ch);
+    enum block_status s = d->dead ? BLOCK_GONE : ata_pio(&r, ATA_FLUSH_NS);
+    if (s == BLOCK_TIMEOUT && !ata_reset(d->ch)) {
+        d->dead = true;
+        console_notice("%s: stays busy after a reset: not used any more", d->dev.name);
+    }
     mutex_unlock(&d->ch->lock);
     return s;
 }

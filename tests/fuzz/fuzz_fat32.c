@@ -20,7 +20,7 @@ struct tour {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void tour_read(const struct fat32 *fs, const struct fat32_entry *entry)
+static void tour_read(struct fat32 *fs, const struct fat32_entry *entry)
 {
     static uint8_t buf[20000];
     struct fat32_file *f = NULL;

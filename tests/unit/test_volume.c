@@ -128,7 +128,7 @@ static void test_disk_and_boot(void **state)
     assert_true(volume_get(0, &info));
     assert_string_equal(info.name, "hd0p1");
     assert_string_equal(info.fs, "FAT32");
-    assert_true(info.is_default && info.read_only && info.free_bytes > 30000000 && info.total_bytes > info.free_bytes);
+    assert_true(info.is_default && !info.read_only && info.free_bytes > 30000000 && info.total_bytes > info.free_bytes);
     assert_true(volume_get(1, &info));
     assert_false(info.is_default);
     assert_false(released); /* the disk has not what the loader read */
