@@ -179,12 +179,12 @@ static bool lookup_step(struct fat32_walk *w, const struct fat32 *fs, const char
     bool found = false;
 
     if (!at->view.is_dir)
-        return error_set(e, EXIT_FAILED, "%s:%s: a part of it is a file, not a folder: check it with `ls`", fs->name,
+        return error_set(e, EXIT_FAILED, "%s:%.100s: a part of it is a file, not a folder: check it with `ls`", fs->name,
                          path);
     if (!walk_find(w, fs, at->cluster, part, len, &found, e))
         return false;
     if (!found)
-        return error_set(e, EXIT_FAILED, "%s:%s: no such file or folder: see what is there with `ls`", fs->name, path);
+        return error_set(e, EXIT_FAILED, "%s:%.100s: no such file or folder: see what is there with `ls`", fs->name, path);
     *at = w->entry;
     return true;
 }
@@ -240,13 +240,13 @@ bool fat32_parent(struct fat32 *fs, const char *path, struct fat32_entry *dir, c
     const char *slash = strrchr(path, '/');
 
     if (slash == NULL || slash[1] == '\0' || (size_t)(slash - path) >= sizeof(folder))
-        return error_set(e, EXIT_FAILED, "%s:%s: the root folder itself cannot be changed: name something in it",
+        return error_set(e, EXIT_FAILED, "%s:%.100s: the root folder itself cannot be changed: name something in it",
                          fs->name, path);
     memcpy(folder, path, (size_t)(slash - path));
     folder[slash - path] = '\0';
     *name = slash + 1;
     if (!fat32_lookup(fs, folder, dir, e))
         return false;
-    return dir->view.is_dir || error_set(e, EXIT_FAILED, "%s:%s: a file, not a folder: nothing can be put into it",
+    return dir->view.is_dir || error_set(e, EXIT_FAILED, "%s:%.100s: a file, not a folder: nothing can be put into it",
                                          fs->name, folder);
 }

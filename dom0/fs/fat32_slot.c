@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] FAT32: changing folders. A folder is a row of chunks of 16 places, and a chunk is what the disk writes at
- * once or not at all: an entry goes where all of it lies in one chunk. Where none has room, it goes behind the end
- * of the folder: first what lies behind the mark that ends it, which nobody sees, then in one write the chunk that
- * holds the mark. */
+ * once or not at all: an entry goes where all of it lies in one chunk. Where none has room, it goes into the chunk
+ * behind the mark that ends the folder: zeros there first, then the mark moves there, then the entry takes its place.
+ * (Some systems read on behind the mark, so nothing that means anything may lie there at any time.) */
 #include "dom0/fs/bytes.h"
 #include "dom0/fs/fat32_name.h"
 #include "dom0/fs/fat32_priv.h"
@@ -155,37 +155,57 @@ static bool put_in_chunk(struct chunks *c, uint32_t end, uint32_t slot, const ui
     return chunks_store(c, e);
 }
 
+/* C's chunk becomes zeros, where it is not. It lies behind the mark: it holds nothing. */
+static bool chunk_clear(struct chunks *c, struct error *e)
+{
+    bool zero = true;
+
+    for (uint32_t i = 0; i < sizeof(c->bytes); i++)
+        zero = zero && c->bytes[i] == 0;
+    if (zero)
+        return true;
+    memset(c->bytes, 0, sizeof(c->bytes));
+    return chunks_store(c, e) && fat32_barrier(c->fs, e);
+}
+
+/* The first chunk holds nothing but pieces of the long name, which mean nothing until the second one is there. */
+static bool put_long(struct fat32 *fs, uint64_t first, uint64_t second, const uint8_t *pieces, uint32_t need,
+                     struct error *e)
+{
+    uint8_t rest[FAT32_CHUNK_BYTES];
+
+    memset(rest, 0, sizeof(rest));
+    if (need > SLOTS) {
+        if (!fat32_store(fs, first, pieces, FAT32_CHUNK_BYTES, e) || !fat32_barrier(fs, e))
+            return false;
+        memcpy(rest, pieces + FAT32_CHUNK_BYTES, (need - SLOTS) * FAT32_PIECE_BYTES);
+        return fat32_store(fs, second, rest, sizeof(rest), e);
+    }
+    memcpy(rest, pieces, need * FAT32_PIECE_BYTES);
+    return fat32_store(fs, first, rest, sizeof(rest), e);
+}
+
 /* C stands on the chunk with the mark at END (SLOTS: it is full, and the folder's chain ends). The pieces go into the
- * chunks behind, from the last one to the first, then the mark goes. */
+ * one behind, or the two. */
 static bool put_behind(struct chunks *c, uint32_t end, const uint8_t *pieces, uint32_t need, struct error *e)
 {
     struct fat32 *fs = c->fs;
-    uint64_t last_at = c->at, second_at = 0;
-    uint8_t *last = heap_alloc(2UL * FAT32_CHUNK_BYTES), *second = last + FAT32_CHUNK_BYTES;
-    uint32_t head = need < SLOTS ? need : SLOTS;
+    uint8_t full[FAT32_CHUNK_BYTES];
+    uint64_t full_at = c->at;
 
-    if (last == NULL)
-        return error_set(e, EXIT_NO_RESOURCE, "%s: no memory to change a folder: end something first", fs->name);
-    memcpy(last, c->bytes, FAT32_CHUNK_BYTES);
+    memcpy(full, c->bytes, sizeof(full));
     for (uint32_t i = end; i < SLOTS; i++)
-        slot_at(last, i)[0] = FAT32_DELETED;
-    bool ok = chunks_next_or_extend(c, e);
-    uint64_t first_at = c->at;
-    if (ok && need > SLOTS) {
-        ok = chunks_next_or_extend(c, e);
-        second_at = c->at;
-        memcpy(second, pieces + SLOTS * FAT32_PIECE_BYTES, (need - SLOTS) * FAT32_PIECE_BYTES);
-        ok = ok && fat32_store(fs, second_at, second, FAT32_CHUNK_BYTES, e) && fat32_barrier(fs, e);
-    } else if (ok && need == SLOTS) {
-        ok = end_moves_on(c, e);
-    }
-    memset(c->bytes, 0, sizeof(c->bytes));
-    memcpy(c->bytes, pieces, head * FAT32_PIECE_BYTES);
-    ok = ok && fat32_store(fs, first_at, c->bytes, sizeof(c->bytes), e);
-    if (ok && end != SLOTS)
-        ok = fat32_barrier(fs, e) && fat32_store(fs, last_at, last, FAT32_CHUNK_BYTES, e);
-    heap_free(last);
-    return ok;
+        slot_at(full, i)[0] = FAT32_DELETED;
+    if (!chunks_next_or_extend(c, e) || !chunk_clear(c, e))
+        return false;
+    uint64_t first = c->at;
+    if (need > SLOTS && (!chunks_next_or_extend(c, e) || !chunk_clear(c, e)))
+        return false;
+    if (need == SLOTS && !end_moves_on(c, e))
+        return false;
+    if (end != SLOTS && (!fat32_store(fs, full_at, full, sizeof(full), e) || !fat32_barrier(fs, e)))
+        return false;
+    return put_long(fs, first, c->at, pieces, need, e);
 }
 
 static bool put_pieces(struct fat32 *fs, uint32_t dir, const uint8_t *pieces, uint32_t need, struct error *e)

@@ -126,9 +126,9 @@ static bool new_name(struct fat32_new *n, const char *path, struct error *e)
         !fat32_find(fs, dir.cluster, name, &old, &found, e))
         return false;
     if (found && old.view.is_dir)
-        return error_set(e, EXIT_FAILED, "%s:%s: a folder has this name: choose another one", fs->name, path);
+        return error_set(e, EXIT_FAILED, "%s:%.100s: a folder has this name: choose another one", fs->name, path);
     if (found && fat32_being_written(fs, &old))
-        return error_set(e, EXIT_WRONG_STATE, "%s:%s: it is being written by somebody else: wait for the end of that",
+        return error_set(e, EXIT_WRONG_STATE, "%s:%.100s: it is being written by somebody else: wait for the end of that",
                          fs->name, path);
     if (!fat32_begin(fs, e) || !fat32_barrier(fs, e))
         return false;
@@ -217,7 +217,7 @@ static bool dir_make(struct fat32 *fs, const char *path, struct error *e)
         !fat32_find(fs, dir.cluster, name, &old, &found, e))
         return false;
     if (found)
-        return error_set(e, EXIT_FAILED, "%s:%s: a %s of this name is there: choose another one", fs->name, path,
+        return error_set(e, EXIT_FAILED, "%s:%.100s: a %s of this name is there: choose another one", fs->name, path,
                          old.view.is_dir ? "folder" : "file");
     if (!fat32_begin(fs, e) || !fat32_room(fs, 1, e) || !fat32_take(fs, 1, 0, &cluster, &count, e))
         return false;
@@ -245,14 +245,14 @@ static bool entry_remove(struct fat32 *fs, const char *path, struct error *e)
     if (!fat32_parent(fs, path, &dir, &name, e) || !fat32_find(fs, dir.cluster, name, &entry, &found, e))
         return false;
     if (!found)
-        return error_set(e, EXIT_FAILED, "%s:%s: no such file or folder: see what is there with `ls`", fs->name, path);
+        return error_set(e, EXIT_FAILED, "%s:%.100s: no such file or folder: see what is there with `ls`", fs->name, path);
     if (entry.view.is_dir && !fat32_dir_empty(fs, entry.cluster, &empty, e))
         return false;
     if (!empty)
-        return error_set(e, EXIT_WRONG_STATE, "%s:%s: the folder is not empty: `rm -r` removes it with all in it",
+        return error_set(e, EXIT_WRONG_STATE, "%s:%.100s: the folder is not empty: `rm -r` removes it with all in it",
                          fs->name, path);
     if (fat32_being_written(fs, &entry))
-        return error_set(e, EXIT_WRONG_STATE, "%s:%s: it is being written by somebody else: wait for the end of that",
+        return error_set(e, EXIT_WRONG_STATE, "%s:%.100s: it is being written by somebody else: wait for the end of that",
                          fs->name, path);
     return fat32_begin(fs, e) && fat32_drop_entry(fs, &entry, e) && fat32_barrier(fs, e) &&
            fat32_drop_chain(fs, entry.cluster, e);
@@ -273,15 +273,15 @@ static bool entry_rename(struct fat32 *fs, const char *from, const char *to, boo
     if (!fat32_parent(fs, from, &dir, &name, e) || !fat32_find(fs, dir.cluster, name, &entry, &found, e))
         return false;
     if (!found)
-        return error_set(e, EXIT_FAILED, "%s:%s: no such file or folder: see what is there with `ls`", fs->name, from);
+        return error_set(e, EXIT_FAILED, "%s:%.100s: no such file or folder: see what is there with `ls`", fs->name, from);
     if (!fat32_parent(fs, to, &to_dir, &to_name, e) || !fat32_name_valid(to_name, e) ||
         !fat32_find(fs, to_dir.cluster, to_name, &other, &taken, e))
         return false;
     bool same = taken && other.dir == entry.dir && other.index == entry.index; /* only the case changes */
     if (taken && !same)
-        return error_set(e, EXIT_WRONG_STATE, "%s:%s: this name is taken: remove it first", fs->name, to);
+        return error_set(e, EXIT_WRONG_STATE, "%s:%.100s: this name is taken: remove it first", fs->name, to);
     if (fat32_being_written(fs, &entry))
-        return error_set(e, EXIT_WRONG_STATE, "%s:%s: it is being written by somebody else: wait for the end of that",
+        return error_set(e, EXIT_WRONG_STATE, "%s:%.100s: it is being written by somebody else: wait for the end of that",
                          fs->name, from);
     if (dir.cluster != to_dir.cluster)
         return true;

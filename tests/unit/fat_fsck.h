@@ -87,7 +87,8 @@ static void fsck_line(struct fsck *v, const char *line)
     static const char *const quiet[] = {
         "fsck.fat 4.", "Warning: Filesystem is FAT32 according to", "  but has only ",
         "  This may lead to problems", "  Using first FAT.", "  Auto-correcting.", "Leaving filesystem unchanged.",
-        "  Truncating file to ", "  Auto-deleting.", " Automatically removing dirty bit."};
+        "  Truncating file to ", "  Auto-deleting.", " Automatically removing dirty bit.",
+        "  Not auto-correcting this."};
     size_t len = strlen(line);
 
     for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
@@ -105,7 +106,7 @@ static void fsck_line(struct fsck *v, const char *line)
         v->dirty++;
     else if (strstr(line, "cluster chain length is > ") != NULL)
         v->spare++;
-    else if (strncmp(line, "Orphaned long file name part", 28) == 0)
+    else if (strncmp(line, "Orphaned long file name part", 28) == 0 || strncmp(line, "Unfinished long file name", 25) == 0)
         v->pieces++;
     else if (line[0] == '/' && strstr(line, "\"") == NULL && strstr(line, "  ") == NULL)
         return; /* the name of the file that the next line speaks of */

@@ -3,6 +3,7 @@
  * full and failing volumes are left as they were. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
