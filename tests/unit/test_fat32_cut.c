@@ -260,6 +260,10 @@ static const struct op *op_at(size_t cut)
 static void record_start(const char *options)
 {
     small_setup(options);
+    /* What is free holds what once was there. */
+    uint64_t free = fs.data + fs.cluster_bytes - SMALL_FIRST * 512UL;
+    memset(small_part + free, 'G', SMALL_BYTES - free);
+    cache_invalidate(&disk.dev);
     if (records == NULL)
         records = malloc(LOG_MAX * sizeof(*records));
     record_count = write_count = op_count = name_count = 0;
