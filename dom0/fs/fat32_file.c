@@ -122,10 +122,15 @@ bool fat32_open(struct fat32 *fs, const struct fat32_entry *entry, struct fat32_
 static bool open_for_writing(struct fat32 *fs, const struct fat32_entry *entry, struct fat32_file **out,
                              struct error *e)
 {
+    struct error ignored;
+
     if (fat32_being_written(fs, entry))
         return error_set(e, EXIT_WRONG_STATE, "%s: it is being written by somebody else: wait for the end of that",
                          entry->view.name);
-    return fat32_begin(fs, e) && open_entry(fs, entry, true, out, e);
+    bool ok = fat32_begin(fs, e) && open_entry(fs, entry, true, out, e);
+    if (!ok)
+        (void)fat32_sync(fs, &ignored); /* clean again: nothing is going to be written */
+    return ok;
 }
 
 bool fat32_open_path(struct fat32 *fs, const char *path, bool write, struct fat32_file **out, struct error *e)
