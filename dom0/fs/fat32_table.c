@@ -15,9 +15,9 @@ bool fat32_refuse(struct fat32 *fs, const char *why, struct error *e)
     if (fs->state != FAT32_REFUSED)
         (void)strlcpy(fs->refused, why, sizeof(fs->refused));
     fs->state = FAT32_REFUSED;
-    return error_set(e, EXIT_NO_RESOURCE,
-                     "%s: not written to: %s: repair it with fsck.vfat on another system, or use another volume",
-                     fs->name, fs->refused);
+    return error_set(e, EXIT_NO_RESOURCE, "%s: not written to: %s: %s", fs->name, fs->refused,
+                     fs->dev->read_only ? "use another volume"
+                                        : "repair it with fsck.vfat on another system, or use another volume");
 }
 
 static bool store_failed(struct fat32 *fs, enum block_status s, struct error *e)

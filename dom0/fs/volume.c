@@ -5,6 +5,7 @@
 
 #include "dom0/fs/bootvol.h"
 #include "dom0/fs/fat32.h"
+#include "dom0/fs/fat32_priv.h"
 #include "dom0/fs/partition.h"
 #include "dom0/fs/path.h"
 #include "dom0/kernel/boot.h"
@@ -101,6 +102,23 @@ static void volume_mount(struct block_device *dev, const struct partition *p)
                    v->has_guests ? ", guests in " GUEST_FOLDER : "");
 }
 
+/* Two file systems on the same sectors: whatever one writes destroys the other. */
+static void volume_find_overlaps(void)
+{
+    struct error e;
+
+    for (size_t i = 0; i < volumes_found; i++) {
+        for (size_t k = 0; k < i; k++) {
+            struct fat32 *a = &volumes[i]->fat, *b = &volumes[k]->fat;
+            if (a->dev == NULL || a->dev != b->dev || a->begin >= b->end || b->begin >= a->end)
+                continue;
+            console_notice("%s and %s overlap: neither is written to", a->name, b->name);
+            (void)fat32_refuse(a, "it overlaps another volume", &e);
+            (void)fat32_refuse(b, "it overlaps another volume", &e);
+        }
+    }
+}
+
 static void volume_scan(struct block_device *dev)
 {
     struct partition parts[PARTITIONS_MAX];
@@ -166,6 +184,7 @@ void volume_init(void)
 {
     for (struct block_device *dev = block_first(); dev != NULL; dev = dev->next)
         volume_scan(dev);
+    volume_find_overlaps();
     struct volume *disk = volume_default_disk();
     if (disk == NULL) {
         volume_add_boot(true);

@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -561,7 +564,7 @@ static void test_write_protected(void **state)
 
 /* ---- damage ---- */
 
-static uint8_t *fat_entry(uint32_t cluster) { return small_disk + fs.fat + 4UL * cluster; }
+static uint8_t *fat_entry(uint32_t cluster) { return disk.data + fs.fat + 4UL * cluster; }
 
 static void both(uint32_t cluster, uint32_t value)
 {
@@ -787,6 +790,40 @@ static void test_mtools(void **state)
     assert_memory_equal(data2, data, 70000);
 }
 
+/* More clusters than the check has bits for in Dom0's own memory. */
+static void test_large_volume(void **state)
+{
+    enum { MIB = 600 };
+    char command[300];
+    (void)state;
+    snprintf(command, sizeof(command),
+             "cd %s && truncate -s %dM large && PATH=$PATH:/sbin mkfs.vfat -F 32 -s 1 large > /dev/null", fsck_dir, MIB);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof(command), "%s/large", fsck_dir);
+    int fd = open(command, O_RDWR);
+    uint8_t *p = mmap(NULL, (size_t)MIB << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(p, MAP_FAILED);
+    cache_invalidate(&disk.dev);
+    fake_disk_init(&disk, "hd0", p, (uint64_t)MIB << 11, 512);
+    OK(fat32_mount(&fs, "hd0", &disk.dev, 0, (uint64_t)MIB << 11, &err));
+    assert_true(fs.clusters > 8 * 65536);
+    OK(fat32_make_dir(&fs, "/a", &err));
+    OK(put("/a/file", data, 100000));
+    both(fs.clusters, 0x0fffffff); /* lost, and at the very end */
+    both(fs.clusters + 1, 0x0fffffff);
+    both(1, 0x07ffffff);
+    cache_invalidate(&disk.dev);
+    OK(fat32_mount(&fs, "hd0", &disk.dev, 0, (uint64_t)MIB << 11, &err));
+    fake_notices[0] = '\0';
+    OK(put("/a/file2", data2, 100000));
+    assert_non_null(strstr(fake_notices, ": 2 clusters that nothing refers to"));
+    OK(holds(&fs, "/a/file", data, 100000));
+    munmap(p, (size_t)MIB << 20);
+    close(fd);
+    snprintf(command, sizeof(command), "/sbin/fsck.fat -n %s/large && rm %s/large", fsck_dir, fsck_dir);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -816,6 +853,7 @@ int main(void)
         cmocka_unit_test_setup(test_garbage_behind_the_end, setup),
         cmocka_unit_test_setup(test_every_size_of_clusters, setup_4k),
         cmocka_unit_test_setup(test_mtools, setup),
+        cmocka_unit_test_setup(test_large_volume, setup),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fsck_end();
