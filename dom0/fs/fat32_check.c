@@ -14,7 +14,8 @@
 #define CHECK_DEPTH     128U
 #define CHECK_CHUNK     16384U
 #define CHECK_HEAP_MAX  65536U /* more bits than this come from outside Dom0's own memory */
-#define CHECK_YIELD     1024U
+#define CHECK_YIELD     128U
+#define CHECK_VALUES    1024U
 
 struct check {
     struct fat32 *fs;
@@ -205,11 +206,12 @@ static bool check_table(struct check *c, struct error *e)
             uint32_t cluster = (uint32_t)((off + i) / 4U);
             if (cluster >= 2 && !check_value(c, cluster, bytes_le32(c->a + i) & FAT32_ENTRY_MASK, e))
                 return false;
+            if (cluster % CHECK_VALUES == 0)
+                thread_yield();
         }
         if (!fat32_table_put(&c->table, e))
             return false;
         c->table.window = UINT64_MAX;
-        thread_yield();
     }
     return true;
 }

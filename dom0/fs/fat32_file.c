@@ -27,7 +27,7 @@ struct fat32_file {
     bool writing;
     bool touched;      /* written to since its entry was dated */
     bool orphan;       /* no entry refers to it any more */
-    struct fat32_entry entry; /* where its entry is, when writing */
+    struct fat32_entry entry; /* as it was when the file was opened; nobody moves it while it is being written */
     struct fat32_file *next;
 };
 
@@ -101,10 +101,8 @@ static bool open_entry(struct fat32 *fs, const struct fat32_entry *entry, bool w
         heap_free(f);
         return false;
     }
-    if (write) {
-        f->entry = *entry;
-        fs->writers++;
-    }
+    f->entry = *entry;
+    fs->writers += write;
     f->next = fs->open;
     fs->open = f;
     *out = f;
@@ -226,12 +224,13 @@ static void file_unlink(struct fat32_file *f)
     *link = f->next;
 }
 
+/* The entry says what was done to the file. */
 static bool file_date(struct fat32_file *f, struct error *e)
 {
-    bool touched = f->touched;
-
+    if (f->touched && !fat32_point_entry(f->fs, &f->entry, f->first, f->size, e))
+        return false;
     f->touched = false;
-    return !touched || fat32_point_entry(f->fs, &f->entry, f->first, f->size, e);
+    return true;
 }
 
 static bool file_end(struct fat32_file *f, struct error *e)
@@ -363,8 +362,8 @@ static bool file_extend(struct fat32_file *f, uint64_t size, const uint8_t *buf,
         return false;
     }
     f->size = (uint32_t)size;
-    f->touched = false;
-    return fat32_point_entry(f->fs, &f->entry, f->first, f->size, e);
+    f->touched = true; /* until the entry says it, too */
+    return file_date(f, e);
 }
 
 /* The size first, then the chain ends earlier, then the rest is given back. */
@@ -375,12 +374,13 @@ static bool file_shrink(struct fat32_file *f, uint32_t size, struct error *e)
 
     if (file_readers(f->fs, f->first) > 1)
         return error_set(e, EXIT_WRONG_STATE, "%s: somebody reads it: make it shorter later", f->entry.view.name);
-    bool cut = keep < f->clusters;
+    if (!fat32_point_entry(f->fs, &f->entry, keep != 0 ? first : 0, size, e) || !fat32_barrier(f->fs, e))
+        return false;
     f->size = size;
     f->touched = false;
-    f->first = keep != 0 ? f->first : 0;
-    if (!fat32_point_entry(f->fs, &f->entry, f->first, size, e) || !fat32_barrier(f->fs, e) || !cut)
-        return !cut && f->fs->state == FAT32_WRITABLE;
+    f->first = keep != 0 ? first : 0;
+    if (keep >= f->clusters)
+        return true;
     fat32_table_open(&t, f->fs);
     if (keep == 0) {
         rest = first;
@@ -418,11 +418,13 @@ bool fat32_write(struct fat32_file *f, uint64_t off, const void *buf, size_t len
 
 bool fat32_resize(struct fat32_file *f, uint64_t size, struct error *e)
 {
-    bool ok = f->writing || error_set(e, EXIT_FAILED, "resize: the file is open for reading only: open it for writing");
+    bool ok = f->writing || error_set(e, EXIT_FAILED, "%s: open for reading only: open it for writing",
+                                      f->entry.view.name);
 
     fat32_lock(f->fs);
     ok = ok && fat32_begin(f->fs, e) &&
-         (size > f->size ? file_extend(f, size, NULL, e) : file_shrink(f, (uint32_t)size, e));
+         (size == f->size ||
+          (size > f->size ? file_extend(f, size, NULL, e) : file_shrink(f, (uint32_t)size, e)));
     fat32_unlock(f->fs);
     return ok;
 }

@@ -11,7 +11,7 @@
 #include "dom0/lib/string.h"
 
 #define SLOTS      FAT32_CHUNK_SLOTS
-#define SLOT_YIELD 64U
+#define SLOT_YIELD 16U
 #define TAILS_MAX  FAT32_DIR_MAX /* so many aliases a folder cannot have all taken */
 
 /* A walk over the chunks of a folder. */

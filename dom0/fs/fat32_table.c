@@ -6,7 +6,7 @@
 #include "dom0/fs/fat32_priv.h"
 #include "dom0/lib/string.h"
 
-#define TABLE_YIELD 4096U
+#define TABLE_YIELD 1024U
 
 /* ---- the device ---- */
 

@@ -312,7 +312,7 @@ bool fat32_count_free(struct fat32 *fs, uint32_t *out, struct error *e)
         for (uint32_t c = 2; ok && c - 2U < fs->clusters; c++) {
             ok = fat32_table_get(&t, c, &value, e);
             *out += ok && value == 0;
-            if (c % 4096U == 0)
+            if (c % 1024U == 0)
                 thread_yield();
         }
     }
