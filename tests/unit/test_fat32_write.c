@@ -133,6 +133,35 @@ static void test_abandon_leaves_nothing(void **state)
     fat32_new_abandon(NULL);
 }
 
+/* Files under way at the same time share no cluster, and the volume is clean when the last one is done. */
+static void test_writers_side_by_side(void **state)
+{
+    struct fat32_new *n[3] = {NULL};
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        OK(fat32_new_begin(&fs, 0, &n[i], &err));
+    srand(11);
+    size_t at[3] = {0};
+    for (int step = 0; step < 60; step++) {
+        int i = rand() % 3;
+        size_t len = (size_t)rand() % 5000;
+        OK(fat32_new_append(n[i], data + at[i] + (size_t)i * 1000, len, &err));
+        at[i] += len;
+        if (step == 20)
+            OK(put("/between", data, 3000));
+        if (step == 40)
+            OK(fat32_remove(&fs, "/between", &err));
+        assert_true(fs.dirty);
+    }
+    OK(fat32_new_commit(n[0], "/0", &err));
+    fat32_new_abandon(n[1]);
+    assert_true(fs.dirty);
+    OK(fat32_new_commit(n[2], "/2", &err));
+    OK(holds(&fs, "/0", data, at[0]));
+    OK(holds(&fs, "/2", data + 2000, at[2]));
+    clean();
+}
+
 static void test_folders(void **state)
 {
     char path[200] = "", file[220];
@@ -831,6 +860,7 @@ int main(void)
         cmocka_unit_test_setup(test_in_small_pieces, setup),
         cmocka_unit_test_setup(test_replace, setup),
         cmocka_unit_test_setup(test_abandon_leaves_nothing, setup),
+        cmocka_unit_test_setup(test_writers_side_by_side, setup),
         cmocka_unit_test_setup(test_folders, setup),
         cmocka_unit_test_setup(test_many_short, setup),
         cmocka_unit_test_setup(test_many_long, setup),
