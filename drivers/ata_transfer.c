@@ -10,6 +10,7 @@
 #define ATA_COMMAND_NS 10000000000UL /* a drive that spins up takes seconds */
 #define ATA_FLUSH_NS   30000000000UL
 #define ATA_TRIES      4U
+#define ATA_FLUSH_TRIES 2U
 #define ATA_DMA_FAULTS 2U
 
 static struct ata_drive *ata_drive_of(struct block_device *dev) { return dev->driver; }
@@ -103,9 +104,15 @@ static enum block_status ata_block_flush(struct block_device *dev)
     if (d->flush_command == 0)
         return BLOCK_OK;
     mutex_lock(&d->ch->lock);
-    enum block_status s = ata_pio(&r, ATA_FLUSH_NS);
-    if (s == BLOCK_TIMEOUT)
-        (void)ata_reset(d->ch);
+    enum block_status s = d->dead ? BLOCK_GONE : BLOCK_TIMEOUT;
+    /* A command that was lost is given again. One that failed is not: some of the data is gone. */
+    for (uint32_t i = 0; i < ATA_FLUSH_TRIES && s == BLOCK_TIMEOUT && !d->dead; i++) {
+        s = ata_pio(&r, ATA_FLUSH_NS);
+        if (s == BLOCK_TIMEOUT && !ata_reset(d->ch)) {
+            d->dead = true;
+            console_notice("%s: stays busy after a reset: not used any more", d->dev.name);
+        }
+    }
     mutex_unlock(&d->ch->lock);
     return s;
 }

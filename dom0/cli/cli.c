@@ -8,10 +8,12 @@
 #include "dom0/cli/words.h"
 #include "dom0/fs/volume.h"
 #include "dom0/kernel/console.h"
+#include "dom0/kernel/heap.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/thread.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
+#include "dom0/manager/autostart.h"
 #include "dom0/manager/manager.h"
 
 #define CLI_STACK        65536U
@@ -254,8 +256,8 @@ static void run_scripted(const char *text)
     show_prompt();
 }
 
-/* Runs the parts of TEXT between SEPARATORs, each behind PREFIX. */
-static void run_parts(const char *text, char separator, const char *prefix)
+/* Runs the parts of TEXT between SEPARATORs. */
+static void run_parts(const char *text, char separator)
 {
     static char part[sizeof(((struct cbl_host_info *)0)->exec) + 16];
     while (*text != '\0') {
@@ -266,11 +268,32 @@ static void run_parts(const char *text, char separator, const char *prefix)
             len--;
         }
         if (len > 0) {
-            snprintf(part, sizeof part, "%s%.*s", prefix, (int)len, text);
+            snprintf(part, sizeof part, "%.*s", (int)len, text);
             run_scripted(part);
         }
         text += len + (end != NULL);
     }
+}
+
+/* Those of corbel.cfg and the stored ones, in one list. */
+static void run_autostart(void)
+{
+    struct autostart *a = heap_alloc(sizeof *a);
+    struct error e;
+    char text[AUTOSTART_NAME + 16];
+    if (a == NULL)
+        return;
+    if (!autostart_load(a, &e)) {
+        console_printf("error: %s\n", e.text);
+        show_prompt();
+    }
+    for (uint32_t i = 0; i < a->count; i++) {
+        /* corbel.cfg quotes for itself. */
+        bool quote = i >= a->configured && (strchr(a->names[i], ' ') != NULL || strchr(a->names[i], '\'') != NULL);
+        snprintf(text, sizeof text, "create %s%s%s", quote ? "\"" : "", a->names[i], quote ? "\"" : "");
+        run_scripted(text);
+    }
+    heap_free(a);
 }
 
 static void run_configured(void)
@@ -278,9 +301,9 @@ static void run_configured(void)
     static struct cbl_host_info host;
     if (control(CTL_HOST_INFO, &host) != 0)
         return;
-    host.exec[sizeof host.exec - 1] = host.autostart[sizeof host.autostart - 1] = '\0';
-    run_parts(host.autostart, ',', "create ");
-    run_parts(host.exec, ';', "");
+    host.exec[sizeof host.exec - 1] = '\0';
+    run_autostart();
+    run_parts(host.exec, ';');
 }
 
 /* ---- the thread ---- */

@@ -120,19 +120,70 @@ static enum block_status cache_read_block(struct block_device *dev, uint64_t off
     return s;
 }
 
+/* At most LEN bytes into the one block that OFF lies in: the whole sectors that they touch go to the device. */
+static enum block_status cache_write_block(struct block_device *dev, uint64_t off, const void *buf, size_t len,
+                                           size_t *put)
+{
+    uint64_t number = off / CACHE_BLOCK_BYTES;
+    uint32_t at = (uint32_t)(off % CACHE_BLOCK_BYTES);
+    enum block_status s = BLOCK_OK;
+
+    mutex_lock(&lock);
+    struct cache_block *b = cache_find(dev, number);
+    if (b == NULL)
+        s = cache_fill(dev, number, &b);
+    if (s == BLOCK_OK) {
+        size_t part = b->bytes - at;
+        *put = part < len ? part : len;
+        memcpy(b->data + at, buf, *put);
+        b->used = ++stamp;
+        uint32_t first = at / dev->sector_size;
+        uint32_t last = (at + (uint32_t)*put - 1U) / dev->sector_size;
+        s = dev->ops->write(dev, number * (CACHE_BLOCK_BYTES / dev->sector_size) + first, last - first + 1U,
+                            b->data + first * dev->sector_size);
+        if (s != BLOCK_OK)
+            cache_drop(b);
+    }
+    mutex_unlock(&lock);
+    return s;
+}
+
+/* Whole sectors around the cache. What is cached of them is forgotten afterwards: a read that was under way meanwhile
+ * may have cached what was there before. */
+static enum block_status cache_write_direct(struct block_device *dev, uint64_t off, const void *buf, size_t bytes)
+{
+    enum block_status s =
+        dev->ops->write(dev, off / dev->sector_size, (uint32_t)(bytes / dev->sector_size), buf);
+
+    mutex_lock(&lock);
+    for (uint64_t n = off / CACHE_BLOCK_BYTES; n <= (off + bytes - 1U) / CACHE_BLOCK_BYTES; n++) {
+        struct cache_block *b = cache_find(dev, n);
+        if (b != NULL)
+            cache_drop(b);
+    }
+    mutex_unlock(&lock);
+    return s;
+}
+
 static bool cache_device_sane(const struct block_device *dev)
 {
     return dev->sector_size >= 512 && dev->sector_size <= CACHE_BLOCK_BYTES &&
            CACHE_BLOCK_BYTES % dev->sector_size == 0 && dev->sectors <= UINT64_MAX / dev->sector_size;
 }
 
+static bool cache_range_sane(const struct block_device *dev, uint64_t off, size_t len)
+{
+    uint64_t end = 0;
+
+    return cache_device_sane(dev) && !__builtin_add_overflow(off, (uint64_t)len, &end) &&
+           end <= dev->sectors * dev->sector_size;
+}
+
 enum block_status cache_read(struct block_device *dev, uint64_t off, void *buf, size_t len)
 {
     uint8_t *out = buf;
-    uint64_t end = 0;
 
-    if (!cache_device_sane(dev) || __builtin_add_overflow(off, (uint64_t)len, &end) ||
-        end > dev->sectors * dev->sector_size)
+    if (!cache_range_sane(dev, off, len))
         return BLOCK_RANGE;
     while (len != 0) {
         enum block_status s;
@@ -154,6 +205,35 @@ enum block_status cache_read(struct block_device *dev, uint64_t off, void *buf, 
     }
     return BLOCK_OK;
 }
+
+enum block_status cache_write(struct block_device *dev, uint64_t off, const void *buf, size_t len)
+{
+    const uint8_t *in = buf;
+
+    if (!cache_range_sane(dev, off, len))
+        return BLOCK_RANGE;
+    if (dev->read_only)
+        return BLOCK_READ_ONLY;
+    while (len != 0) {
+        enum block_status s;
+        size_t put = 0;
+        if (len >= CACHE_DIRECT_MIN && off % dev->sector_size == 0) {
+            size_t sectors = len / dev->sector_size;
+            put = (sectors < 0x10000U ? sectors : 0x10000U) * dev->sector_size;
+            s = cache_write_direct(dev, off, in, put);
+        } else {
+            s = cache_write_block(dev, off, in, len, &put);
+        }
+        if (s != BLOCK_OK)
+            return s;
+        in += put;
+        off += put;
+        len -= put;
+    }
+    return BLOCK_OK;
+}
+
+enum block_status cache_flush(struct block_device *dev) { return dev->ops->flush(dev); }
 
 void cache_invalidate(const struct block_device *dev)
 {

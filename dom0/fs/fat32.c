@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] FAT32: mounting, the table, files. */
+ * [DOM0] FAT32: mounting, walking along the table, the lock. */
 #include "dom0/fs/fat32.h"
 
 #include "dom0/fs/bytes.h"
 #include "dom0/fs/cache.h"
 #include "dom0/fs/fat32_priv.h"
-#include "dom0/kernel/heap.h"
-#include "dom0/kernel/thread.h"
 #include "dom0/lib/string.h"
 
 #define BOOT_SECTOR_BYTES 512U
 #define FSINFO_BYTES      512U
-#define FAT_ENTRY_MASK    0x0fffffffU
-#define FAT_ENTRY_BAD     0x0ffffff7U
-#define FAT_ENTRY_END     0x0ffffff8U
-#define FAT_YIELD_STEPS   4096U
-#define FAT_SPARE_MAX     65536U /* clusters behind the end of a file */
-#define FAT_UNKNOWN       0xffffffffU
-
-struct fat32_run {
-    uint32_t index; /* of its first cluster within the file */
-    uint32_t cluster;
-    uint32_t count;
-};
-
-struct fat32_file {
-    const struct fat32 *fs;
-    uint32_t size;
-    uint32_t count, capacity;
-    struct fat32_run *runs;
-};
 
 /* ---- mounting ---- */
 
@@ -78,7 +57,7 @@ static bool bpb_check(const struct fat32 *fs, const struct bpb *b, uint64_t byte
     if (data >= b->total)
         return fat32_damaged(fs, "no room for data", e);
     uint64_t clusters = (b->total - data) / b->cluster_sectors;
-    if (clusters == 0 || clusters + 2 > FAT_ENTRY_BAD)
+    if (clusters == 0 || clusters + 2 > FAT32_BAD)
         return fat32_damaged(fs, "a number of clusters that cannot be", e);
     if ((clusters + 2) * 4 > (uint64_t)b->fat_sectors * b->sector_bytes)
         return fat32_damaged(fs, "its table is shorter than its data", e);
@@ -87,21 +66,31 @@ static bool bpb_check(const struct fat32 *fs, const struct bpb *b, uint64_t byte
     return true;
 }
 
-/* Free clusters and label are for display: what does not look right is unknown. */
-static void fat32_read_info(struct fat32 *fs, const struct bpb *b, uint64_t base)
+/* The numbers are hints; a sector that is not what it must be is damage, which only writing minds. */
+static void fat32_read_info(struct fat32 *fs, const struct bpb *b)
 {
     uint8_t s[FSINFO_BYTES];
-    struct error ignored;
+    struct error e;
 
-    fs->free_clusters = FAT_UNKNOWN;
-    if (b->info == 0 || b->info >= b->reserved ||
-        !fat32_fetch(fs, base + (uint64_t)b->info * b->sector_bytes, s, sizeof(s), &ignored))
+    fs->free_clusters = FAT32_UNKNOWN;
+    fs->next_free = 2;
+    if (b->info == 0 || b->info == 0xffffU)
         return;
-    if (bytes_le32(s) != 0x41615252U || bytes_le32(s + 484) != 0x61417272U || bytes_le32(s + 508) != 0xaa550000U)
-        return;
-    uint32_t hint = bytes_le32(s + 488);
-    if (hint <= fs->clusters)
-        fs->free_clusters = hint;
+    fs->info = fs->begin + (uint64_t)b->info * b->sector_bytes;
+    if (b->info >= b->reserved) {
+        (void)fat32_refuse(fs, "its information sector is outside", &e);
+    } else if (!fat32_fetch(fs, fs->info, s, sizeof(s), &e)) {
+        (void)fat32_refuse(fs, "its information sector cannot be read", &e);
+    } else if (bytes_le32(s) != 0x41615252U || bytes_le32(s + 484) != 0x61417272U ||
+               bytes_le32(s + 508) != 0xaa550000U) {
+        (void)fat32_refuse(fs, "its information sector is none", &e);
+    } else if (bytes_le32(s + 488) != FAT32_UNKNOWN && bytes_le32(s + 488) > fs->clusters) {
+        (void)fat32_refuse(fs, "it says that more is free than there is", &e);
+    } else {
+        fs->free_clusters = bytes_le32(s + 488);
+        if (fat32_cluster_valid(fs, bytes_le32(s + 492)))
+            fs->next_free = bytes_le32(s + 492);
+    }
 }
 
 static void fat32_read_label(struct fat32 *fs, const uint8_t *boot)
@@ -136,15 +125,22 @@ bool fat32_mount(struct fat32 *fs, const char *name, struct block_device *dev, u
     if (!bpb_check(fs, &b, sectors * dev->sector_size, e))
         return false;
     uint32_t active = (b.flags & 0x80U) != 0 ? b.flags & 0xfU : 0;
-    fs->fat = base + (b.reserved + (uint64_t)active * b.fat_sectors) * b.sector_bytes;
+    fs->begin = base;
+    fs->end = base + (uint64_t)b.total * b.sector_bytes;
+    fs->table_bytes = (uint64_t)b.fat_sectors * b.sector_bytes;
+    fs->tables = base + (uint64_t)b.reserved * b.sector_bytes;
+    fs->copies = (b.flags & 0x80U) != 0 ? 1 : b.fats;
+    fs->fat = fs->tables + active * fs->table_bytes;
     fs->data = base + (b.reserved + (uint64_t)b.fats * b.fat_sectors) * b.sector_bytes;
     fs->cluster_bytes = b.cluster_sectors * b.sector_bytes;
     fs->clusters = (uint32_t)((b.total - b.reserved - (uint64_t)b.fats * b.fat_sectors) / b.cluster_sectors);
-    fs->root = b.root & FAT_ENTRY_MASK;
+    fs->root = b.root & FAT32_ENTRY_MASK;
     if (!fat32_cluster_valid(fs, fs->root))
         return fat32_damaged(fs, "its root folder is outside", e);
     fat32_read_label(fs, s);
-    fat32_read_info(fs, &b, base);
+    fat32_read_info(fs, &b);
+    if (dev->read_only)
+        (void)fat32_refuse(fs, "the device is write-protected", e);
     return true;
 }
 
@@ -196,126 +192,31 @@ bool fat32_chain_next(struct fat32_chain *chain, bool *end, struct error *e)
             return false;
         chain->window = window;
     }
-    uint32_t next = bytes_le32(chain->bytes + (at - window)) & FAT_ENTRY_MASK;
-    *end = next >= FAT_ENTRY_END;
+    uint32_t next = bytes_le32(chain->bytes + (at - window)) & FAT32_ENTRY_MASK;
+    *end = next >= FAT32_END;
     if (*end)
         return true;
     if (!fat32_cluster_valid(fs, next))
-        return fat32_damaged(fs, next == FAT_ENTRY_BAD ? "a chain enters a bad cluster" : "a chain leads outside", e);
+        return fat32_damaged(fs, next == FAT32_BAD ? "a chain enters a bad cluster" : "a chain leads outside", e);
     chain->cluster = next;
     return true;
 }
 
-/* ---- files ---- */
+/* ---- the lock ---- */
 
-static bool fat32_add_run(struct fat32_file *f, uint32_t index, uint32_t cluster, struct error *e)
+void fat32_lock(struct fat32 *fs)
 {
-    struct fat32_run *last = f->count != 0 ? &f->runs[f->count - 1U] : NULL;
-
-    if (last != NULL && cluster == last->cluster + last->count) {
-        last->count++;
-        return true;
+    if (fs->holder != thread_self()) {
+        mutex_lock(&fs->lock);
+        fs->holder = thread_self();
     }
-    if (f->count == f->capacity) {
-        uint32_t capacity = f->capacity != 0 ? f->capacity * 2U : 4U;
-        struct fat32_run *runs = heap_realloc(f->runs, capacity * sizeof(*runs));
-        if (runs == NULL)
-            return error_set(e, EXIT_NO_RESOURCE,
-                             "%s: too little memory for a file in %u pieces: defragment the volume", f->fs->name, f->count);
-        f->runs = runs;
-        f->capacity = capacity;
-    }
-    f->runs[f->count++] = (struct fat32_run){.index = index, .cluster = cluster, .count = 1};
-    return true;
+    fs->depth++;
 }
 
-/* Walks the chain also behind the file's end: only so does a loop show, as a chain that is longer than the file system
- * has clusters, or than the file by more than anybody sets aside for it (without this limit a small file on a large
- * damaged disk could keep the reader busy for hours). */
-static bool fat32_map(struct fat32_file *f, uint32_t cluster, struct error *e)
+void fat32_unlock(struct fat32 *fs)
 {
-    const struct fat32 *fs = f->fs;
-    uint32_t need = (uint32_t)(((uint64_t)f->size + fs->cluster_bytes - 1U) / fs->cluster_bytes);
-    struct fat32_chain chain;
-    bool end = false;
-
-    if (!fat32_chain_start(&chain, fs, cluster, e))
-        return false;
-    for (uint32_t i = 0; !end; i++) {
-        if (i == fs->clusters || i == need + FAT_SPARE_MAX)
-            return fat32_damaged(fs, "a file's chain is a loop or far too long", e);
-        if (i < need && !fat32_add_run(f, i, chain.cluster, e))
-            return false;
-        if (!fat32_chain_next(&chain, &end, e))
-            return false;
-        if (end && i + 1U < need)
-            return fat32_damaged(fs, "a file's chain is shorter than the file", e);
-        if (i % FAT_YIELD_STEPS == FAT_YIELD_STEPS - 1U)
-            thread_yield();
-    }
-    return true;
-}
-
-bool fat32_open(const struct fat32 *fs, const struct fat32_entry *entry, struct fat32_file **out, struct error *e)
-{
-    if (entry->view.is_dir)
-        return error_set(e, EXIT_FAILED, "%s: a folder, not a file: name a file in it", entry->view.name);
-    struct fat32_file *f = heap_alloc(sizeof(*f));
-    if (f == NULL)
-        return error_set(e, EXIT_NO_RESOURCE, "%s: no memory to open it: end something first", entry->view.name);
-    f->fs = fs;
-    f->size = (uint32_t)entry->view.size;
-    if (f->size != 0 && !fat32_map(f, entry->cluster, e)) {
-        fat32_close(f);
-        return false;
-    }
-    *out = f;
-    return true;
-}
-
-uint64_t fat32_size(const struct fat32_file *f) { return f->size; }
-
-/* The run that holds the file's cluster INDEX, which exists. */
-static const struct fat32_run *fat32_find_run(const struct fat32_file *f, uint32_t index)
-{
-    uint32_t low = 0, high = f->count - 1U;
-
-    while (low < high) {
-        uint32_t mid = low + (high - low + 1U) / 2U;
-        if (f->runs[mid].index <= index)
-            low = mid;
-        else
-            high = mid - 1U;
-    }
-    return &f->runs[low];
-}
-
-bool fat32_read(const struct fat32_file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
-{
-    uint8_t *out = buf;
-
-    *got = 0;
-    if (off >= f->size)
-        return true;
-    if (len > f->size - off)
-        len = (size_t)(f->size - off);
-    while (*got < len) {
-        const struct fat32_run *run = fat32_find_run(f, (uint32_t)(off / f->fs->cluster_bytes));
-        uint64_t start = (uint64_t)run->index * f->fs->cluster_bytes;
-        uint64_t left = (uint64_t)run->count * f->fs->cluster_bytes - (off - start);
-        size_t part = len - *got < left ? len - *got : (size_t)left;
-        if (!fat32_fetch(f->fs, fat32_cluster_offset(f->fs, run->cluster) + (off - start), out + *got, part, e))
-            return false;
-        *got += part;
-        off += part;
-    }
-    return true;
-}
-
-void fat32_close(struct fat32_file *f)
-{
-    if (f == NULL)
+    if (--fs->depth != 0)
         return;
-    heap_free(f->runs);
-    heap_free(f);
+    fs->holder = NULL;
+    mutex_unlock(&fs->lock);
 }

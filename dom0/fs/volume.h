@@ -38,7 +38,38 @@ bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got,
 /* The whole file in memory when it is there already (boot:), else NULL. */
 const void *file_memory(const struct file *f);
 void file_close(struct file *f);
-/* Calls FN for each entry of a folder, "." and ".." left out. */
+/* ---- changing files; `boot:`, write-protected and damaged volumes refuse with EXIT_NO_RESOURCE ---- */
+
+/* A file under way: it has no name until file_commit, and file_close without that leaves nothing. EXPECT bytes must
+ * have room (0: nobody knows). */
+bool file_create(const char *path, uint64_t expect, struct file **out, struct error *e);
+bool file_append(struct file *f, const void *buf, size_t len, struct error *e);
+/* F gets its name; a file that had it is replaced in one step: after a power cut there is the old one or the new one,
+ * whole. On the medium when this returns. F is closed in every case. */
+bool file_commit(struct file *f, struct error *e);
+/* An existing file, to be changed in place by one at a time. */
+bool file_open_write(const char *path, struct file **out, struct error *e);
+/* OFF is at most the size; beyond the end the file grows. */
+bool file_write(struct file *f, uint64_t off, const void *buf, size_t len, struct error *e);
+bool file_resize(struct file *f, uint64_t size, struct error *e);
+/* What was written is on the medium. */
+bool file_sync(struct file *f, struct error *e);
+bool path_mkdir(const char *path, struct error *e);
+/* A file, or an empty folder. Who has the file open may go on reading it. */
+bool path_remove(const char *path, struct error *e);
+/* FROM becomes TO, a name that is not taken. *DONE false without an error: this cannot be done in one step here (other
+ * volume, other folder, no room in that sector), nothing is changed: copy and remove. */
+bool path_rename(const char *from, const char *to, bool *done, struct error *e);
+/* Could PATH's volume be written to? Checks it as the first write would. */
+bool path_writable(const char *path, struct error *e);
+/* As volume_get, with the free bytes counted. */
+bool volume_measure(size_t i, struct volume_info *out, struct error *e);
+/* The volume that holds the guest folder; false: that is memory. */
+bool volume_of_guests(char *name, size_t size);
+
+/* ---- folders and paths ---- */
+
+/* Calls FN for each entry of a folder, "." and ".." left out. FN may read the volume, not change it. */
 bool dir_list(const char *path, bool (*fn)(const struct dir_entry *d, void *ctx), void *ctx, struct error *e);
 bool path_stat(const char *path, struct dir_entry *out, struct error *e);
 /* PATH with its volume and folder made explicit. */

@@ -4,6 +4,7 @@
 #include "dom0/kernel/driver_test.h"
 
 #include "dom0/fs/volume.h"
+#include "dom0/kernel/boot.h"
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/fatal.h"
 #include "dom0/kernel/heap.h"
@@ -99,6 +100,10 @@ void driver_test_report(void)
     }
     for (struct block_device *b = block_first(); b != NULL; b = b->next) {
         console_printf("test: disk %s %lu sectors of %u, %s\n", b->name, b->sectors, b->sector_size, b->model);
+    }
+    if (strstr(boot_cmdline(), "write-test") != NULL) {
+        driver_test_write();
+        fatal_exit_test(FAIL);
     }
     struct walk w = {.buffer = heap_alloc(BUFFER), .ok = true};
     bool ok = w.buffer != NULL && report_volumes(&w);

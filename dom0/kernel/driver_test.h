@@ -5,3 +5,6 @@
 /* Lists PCI devices, disks, volumes and the default volume's folder, reads every file there once, and leaves QEMU:
  * status 0x10 (exit code 33), or 0x11 (35) when a read failed. */
 _Noreturn void driver_test_report(void);
+/* With `write-test` on the command line instead: writes to the folder \w of the first disk volume for ever, telling
+ * before and after each step what it does, until somebody switches the machine off. Returns when a step fails. */
+void driver_test_write(void);

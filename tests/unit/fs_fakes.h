@@ -11,6 +11,7 @@
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
+#include "dom0/kernel/time.h"
 #include "dom0/lib/error.h"
 #include "drivers/block.h"
 
@@ -39,7 +40,15 @@ void *heap_realloc(void *p, size_t size)
 }
 void heap_free(void *p) { free(p); }
 
+void *memory_borrow(size_t bytes) { return fake_heap_empty() ? NULL : calloc(1, bytes); }
+void memory_return(void *p, size_t bytes)
+{
+    (void)bytes;
+    free(p);
+}
+
 void thread_yield(void) {}
+struct thread *thread_self(void) { return (struct thread *)&fake_heap_limit; } /* the only one */
 void mutex_lock(struct mutex *m)
 {
     if (m->owner != NULL)
@@ -52,6 +61,9 @@ void mutex_unlock(struct mutex *m)
         abort();
     m->owner = NULL;
 }
+
+static uint64_t fake_wallclock = 1700000001; /* 2023-11-14 22:13:21 */
+uint64_t time_wallclock_s(void) { return fake_wallclock; }
 
 void console_notice(const char *fmt, ...)
 {
@@ -97,6 +109,11 @@ struct fake_disk {
     unsigned reads;
     uint64_t sectors_read;
     uint64_t bad_lba; /* reading it fails; ~0: none */
+    unsigned writes, flushes;
+    long fail_writes; /* so many more writes succeed; -1: all */
+    /* Told of each write before it is done, and of each flush (SECTORS 0). */
+    void (*watch)(struct fake_disk *d, uint64_t lba, uint32_t sectors, const void *buf);
+    uint64_t first, end; /* the sectors that may be written */
 };
 
 static enum block_status fake_disk_read(struct block_device *dev, uint64_t lba, uint32_t count, void *buf)
@@ -113,13 +130,41 @@ static enum block_status fake_disk_read(struct block_device *dev, uint64_t lba, 
     return BLOCK_OK;
 }
 
-static const struct block_ops fake_disk_ops = {.read = fake_disk_read};
+static enum block_status fake_disk_write(struct block_device *dev, uint64_t lba, uint32_t count, const void *buf)
+{
+    struct fake_disk *d = dev->driver;
+
+    if (lba < d->first || lba > d->end || count > d->end - lba || count == 0)
+        abort(); /* outside the partition: never */
+    if (d->fail_writes >= 0 && d->fail_writes-- == 0) {
+        d->fail_writes = 0;
+        return BLOCK_IO_ERROR;
+    }
+    d->writes++;
+    if (d->watch != NULL)
+        d->watch(d, lba, count, buf);
+    memcpy(d->data + lba * dev->sector_size, buf, (size_t)count * dev->sector_size);
+    return BLOCK_OK;
+}
+
+static enum block_status fake_disk_flush(struct block_device *dev)
+{
+    struct fake_disk *d = dev->driver;
+
+    d->flushes++;
+    if (d->watch != NULL)
+        d->watch(d, 0, 0, NULL);
+    return BLOCK_OK;
+}
+
+static const struct block_ops fake_disk_ops = {
+    .read = fake_disk_read, .write = fake_disk_write, .flush = fake_disk_flush};
 
 /* DATA stays the caller's. */
 static inline void fake_disk_init(struct fake_disk *d, const char *name, uint8_t *data, uint64_t sectors,
                                   uint32_t sector_size)
 {
-    *d = (struct fake_disk){.data = data, .bad_lba = ~0UL};
+    *d = (struct fake_disk){.data = data, .bad_lba = ~0UL, .fail_writes = -1, .end = sectors};
     strcpy(d->dev.name, name);
     d->dev.sectors = sectors;
     d->dev.sector_size = sector_size;

@@ -557,8 +557,14 @@ static void test_timeout_and_reset(void **state)
     unsigned resets = channels[0].resets;
     check_read(dma_dev, 9, 3);
     assert_int_equal(channels[0].resets, resets + 1);
+    channels[0].drives[0].lose_commands = 1;
+    unsigned flushes = channels[0].drives[0].flushes;
+    assert_int_equal(dma_dev->ops->flush(dma_dev), BLOCK_OK); /* a lost flush is repeated */
+    assert_int_equal(channels[0].resets, resets + 2);
+    assert_int_equal(channels[0].drives[0].flushes, flushes + 1);
     channels[0].drives[0].lose_commands = 1000;
     assert_int_equal(dma_dev->ops->read(dma_dev, 0, 1, buf), BLOCK_TIMEOUT);
+    assert_int_equal(dma_dev->ops->flush(dma_dev), BLOCK_TIMEOUT);
     channels[0].drives[0].lose_commands = 0;
 }
 
@@ -656,6 +662,7 @@ static void test_native(void **state)
     assert_non_null(strstr(fake_notices, "hd4: stays busy after a reset"));
     uint64_t before = now;
     assert_int_equal(dev->ops->read(dev, 0, 1, buf), BLOCK_GONE);
+    assert_int_equal(dev->ops->flush(dev), BLOCK_GONE);
     assert_true(now - before < 1000000);
 }
 

@@ -104,12 +104,72 @@ static void test_short_last_block(void **state)
     assert_int_equal(cache_read(&disk.dev, 10 * 512, b, 513), BLOCK_RANGE);
 }
 
+static uint8_t want[sizeof(image)];
+
+/* Whatever is written is what is read, through the cache and on the device alike. */
+static void test_write(void **state)
+{
+    static uint8_t buf[70000], out[70000];
+    (void)state;
+    memcpy(want, image, sizeof(want));
+    srand(8);
+    for (int i = 0; i < 3000; i++) {
+        size_t len = 1 + (size_t)rand() % (i % 10 == 0 ? sizeof(buf) - 1 : 600);
+        uint64_t off = (uint64_t)rand() % (sizeof(image) - len);
+        if (i % 3 == 0)
+            off &= ~511UL;
+        for (size_t k = 0; k < len; k += 7)
+            buf[k] = (uint8_t)rand();
+        if (i % 2 == 0) {
+            assert_int_equal(cache_write(&disk.dev, off, buf, len), BLOCK_OK);
+            memcpy(want + off, buf, len);
+        }
+        assert_int_equal(cache_read(&disk.dev, off, out, len), BLOCK_OK);
+        assert_memory_equal(out, want + off, len);
+    }
+    assert_memory_equal(image, want, sizeof(image)); /* nothing was kept back */
+}
+
+static void test_write_touches_whole_sectors_only(void **state)
+{
+    uint8_t b[1024] = {1};
+    (void)state;
+    disk.first = 9;
+    disk.end = 12; /* the device minds writes elsewhere */
+    assert_int_equal(cache_write(&disk.dev, 9 * 512 + 500, b, 20), BLOCK_OK);
+    assert_int_equal(disk.writes, 1);
+    assert_int_equal(cache_write(&disk.dev, 10 * 512, b, 1024), BLOCK_OK);
+    assert_int_equal(disk.writes, 2);
+    assert_int_equal(cache_flush(&disk.dev), BLOCK_OK);
+    assert_int_equal(disk.flushes, 1);
+}
+
+static void test_write_errors(void **state)
+{
+    uint8_t b[512] = {0}, before[512];
+    (void)state;
+    assert_int_equal(cache_write(&disk.dev, sizeof(image), b, 1), BLOCK_RANGE);
+    assert_int_equal(cache_write(&disk.dev, UINT64_MAX, b, 2), BLOCK_RANGE);
+    memcpy(before, image + 5 * 512, 512);
+    memset(b, 0x77, sizeof(b));
+    disk.fail_writes = 0;
+    assert_int_equal(cache_write(&disk.dev, 5 * 512, b, 512), BLOCK_IO_ERROR);
+    assert_int_equal(cache_read(&disk.dev, 5 * 512, b, 512), BLOCK_OK); /* what was not written is not read */
+    assert_memory_equal(b, before, 512);
+    disk.fail_writes = -1;
+    disk.dev.read_only = true;
+    assert_int_equal(cache_write(&disk.dev, 0, b, 1), BLOCK_READ_ONLY);
+    assert_int_equal(disk.writes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_bytes, setup),        cmocka_unit_test_setup(test_hits_read_nothing, setup),
         cmocka_unit_test_setup(test_lru, setup),          cmocka_unit_test_setup(test_direct, setup),
         cmocka_unit_test_setup(test_errors, setup),       cmocka_unit_test_setup(test_short_last_block, setup),
+        cmocka_unit_test_setup(test_write, setup),        cmocka_unit_test_setup(test_write_errors, setup),
+        cmocka_unit_test_setup(test_write_touches_whole_sectors_only, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

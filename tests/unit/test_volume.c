@@ -128,7 +128,7 @@ static void test_disk_and_boot(void **state)
     assert_true(volume_get(0, &info));
     assert_string_equal(info.name, "hd0p1");
     assert_string_equal(info.fs, "FAT32");
-    assert_true(info.is_default && info.read_only && info.free_bytes > 30000000 && info.total_bytes > info.free_bytes);
+    assert_true(info.is_default && !info.read_only && info.free_bytes > 30000000 && info.total_bytes > info.free_bytes);
     assert_true(volume_get(1, &info));
     assert_false(info.is_default);
     assert_false(released); /* the disk has not what the loader read */
@@ -169,11 +169,32 @@ static void test_size_differs(void **state)
     assert_int_equal(volume_count(), 2);
 }
 
+/* Two entries of the partition table for the same sectors. */
+static void test_overlap(void **state)
+{
+    struct volume_info info;
+    (void)state;
+    memcpy(fat_image + 446 + 16, fat_image + 446, 16);
+    block_register(&disk.dev);
+    volume_init();
+    assert_non_null(strstr(fake_notices, "hd0p2 and hd0p1 overlap"));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(volume_get(i, &info));
+        assert_true(info.read_only);
+    }
+    assert_false(path_mkdir("hd0p1:/x", &err));
+    assert_int_equal(err.code, EXIT_NO_RESOURCE);
+    assert_non_null(strstr(err.text, "overlaps another volume"));
+    contents("hd0p2:/lower.txt", "12345678901234567890", false);
+    assert_int_equal(disk.writes, 0);
+}
+
 /* volume_init runs once in a life, so each scenario is a process. */
 static int run_scenario(int n)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_boot_only), cmocka_unit_test(test_disk_and_boot),
-                                       cmocka_unit_test(test_disk_replaces_boot), cmocka_unit_test(test_size_differs)};
+                                       cmocka_unit_test(test_disk_replaces_boot), cmocka_unit_test(test_size_differs),
+                                       cmocka_unit_test(test_overlap)};
     struct CMUnitTest one[] = {tests[n]};
     return _cmocka_run_group_tests(tests[n].name, one, 1, NULL, NULL);
 }
@@ -188,7 +209,7 @@ int main(int argc, char **argv)
         return run_scenario(atoi(argv[1]));
     }
     int failed = 0;
-    for (int n = 0; n < 4; n++) {
+    for (int n = 0; n < 5; n++) {
         char command[600];
         snprintf(command, sizeof(command), "%s %d", argv[0], n);
         failed += system(command) != 0;

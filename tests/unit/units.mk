@@ -1,8 +1,13 @@
 UNIT_cache := dom0/fs/cache.c
 UNIT_partition := dom0/fs/partition.c dom0/fs/cache.c drivers/block.c
 UNIT_path := dom0/fs/path.c
-UNIT_fat32 := dom0/fs/fat32.c dom0/fs/fat32_dir.c dom0/fs/fat32_name.c dom0/fs/cache.c drivers/block.c
+UNIT_fat32 := $(wildcard dom0/fs/fat32*.c) dom0/fs/cache.c drivers/block.c
+UNIT_fat32_write := $(UNIT_fat32)
+UNIT_fat32_cut := $(UNIT_fat32)
 UNIT_volume := dom0/fs/volume.c dom0/fs/bootvol.c dom0/fs/path.c dom0/fs/partition.c $(UNIT_fat32)
+UNIT_tree := dom0/fs/tree.c dom0/manager/stored.c dom0/manager/autostart.c $(UNIT_volume)
+UNIT_CFLAGS_tree := -include tests/unit/fake_hypercall.h
+UNIT_DEPS_tree := tests/unit/fake_hypercall.h
 UNIT_pci := drivers/pci.c
 UNIT_ata := drivers/ata.c drivers/ata_command.c drivers/ata_transfer.c drivers/block.c
 FUZZ_fat32 := dom0/fs/partition.c $(UNIT_fat32)
