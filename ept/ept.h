@@ -43,7 +43,7 @@ void ept_destroy(struct ept *e);
  * STATUS_NO_MEMORY: quota or memory; nothing changed. */
 enum status ept_prepare(struct ept *e, gfn_t g, unsigned order);
 /* Sets the leaf; cannot fail after ept_prepare for the same range. An existing larger leaf is split, existing smaller
- * tables below are replaced and freed (their leaves must be absent). The memory type comes from memtype.c unless MMIO.
+ * tables below are replaced and freed (their leaves must be absent). RAM is write-back, the rest uncached.
  * Marks the EPT for flushing if an entry was present. */
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights);
 /* Clears the leaf(s) of [G, +2^ORDER); splits larger ones; cannot fail after ept_prepare. */

@@ -5,14 +5,12 @@
 
 #include <stdarg.h>
 
-#include "kernel/core/log.h"
 #include "kernel/core/printf.h"
 #include "kernel/core/string.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/domain/event.h"
 #include "kernel/domain/grant.h"
 #include "kernel/domain/physmap.h"
-#include "kernel/domain/state.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "kernel/smp/smp.h"
@@ -181,7 +179,6 @@ static void check_machine(struct audit *a)
     check(a, wx_holds, "root's page at 0x%lx is writable and executable", bad);
     check(a, frame_check(why, sizeof(why)), "%s", why);
     check(a, bitmaps_check(why, sizeof(why)), "%s", why);
-    check(a, state_check(why, sizeof(why)), "%s", why);
     for (uint32_t i = 0; i < cpu_count(); i++)
         check(a, sched_check(i, why, sizeof(why)), "%s", why);
 }

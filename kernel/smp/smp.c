@@ -18,8 +18,6 @@
 #include "kernel/platform/machine.h"
 #include "kernel/time/clock.h"
 
-#define LOW_PAGES 4U /* the trampoline; PML4, PDPT and PD of its temporary tables */
-#define LOW_END 0xa0000UL
 #define PTE_TABLE 0x23UL /* present, writable, accessed */
 #define PTE_LARGE 0xe3UL /* present, writable, accessed, dirty, 2 MiB */
 #define INIT_NS 10000000UL
@@ -45,18 +43,7 @@ static uint32_t stopper;     /* the CPU that made the others stand still, + 1 */
 
 static void on_resched(void) { this_cpu()->need_resched = true; }
 
-/* LOW_PAGES free pages below 640 KiB; 0: none. */
-static uint64_t find_low_pages(void)
-{
-    for (uint32_t i = 0; i < boot_info.nr_ranges; i++) {
-        const struct boot_range *r = &boot_info.ranges[i];
-        uint64_t base = MAX(r->base, PAGE_SIZE);
-        if (r->type == BOOT_RANGE_FREE && base + LOW_PAGES * PAGE_SIZE <= MIN(r->base + r->size, LOW_END))
-            return base;
-    }
-    return 0;
-}
-
+/* 0: the trampoline; PML4, PDPT and PD of its temporary tables. */
 static void *low_page(uint64_t base, unsigned n) { return window_open(hfn_of_hpa(hpa(base + n * PAGE_SIZE))); }
 
 /* Root's map, and the first 2 MiB at their own place. */
@@ -147,17 +134,17 @@ void smp_cpu_main(struct cpu *cpu)
 
 void smp_init(void (*main)(void))
 {
-    uint64_t base = find_low_pages();
+    uint64_t base = boot_info.low_pages;
     struct trampoline *t = base != 0 ? prepare(base) : NULL;
     irq_set_system(VECTOR_RESCHED, on_resched);
     cpu_main = main;
     if (t == NULL && boot_info.nr_cpus > 1)
-        log_warn("one CPU only: no 16 KiB of free memory below 640 KiB to start the others");
+        log_warn("one CPU only: the loader found no 16 KiB below 640 KiB to start the others");
     for (uint32_t i = 0; t != NULL && i < boot_info.nr_cpus; i++) {
         if ((boot_info.cpus[i].flags & 1) != 0 && boot_info.cpus[i].apic_id != this_cpu()->apic_id)
             start(boot_info.cpus[i].apic_id, t, base);
     }
-    for (unsigned i = 0; t != NULL && i < LOW_PAGES; i++)
+    for (unsigned i = 0; t != NULL && i < BOOT_LOW_PAGES; i++)
         memset(low_page(base, i), 0, PAGE_SIZE);
     log_info("%u of %u CPUs", cpu_count(), boot_info.nr_cpus);
 }

@@ -31,7 +31,6 @@
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "kernel/mm/window.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/machine.h"
@@ -96,12 +95,11 @@ void str_copy(char *dst, size_t size, const char *src) { snprintf(dst, size, "%s
 
 /* ---- CPU, clock, deadlines ------------------------------------------------------------------- */
 struct cpu_features cpu_features = {.phys_bits = 36, .invariant_tsc = true};
-struct acpi_info acpi_info;
-const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC};
 #define FAKE_CPUS 4U
 static struct cpu fake_cpus[FAKE_CPUS];
 static uint32_t fake_nr_cpus = 1;
 #define fake_cpu fake_cpus[0]
+const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC, .machine = {.nr_private = 1, .private_pages = {0xfec00000}}};
 static uint64_t fake_ns = 1000;
 
 struct cpu *cpu_get(uint32_t id) { assert_true(id < fake_nr_cpus); return &fake_cpus[id]; }
