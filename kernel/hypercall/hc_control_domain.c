@@ -5,6 +5,7 @@
 #include "kernel/domain/pvclock.h"
 #include "kernel/hypercall/hc_control_priv.h"
 #include "kernel/hypercall/policy.h"
+#include "kernel/platform/machine.h"
 
 #define MAX_UNITS 512U /* pages, leaves or frames in one call: the bound of its work */
 
@@ -127,4 +128,11 @@ enum status hc_control_CONTEXT_SET(struct control *c, struct cbl_vcpu_context_op
     v->initialised = true;
     pvclock_write_vcpu(v); /* the TSC offset may have changed */
     return STATUS_OK;
+}
+
+enum status hc_control_DEBUG_VMWRITE(struct control *c, struct cbl_vmwrite *a)
+{
+    struct vcpu *v;
+    enum status s = boot_info.options.debug != 0 ? context_vcpu(c, a->vcpu, &v) : STATUS_DENIED;
+    return s == STATUS_OK ? vmx_poke(&v->vmx, a->field, a->value, &a->broken) : s;
 }
