@@ -70,7 +70,7 @@ enum status vmx_poke(struct vmx_vcpu *v, uint32_t field, uint64_t value, uint32_
     __asm__ volatile("vmread %2, %1" : "=@ccbe"(failed), "=r"(old) : "r"((uint64_t)field));
     if (!failed && area != 1) {
         vmcs_write(field, value);
-        *broken = vmcs_explain(v, area == 2, true);
+        *broken = vmcs_explain(v, false, true) + vmcs_explain(v, true, true);
         ok = area == 2 || *broken != 0;
         if (!ok)
             vmcs_write(field, old);
@@ -81,12 +81,8 @@ enum status vmx_poke(struct vmx_vcpu *v, uint32_t field, uint64_t value, uint32_
 
 enum status vmx_entry_failed(struct vmx_vcpu *v)
 {
-    /* SDM vol 3, "VM Instruction Error Numbers". */
-    static const char *const names[] = {[7] = "invalid control fields", [8] = "invalid host-state fields",
-                                        [26] = "events blocked by MOV SS"};
-    uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
-    bool named = error < ARRAY_SIZE(names) && names[error] != NULL;
-    log_error("d%uv%u VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, named ? names[error] : "unknown");
+    uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR); /* SDM vol 3, "VM Instruction Error Numbers" */
+    log_error("d%uv%u VM entry refused: error %u, %s", v->domid, v->vcpu_id, error, error == 7 ? "invalid control fields" : error == 8 ? "invalid host state" : "not about fields");
     (void)vmcs_explain(v, false, false);
     return STATUS_INVALID;
 }

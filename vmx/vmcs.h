@@ -38,7 +38,7 @@ enum intr_type {
  * host); fields of one kind follow each other. */
 static inline uint32_t vmcs_slot(uint32_t field)
 {
-    static const uint8_t first[] = {1, 2, 2, 11, 18, 35, 35, 39, 41, 57, 57, 81, 82, 86, 86, 106, VMCS_SLOTS};
+    static const uint8_t first[] = {1, 2, 2, 11, 18, 36, 36, 40, 42, 58, 58, 82, 83, 87, 87, 107, VMCS_SLOTS};
     uint32_t kind = (field >> 11 & 12) | (field >> 10 & 3), slot = first[kind] + (field >> 1 & 31);
     return slot < first[kind + 1] ? slot : 0;
 }

@@ -8,6 +8,7 @@
 #include "kernel/core/printf.h"
 #include "kernel/cpu/features.h"
 #include "kernel/cpu/x86.h"
+#include "vmx/context_check.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
 
@@ -31,6 +32,7 @@ struct check {
     void *ctx;
     const char *section;
     uint32_t ctl[GROUPS], event, type, vector; /* event: to be injected; 0: none */
+    bool external, nmi, exception;             /* what it is */
     bool ia32e, unrestricted, v8086;
 };
 
@@ -44,15 +46,8 @@ static bool on(const struct check *c, enum group g, unsigned bit) { return (c->c
 static uint64_t beyond(const struct check *c, uint64_t a) { return a >> c->l->phys_bits << c->l->phys_bits; }
 static uint64_t not_page(const struct check *c, uint64_t a) { return beyond(c, a) | (a & (PAGE_SIZE - 1)); }
 static uint64_t fixed(uint64_t value, uint64_t must, uint64_t may) { return (must & ~value) | (value & ~may); }
-static uint64_t not_canonical(uint64_t a) { return UNLESS((uint64_t)((int64_t)(a << 16) >> 16) == a); }
+static uint64_t not_canonical(uint64_t a) { return UNLESS(context_canonical(a)); }
 
-static uint64_t wrong_pat(uint64_t pat)
-{
-    uint64_t wrong = 0;
-    for (unsigned i = 0; i < 64; i += 8)
-        wrong |= (pat >> i & 0xff) > 7 || (pat >> i & 6) == 2 ? 0xffUL << i : 0;
-    return wrong;
-}
 
 static const struct named groups[GROUPS] = {F(PIN_CTLS), F(PROC_CTLS), F(PROC_CTLS2), F(EXIT_CTLS), F(ENTRY_CTLS)};
 /* A control that needs another one. */
@@ -70,15 +65,17 @@ static uint64_t capability(const struct check *c, enum group g)
     return c->l->msr[at[c->l->msr[BASIC] >> 55 & 1][g]];
 }
 
+static void control(const struct check *c, enum group g, uint64_t wrong, const char *words) { rule(c, groups[g].field, groups[g].name, wrong, words); }
+
 static void check_controls(struct check *c)
 {
     bool tpr_shadow = on(c, PROC, 21) && !on(c, PROC2, 9), ept = on(c, PROC2, 1);
     uint64_t eptp = R(EPTP), cap = c->l->msr[EPT_CAP];
     c->section = "VM-Execution Control Fields"; /* and the same for exit and entry */
     for (unsigned g = PIN; g < GROUPS; g++)
-        rule(c, groups[g].field, groups[g].name, g == PROC2 && !on(c, PROC, 31) ? 0 : fixed(c->ctl[g], (uint32_t)capability(c, g), capability(c, g) >> 32), "this CPU fixes it to the other value");
+        control(c, g, g == PROC2 && !on(c, PROC, 31) ? 0 : fixed(c->ctl[g], (uint32_t)capability(c, g), capability(c, g) >> 32), "this CPU fixes it to the other value");
     for (unsigned i = 0; i < ARRAY_SIZE(needs); i++)
-        rule(c, groups[needs[i].group].field, groups[needs[i].group].name, on(c, needs[i].group, needs[i].bit) && !on(c, needs[i].other, needs[i].other_bit) ? 1UL << needs[i].bit : 0, needs[i].words);
+        control(c, needs[i].group, on(c, needs[i].other, needs[i].other_bit) ? 0 : c->ctl[needs[i].group] & 1UL << needs[i].bit, needs[i].words);
     for (unsigned i = 0; i < ARRAY_SIZE(pages); i++)
         rule(c, pages[i].at.field, pages[i].at.name, on(c, PROC, pages[i].bit) ? not_page(c, vmcs_raw_read(pages[i].at.field)) : 0, "must be the physical address of a page");
     RULE(CR3_TARGETS, UNLESS(R(CR3_TARGETS) <= 4), "at most 4 CR3 targets");
@@ -89,15 +86,15 @@ static void check_controls(struct check *c)
     RULE(EPTP, ept && (eptp >> 3 & 7) != 3 ? 7UL << 3 : 0, "the walk must have 4 levels");
     RULE(EPTP, ept && (cap >> 21 & 1) == 0 ? eptp & 1UL << 6 : 0, "this CPU has no accessed and dirty flags");
     RULE(EPTP, ept ? (eptp & 0xf80) | beyond(c, eptp) : 0, "bits that must be 0");
-    bool exception = c->type == INTR_TYPE_EXCEPTION, code = (c->event & INTR_ERROR_CODE) != 0, protected = !c->unrestricted || (R(GUEST_CR0) & CR0_PE) != 0;
+    bool code = (c->event & INTR_ERROR_CODE) != 0, may_push = c->exception && (!c->unrestricted || (R(GUEST_CR0) & CR0_PE) != 0);
     bool soft = c->type == INTR_TYPE_SOFT_INTERRUPT || c->type == INTR_TYPE_PRIV_EXCEPTION || c->type == INTR_TYPE_SOFT_EXCEPTION;
-    bool pushes = exception && c->vector < 32 && (PUSH_ERROR_CODE >> c->vector & 1) != 0 && protected, free = exception && protected && (c->l->msr[BASIC] >> 56 & 1) != 0;
+    bool pushes = may_push && c->vector < 32 && (PUSH_ERROR_CODE >> c->vector & 1) != 0, free = may_push && (c->l->msr[BASIC] >> 56 & 1) != 0;
     uint64_t len = R(ENTRY_INSTR_LEN), len_min = (c->l->msr[MISC] >> 30 & 1) != 0 ? 0 : 1;
     c->section = "VM-Entry Control Fields";
     if (c->event == 0)
         return;
     RULE(ENTRY_INTR_INFO, c->type == 1 || (c->type == 7 && (capability(c, PROC) >> 59 & 1) == 0) ? 0x700UL : 0, "reserved type of event");
-    RULE(ENTRY_INTR_INFO, (c->type == INTR_TYPE_NMI && c->vector != 2) || (exception && c->vector > 31) || (c->type == 7 && c->vector != 0) ? 0xffUL : 0, "NMI has vector 2, exceptions at most 31");
+    RULE(ENTRY_INTR_INFO, c->vector > (c->nmi ? 2 : c->exception ? 31 : c->type == 7 ? 0 : 255U) || (c->nmi && c->vector < 2) ? 0xffUL : 0, "NMI has vector 2, exceptions at most 31");
     RULE(ENTRY_INTR_INFO, code == pushes || free ? 0 : INTR_ERROR_CODE, "an error code goes with #DF #TS #NP #SS #GP #PF #AC in protected mode, and only with them");
     RULE(ENTRY_INTR_INFO, c->event & 0x7ffff000U, "bits that must be 0");
     RULE(ENTRY_ERROR_CODE, code ? R(ENTRY_ERROR_CODE) & ~0xffffUL : 0, "an error code has 16 bits");
@@ -108,13 +105,13 @@ static void check_host(struct check *c)
 {
     static const struct named selectors[] = {F(HOST_ES_SEL), F(HOST_CS_SEL), F(HOST_SS_SEL), F(HOST_DS_SEL), F(HOST_FS_SEL), F(HOST_GS_SEL), F(HOST_TR_SEL)};
     static const struct named addresses[] = {F(HOST_SYSENTER_ESP), F(HOST_SYSENTER_EIP), F(HOST_FS_BASE), F(HOST_GS_BASE), F(HOST_TR_BASE), F(HOST_GDTR_BASE), F(HOST_IDTR_BASE), F(HOST_RIP)};
-    uint64_t efer = R(HOST_EFER);
+    uint64_t efer = R(HOST_EFER), lma = EFER_LMA | EFER_LME;
     c->section = "Checks on Host Control Registers, MSRs, and SSP";
     RULE(HOST_CR0, fixed(R(HOST_CR0), c->l->msr[CR0_MUST], c->l->msr[CR0_MAY]) & ~(CR0_CD | CR0_NW), "VMX operation fixes it to the other value");
     RULE(HOST_CR4, fixed(R(HOST_CR4), c->l->msr[CR4_MUST], c->l->msr[CR4_MAY]), "VMX operation fixes it to the other value");
     RULE(HOST_CR3, beyond(c, R(HOST_CR3)), "must be a physical address");
-    RULE(HOST_PAT, on(c, EXIT, 19) ? wrong_pat(R(HOST_PAT)) : 0, "no such memory type");
-    RULE(HOST_EFER, on(c, EXIT, 21) ? fixed(efer, EFER_LMA | EFER_LME, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) : 0, "LMA and LME must be 1 for a 64-bit host, reserved bits 0");
+    RULE(HOST_PAT, on(c, EXIT, 19) ? context_wrong_pat(R(HOST_PAT)) : 0, "no such memory type");
+    RULE(HOST_EFER, on(c, EXIT, 21) ? fixed(efer, lma, EFER_SCE | lma | EFER_NXE) : 0, "LMA and LME must be 1 for a 64-bit host, reserved bits 0");
     c->section = "Checks on Host Segment and Descriptor-Table Registers";
     for (unsigned i = 0; i < ARRAY_SIZE(selectors); i++)
         rule(c, selectors[i].field, selectors[i].name, vmcs_raw_read(selectors[i].field) & 7, "RPL and TI must be 0");
@@ -132,7 +129,7 @@ static void check_registers(struct check *c)
     uint64_t cr0 = R(GUEST_CR0), cr4 = R(GUEST_CR4), efer = R(GUEST_EFER), lme = (cr0 & CR0_PG) == 0 ? 0 : EFER_LME;
     uint64_t free = CR0_CD | CR0_NW | (c->unrestricted ? CR0_PE | CR0_PG : 0), lma = c->ia32e ? EFER_LMA | EFER_LME : 0;
     uint64_t rip = R(GUEST_RIP), flags = R(GUEST_RFLAGS);
-    bool debug = on(c, ENTRY, 2), code_64 = c->ia32e && (R(GUEST_CS_AR) & SEG_LONG) != 0, external = c->event != 0 && c->type == INTR_TYPE_EXTERNAL;
+    bool debug = on(c, ENTRY, 2), code_64 = c->ia32e && (R(GUEST_CS_AR) & SEG_LONG) != 0;
     c->section = "Checks on Guest Control Registers, Debug Registers, and MSRs";
     RULE(GUEST_CR0, fixed(cr0, c->l->msr[CR0_MUST], c->l->msr[CR0_MAY]) & ~free, "VMX operation fixes it to the other value");
     RULE(GUEST_CR0, (cr0 & CR0_PE) != 0 ? 0 : cr0 & CR0_PG, "paging needs protected mode");
@@ -144,7 +141,7 @@ static void check_registers(struct check *c)
     RULE(GUEST_DR7, debug ? R(GUEST_DR7) & HIGH_HALF : 0, "bits that must be 0");
     RULE(GUEST_SYSENTER_ESP, not_canonical(R(GUEST_SYSENTER_ESP)), "must be canonical");
     RULE(GUEST_SYSENTER_EIP, not_canonical(R(GUEST_SYSENTER_EIP)), "must be canonical");
-    RULE(GUEST_PAT, on(c, ENTRY, 14) ? wrong_pat(R(GUEST_PAT)) : 0, "no such memory type");
+    RULE(GUEST_PAT, on(c, ENTRY, 14) ? context_wrong_pat(R(GUEST_PAT)) : 0, "no such memory type");
     RULE(GUEST_EFER, on(c, ENTRY, 15) ? efer & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) : 0, "bits that must be 0");
     RULE(GUEST_EFER, on(c, ENTRY, 15) ? (efer ^ lma) & (EFER_LMA | lme) : 0, "LMA, and with paging LME, must equal the entry control for an IA-32e guest");
     c->section = "Checks on Guest Descriptor-Table Registers";
@@ -156,7 +153,7 @@ static void check_registers(struct check *c)
     RULE(GUEST_RIP, code_64 ? not_canonical(rip) : rip & HIGH_HALF, "must be canonical in 64-bit code, below 4 GiB elsewhere");
     RULE(GUEST_RFLAGS, fixed(flags, 2, 0x3f7fd7), "bit 1 must be 1, reserved bits 0");
     RULE(GUEST_RFLAGS, c->v8086 && (c->ia32e || (R(GUEST_CR0) & CR0_PE) == 0) ? 1UL << 17 : 0, "no virtual-8086 mode in IA-32e or real mode");
-    RULE(GUEST_RFLAGS, external ? ~flags & RFLAGS_IF : 0, "IF must be 1 when an interrupt is injected");
+    RULE(GUEST_RFLAGS, c->external ? ~flags & RFLAGS_IF : 0, "IF must be 1 when an interrupt is injected");
 }
 
 #define SEG(part, wrong, words) rule(c, VMCS_GUEST_ES_##part + 2 * i, names[i], wrong, words)
@@ -185,35 +182,36 @@ static void check_segment(const struct check *c, unsigned i)
         return;
     SEG(BASE, i < FS ? base & HIGH_HALF : 0, "the base must be below 4 GiB");
     SEG(SEL, system ? sel & 4 : 0, "must lie in the GDT");
-    SEG(AR, (types[i] >> type & 1) != 0 || (also_3 && type == 3) ? 0 : 15UL, "no such type for this register (CS: accessed code; SS: writable data; LDTR: 2; TR: busy TSS; others: accessed, readable)");
+    SEG(AR, (types[i] >> type & 1) != 0 || (also_3 && type == 3) ? 0 : 15UL, "no such type here (CS: accessed code; SS: writable data; LDTR: 2; TR: busy TSS; others: accessed, readable)");
     SEG(AR, (ar >> 4 & 1) == system ? 1UL << 4 : 0, "S must be 1 for code and data, 0 for LDTR and TR");
     SEG(AR, i == CS && (type == 3 ? dpl != 0 : (type & 4) != 0 ? dpl > ss_dpl : dpl != ss_dpl) ? DPL_BITS : 0, "DPL must be that of SS, conforming: at most; type 3: 0");
     SEG(AR, data && strict && type < 12 && dpl < rpl ? DPL_BITS : 0, "DPL must not be below RPL");
     SEG(AR, ~ar & 1UL << 7, "must be present");
     SEG(AR, ar & 0xfffe0f00UL, "bits that must be 0");
     SEG(AR, i == CS && c->ia32e && (ar & SEG_LONG) != 0 ? ar & 1UL << 14 : 0, "D must be 0 with L");
-    SEG(AR, ((limit & 0xfff) != 0xfff && granular) || (limit >> 20 != 0 && !granular) ? 1UL << 15 : 0, "G must be 0 when limit bits 0 to 11 are not all 1, 1 when bits 20 to 31 are not all 0");
+    SEG(AR, ((limit & 0xfff) != 0xfff && granular) || (limit >> 20 != 0 && !granular) ? 1UL << 15 : 0, "G must be 0 unless limit bits 0 to 11 are all 1, 1 unless bits 20 to 31 are all 0");
 }
 
 static void check_non_register(struct check *c)
 {
     uint64_t activity = R(GUEST_ACTIVITY), blocked = R(GUEST_INTERRUPTIBILITY), pending = R(GUEST_PENDING_DEBUG), link = R(VMCS_LINK);
     uint64_t shadow = blocked & (BLOCK_STI | BLOCK_MOV_SS), flags = R(GUEST_RFLAGS);
-    bool step = (flags & RFLAGS_TF) != 0 && (R(GUEST_DEBUGCTL) & 2) == 0, pae = (R(GUEST_CR0) & CR0_PG) != 0 && (R(GUEST_CR4) & CR4_PAE) != 0 && !c->ia32e;
-    bool event = c->event != 0, nmi = event && c->type == INTR_TYPE_NMI, external = event && c->type == INTR_TYPE_EXTERNAL, exception = c->type == INTR_TYPE_EXCEPTION;
-    bool mc = exception && c->vector == 18, wakes = activity == HLT ? external || nmi || mc || (exception && c->vector == 1) || c->type == 7 : activity == SHUTDOWN && (nmi || mc);
+    uint64_t step = (flags & RFLAGS_TF) != 0 && (R(GUEST_DEBUGCTL) & 2) == 0 ? PENDING_DEBUG_BS : 0;
+    bool pae = (R(GUEST_CR0) & CR0_PG) != 0 && (R(GUEST_CR4) & CR4_PAE) != 0 && !c->ia32e;
+    bool wakes_shutdown = c->nmi || (c->exception && c->vector == 18), wakes_hlt = wakes_shutdown || c->external || (c->exception && c->vector == 1) || c->type == 7;
+    bool wakes = activity == HLT ? wakes_hlt : activity == SHUTDOWN && wakes_shutdown;
     c->section = "Checks on Guest Non-Register State";
     RULE(GUEST_ACTIVITY, UNLESS(activity == ACTIVE || (activity <= WAIT_SIPI && (c->l->msr[MISC] >> (5 + activity) & 1) != 0)), "no such activity state");
     RULE(GUEST_ACTIVITY, UNLESS(activity != HLT || SEG_DPL(R(GUEST_SS_AR)) == 0), "HLT is for privilege level 0");
     RULE(GUEST_ACTIVITY, UNLESS(activity == ACTIVE || shadow == 0), "must be active under blocking by STI or MOV SS");
-    RULE(GUEST_ACTIVITY, UNLESS(activity == ACTIVE || !event || wakes), "the event to inject does not end this activity state");
+    RULE(GUEST_ACTIVITY, UNLESS(activity == ACTIVE || c->event == 0 || wakes), "the event to inject does not end this activity state");
     RULE(GUEST_INTERRUPTIBILITY, blocked & ~0x1bUL, "bits that must be 0 (blocking by SMI, too, outside SMM)");
     RULE(GUEST_INTERRUPTIBILITY, shadow == (BLOCK_STI | BLOCK_MOV_SS) ? shadow : 0, "blocking by STI and by MOV SS exclude each other");
     RULE(GUEST_INTERRUPTIBILITY, (flags & RFLAGS_IF) != 0 ? 0 : blocked & BLOCK_STI, "blocking by STI needs RFLAGS.IF");
-    RULE(GUEST_INTERRUPTIBILITY, external || nmi ? shadow : 0, "no interrupt or NMI is injected under blocking by STI or MOV SS");
-    RULE(GUEST_INTERRUPTIBILITY, nmi && on(c, PIN, 5) ? blocked & BLOCK_NMI : 0, "no NMI is injected under blocking by NMI");
+    RULE(GUEST_INTERRUPTIBILITY, c->external || c->nmi ? shadow : 0, "no interrupt or NMI is injected under blocking by STI or MOV SS");
+    RULE(GUEST_INTERRUPTIBILITY, c->nmi && on(c, PIN, 5) ? blocked & BLOCK_NMI : 0, "no NMI is injected under blocking by NMI");
     RULE(GUEST_PENDING_DEBUG, pending & ~0x1580fUL, "bits that must be 0");
-    RULE(GUEST_PENDING_DEBUG, (shadow != 0 || activity == HLT) && step != ((pending & PENDING_DEBUG_BS) != 0) ? PENDING_DEBUG_BS : 0, "BS must equal TF (without BTF) under blocking by STI or MOV SS and in HLT");
+    RULE(GUEST_PENDING_DEBUG, shadow != 0 || activity == HLT ? (pending ^ step) & PENDING_DEBUG_BS : 0, "BS must equal TF (without BTF) under blocking by STI, MOV SS, HLT");
     RULE(VMCS_LINK, link == ~0UL ? 0 : not_page(c, link), "must be all ones or the physical address of a page");
     c->section = "Checks on Guest Page-Directory-Pointer-Table Entries";
     for (uint32_t at = VMCS_GUEST_PDPTE0; at <= VMCS_GUEST_PDPTE0 + 6; at += 2)
@@ -226,7 +224,8 @@ void vmcs_check(const struct vmcs_limits *l, bool guest_state, void (*found)(voi
     uint32_t info = (uint32_t)R(ENTRY_INTR_INFO);
     for (unsigned g = PIN; g < GROUPS; g++)
         c->ctl[g] = g == PROC2 && !on(c, PROC, 31) ? 0 : (uint32_t)vmcs_raw_read(groups[g].field);
-    c->event = (info & INTR_VALID) != 0 ? info : 0, c->type = INTR_TYPE(info), c->vector = info & 0xff;
+    c->event = (info & INTR_VALID) != 0 ? info : 0, c->type = INTR_TYPE(c->event), c->vector = c->event & 0xff;
+    c->external = c->event != 0 && c->type == INTR_TYPE_EXTERNAL, c->nmi = c->type == INTR_TYPE_NMI, c->exception = c->type == INTR_TYPE_EXCEPTION;
     c->ia32e = on(c, ENTRY, 9), c->unrestricted = on(c, PROC2, 7), c->v8086 = (R(GUEST_RFLAGS) >> 17 & 1) != 0;
     if (guest_state) {
         check_registers(c);
@@ -250,12 +249,14 @@ static void tell(void *ctx, const struct vmcs_broken *b)
     const struct vmcs_write *w = &s->v->wrote[vmcs_slot(b->field)];
     uint64_t at, at2, first = (uint64_t)__builtin_ctzl(b->bits);
     const char *site = ksyms_lookup(HIGH_HALF | w->site, &at), *caller = ksyms_lookup(HIGH_HALF | w->caller, &at2); /* "?": not kept */
-    char which[24] = "";
+    char which[32] = "";
     s->broken++;
     if (s->quiet)
         return;
-    if (b->bits != ~0UL)
-        snprintf(which, sizeof(which), b->bits == 1UL << first ? ", bit %lu is %u" : ", bits 0x%lx", b->bits == 1UL << first ? first : b->bits, (unsigned)(b->value >> first & 1));
+    if (b->bits == 1UL << first)
+        snprintf(which, sizeof(which), ", bit %lu is %lu", first, b->value >> first & 1);
+    else if (b->bits != ~0UL)
+        snprintf(which, sizeof(which), ", bits 0x%lx", b->bits);
     log_error("d%uv%u entry refused: %s (0x%x) 0x%lx%s: %s [SDM vol 3, \"%s\"]", s->v->domid, s->v->vcpu_id, b->name, b->field, b->value, which, b->rule, b->section);
     log_error("d%uv%u   written last by %s+0x%lx, called by %s+0x%lx%s", s->v->domid, s->v->vcpu_id, site, at, caller, at2,
               w->caller == ~0U || w->value == b->value ? "" : "; since then another value was saved at an exit (RIP: or stepped)");

@@ -31,7 +31,7 @@ struct vlapic {
 };
 
 /* Who wrote a VMCS field last, by vmcs_slot: the low halves of text addresses. Caller ~0: not kept, nor is the value. */
-#define VMCS_SLOTS 118U
+#define VMCS_SLOTS 119U
 struct vmcs_write { uint64_t value; uint32_t site, caller; };
 
 struct vmx_vcpu {

@@ -8,12 +8,14 @@
 
 #define MAX_FIELD 0x7fff
 
-static enum exit_code refused(const char *who, uint64_t field, long rc)
+static enum exit_code refused(const char *who, uint16_t domid, uint64_t field, long rc)
 {
     struct error e;
     struct cbl_host_info info = {.abi_version = 0};
     if (control(CTL_HOST_INFO, &info) == 0 && info.debug == 0)
         error_set(&e, EXIT_REFUSED, "debug-vmwrite: debug is off: boot with `debug = on` in corbel.cfg");
+    else if (domid == 0)
+        error_set(&e, EXIT_REFUSED, "debug-vmwrite: %s manages the others: its VMCS is left alone: choose another domain", who);
     else if (rc == -16) /* EBUSY */
         error_set(&e, EXIT_WRONG_STATE, "debug-vmwrite: %s runs: pause it first", who);
     else if (rc == -1) /* EPERM */
@@ -40,7 +42,7 @@ static enum exit_code run(int argc, char **argv)
     struct cbl_vmwrite w = {.domid = vm.domid, .vcpu = (uint32_t)vcpu, .field = (uint32_t)field, .value = value};
     long rc = control(CTL_DEBUG_VMWRITE, &w);
     if (rc != 0)
-        return refused(argv[1], field, rc);
+        return refused(argv[1], vm.domid, field, rc);
     console_printf("field 0x%lx is written: the entry breaks %u rule%s\n", field, w.broken, w.broken == 1 ? "" : "s");
     return EXIT_OK;
 }

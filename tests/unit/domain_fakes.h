@@ -96,7 +96,8 @@ void str_copy(char *dst, size_t size, const char *src) { snprintf(dst, size, "%s
 /* ---- CPU, clock, deadlines ------------------------------------------------------------------- */
 struct cpu_features cpu_features = {.phys_bits = 36, .invariant_tsc = true};
 struct acpi_info acpi_info;
-const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC};
+struct boot_info fake_boot_info = {.magic = BOOT_INFO_MAGIC};
+extern const struct boot_info boot_info __attribute__((alias("fake_boot_info")));
 static struct cpu fake_cpu;
 static uint64_t fake_ns = 1000;
 
@@ -350,6 +351,12 @@ bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nm
 bool vmx_interruptible(struct vmx_vcpu *v) { (void)v; return fake_if; }
 bool vlapic_has_pending(struct vmx_vcpu *v) { (void)v; return false; }
 void vmx_dump(struct vmx_vcpu *v) { (void)v; }
+enum status vmx_poke(struct vmx_vcpu *v, uint32_t field, uint64_t value, uint32_t *broken)
+{
+    v->gprs.rcx = value;
+    *broken = field == 0x6804;
+    return field == 0x6804 ? STATUS_OK : STATUS_DENIED;
+}
 
 /* ---- console and interrupts ------------------------------------------------------------------------ */
 __attribute__((unused)) static char fake_console[1024];
