@@ -201,6 +201,10 @@ struct cbl_irq_ack { uint32_t gsi; uint32_t pad; }; /* unmask a level line after
 struct cbl_msi_bind { uint32_t port; uint32_t data; uint64_t address; }; /* all out */
 struct cbl_irq_unbind { uint32_t port; uint32_t pad; };
 
+/* Only with debug = on, for tests: VALUE into the VMCS of a vCPU that stands still, so that its next entry is refused. Out: the rules of
+ * VM entry that it breaks now. */
+struct cbl_vmwrite { uint16_t domid, pad; uint32_t vcpu, field, broken; uint64_t value; };
+
 struct cbl_trace_read { uint32_t cpu; uint32_t len; uint64_t pos; uint64_t words[120]; }; /* 4 words per record, see kernel/core/trace.h */
 
 _Static_assert(sizeof(struct cbl_segment) == 24, "abi");

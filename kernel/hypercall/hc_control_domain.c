@@ -6,6 +6,7 @@
 #include "kernel/domain/pvclock.h"
 #include "kernel/hypercall/hc_control_priv.h"
 #include "kernel/hypercall/policy.h"
+#include "kernel/platform/machine.h"
 #include "kernel/time/clock.h"
 
 #define MAX_UNITS 512U /* pages, leaves or frames in one call: the bound of its work */
@@ -174,4 +175,11 @@ enum status hc_control_MEM_MAX(struct control *c, struct cbl_mem_max *a)
         return STATUS_INVALID;
     d->max_pages = a->max_pages;
     return STATUS_OK;
+}
+
+enum status hc_control_DEBUG_VMWRITE(struct control *c, struct cbl_vmwrite *a)
+{
+    struct vcpu *v;
+    enum status s = boot_info.options.debug != 0 ? context_vcpu(c, a->vcpu, &v) : STATUS_DENIED;
+    return s == STATUS_OK ? vmx_poke(&v->vmx, a->field, a->value, &a->broken) : s;
 }

@@ -99,7 +99,8 @@ struct cpu_features cpu_features = {.phys_bits = 36, .invariant_tsc = true};
 static struct cpu fake_cpus[FAKE_CPUS];
 static uint32_t fake_nr_cpus = 1;
 #define fake_cpu fake_cpus[0]
-const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC, .machine = {.nr_private = 1, .private_pages = {0xfec00000}}};
+struct boot_info fake_boot_info = {.magic = BOOT_INFO_MAGIC, .machine = {.nr_private = 1, .private_pages = {0xfec00000}}};
+extern const struct boot_info boot_info __attribute__((alias("fake_boot_info")));
 static uint64_t fake_ns = 1000;
 
 struct cpu *cpu_get(uint32_t id) { assert_true(id < fake_nr_cpus); return &fake_cpus[id]; }
@@ -373,6 +374,12 @@ bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nm
 bool vmx_interruptible(struct vmx_vcpu *v) { (void)v; return fake_if; }
 bool vlapic_has_pending(struct vmx_vcpu *v) { (void)v; return false; }
 void vmx_dump(struct vmx_vcpu *v) { (void)v; }
+enum status vmx_poke(struct vmx_vcpu *v, uint32_t field, uint64_t value, uint32_t *broken)
+{
+    v->gprs.rcx = value;
+    *broken = field == 0x6804;
+    return field == 0x6804 ? STATUS_OK : STATUS_DENIED;
+}
 
 /* ---- console and interrupts ------------------------------------------------------------------------ */
 __attribute__((unused)) static char fake_console[1024];

@@ -221,7 +221,7 @@ static void rights(void **state)
     for (uint64_t nr = 0; nr < 32; nr++) {
         memset(&a, 0, sizeof(a));
         int64_t r = control(d, nr, &a, sizeof(a)); /* a DomU may do nothing of it */
-        assert_int_equal(r, nr == 0 || nr > 27 ? -38 : -1);
+        assert_int_equal(r, nr == 0 || nr > 28 ? -38 : -1);
     }
     struct cbl_domain_create create = {.max_pages = 8, .vcpus = 1, .privileges = 0x40};
     assert_int_equal(control(dom0, 2, &create, sizeof(create)), -1);
@@ -274,9 +274,22 @@ static void a_domain_is_born(void **state)
     assert_int_equal(control(dom0, 5, &ref, sizeof(ref)), 0);
     ctx.vcpu = 0;
     assert_int_equal(control(dom0, 12, &ctx, sizeof(ctx)), -16); /* it runs */
+    struct cbl_vmwrite poke = {.domid = create.domid, .field = 0x6804, .value = 9};
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -1); /* not without debug = on */
+    fake_boot_info.options.debug = 1;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -16);
     assert_int_equal(control(dom0, 4, &ref, sizeof(ref)), 0);
     assert_int_equal(control(dom0, 12, &ctx, sizeof(ctx)), 0);
     assert_int_equal(ctx.ctx.rax, 77);
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), 0);
+    assert_int_equal(poke.broken, 1);
+    poke.field = 0x6806;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -1);
+    poke.vcpu = 1;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -2);
+    poke.domid = 0;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -1); /* never Dom0 */
+    fake_boot_info.options.debug = 0;
     struct cbl_domain_info info = {.domid = create.domid, .exact = 1};
     assert_int_equal(control(dom0, 6, &info, sizeof(info)), 0);
     assert_int_equal(info.state, CBL_DOM_PAUSED);

@@ -70,3 +70,4 @@ UNIT_event := $(DOMAIN_REAL)
 UNIT_grant := $(DOMAIN_REAL)
 UNIT_physmap := $(DOMAIN_REAL)
 UNIT_hypercall := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
+UNIT_vmcs_check := vmx/vmcs_check.c vmx/vmcs_setup.c vmx/context.c vmx/context_check.c
