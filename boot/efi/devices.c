@@ -159,6 +159,7 @@ void devices_find(struct boot_info *info)
 
 void devices_take(struct boot_info *info)
 {
+    __asm__ volatile("cli"); /* the firmware's handlers have ended with it */
     take_iommus(&info->machine);
     take_uart(info->options.console_baud, &info->machine.uart);
 }

@@ -57,9 +57,6 @@ static uint64_t allocate(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE type, size_t byt
 
 uint64_t firmware_alloc(size_t bytes, uint64_t max)
 {
-    if (max == FIRMWARE_ANYWHERE) {
-        return allocate(AllocateAnyPages, EfiLoaderData, bytes, 0);
-    }
     return allocate(AllocateMaxAddress, EfiLoaderData, bytes, max - 1);
 }
 

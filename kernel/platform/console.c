@@ -100,13 +100,13 @@ void console_init_early(const struct boot_info *boot)
 {
     log_set_level((enum log_level)MIN(boot->options.loglvl, (uint32_t)LOG_DEBUG));
     if (boot->machine.uart.stride == 0)
-        uart_init(&boot->machine.uart);
+        uart_init();
     log_set_sink(console_write);
 }
 
 void console_init(const struct boot_info *boot)
 {
-    if (!uart_init(&boot->machine.uart) && fbcon_init(&boot->framebuffer)) {
+    if (!uart_init() && fbcon_init(&boot->framebuffer)) {
         char chunk[256]; /* what was logged while there was nowhere to show it */
         uint64_t pos = 0;
         for (size_t n = log_read(&pos, chunk, sizeof(chunk)); n > 0; n = log_read(&pos, chunk, sizeof(chunk)))

@@ -9,6 +9,7 @@
 #include "kernel/mm/pagetable.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
+#include "kernel/platform/machine.h"
 
 /* Registers of the PC16550D, which the loader has programmed. */
 #define REG_DATA 0U
@@ -24,44 +25,39 @@
 #define RX_PER_CALL 64U
 #define SYNC_SPINS 200000U /* per byte: 100 ms or more at any speed that matters */
 
+static const struct boot_uart *const at = &boot_info.machine.uart;
 static struct uart {
     bool present, irq_on;
-    uint16_t port;          /* 0: MMIO */
-    uint32_t stride;        /* of MMIO registers, bytes */
-    volatile uint8_t *mmio;
-    unsigned fifo;
-    uint32_t gsi;           /* ~0: none, it is polled */
+    volatile uint8_t *mmio; /* NULL: by port */
     uint8_t ier;
 } uart;
 static struct spinlock uart_lock;
 static char ring[RING_BYTES];
 static uint64_t ring_head, ring_tail; /* absolute; tail: the oldest byte not sent */
 
-static uint8_t reg_read(unsigned reg) { return uart.port == 0 ? uart.mmio[reg * uart.stride] : in8((uint16_t)(uart.port + reg)); }
+static uint8_t reg_read(unsigned reg) { return uart.mmio != NULL ? uart.mmio[reg * at->stride] : in8((uint16_t)(at->addr + reg)); }
 
 static void reg_write(unsigned reg, uint8_t v)
 {
-    if (uart.port == 0)
-        uart.mmio[reg * uart.stride] = v;
+    if (uart.mmio != NULL)
+        uart.mmio[reg * at->stride] = v;
     else
-        out8((uint16_t)(uart.port + reg), v);
+        out8((uint16_t)(at->addr + reg), v);
 }
 
-bool uart_init(const struct boot_uart *at)
+bool uart_init(void)
 {
     void *va = NULL;
-    if (at->fifo == 0 || (at->stride != 0 && pagetable_map_mmio(hpa(at->addr), 8UL * at->stride, &va) != STATUS_OK))
-        return false;
-    uart = (struct uart){.present = true, .port = (uint16_t)(va == NULL ? at->addr : 0), .mmio = va, .stride = at->stride,
-                         .fifo = at->fifo, .gsi = at->gsi};
-    return true;
+    uart.present = at->fifo != 0 && (at->stride == 0 || pagetable_map_mmio(hpa(at->addr), 8UL * at->stride, &va) == STATUS_OK);
+    uart.mmio = va;
+    return uart.present;
 }
 
 /* Fills the transmit FIFO if it is empty. Its interrupt is on exactly while the ring holds something. Lock held. */
 static void drain(void)
 {
     if (ring_head != ring_tail && (reg_read(REG_LSR) & LSR_TX_EMPTY) != 0)
-        for (unsigned i = 0; i < uart.fifo && ring_tail != ring_head; i++)
+        for (unsigned i = 0; i < at->fifo && ring_tail != ring_head; i++)
             reg_write(REG_DATA, (uint8_t)ring[ring_tail++ % RING_BYTES]);
     uint8_t want = (uint8_t)(IER_RX | (ring_head != ring_tail ? IER_TX : 0));
     if (uart.irq_on && want != uart.ier) {
@@ -96,9 +92,9 @@ static void on_irq(uint32_t gsi, void *ctx)
 
 void uart_enable_irq(void)
 {
-    if (!uart.present || uart.gsi == ~0U)
+    if (!uart.present || at->gsi == ~0U)
         return;
-    uart.irq_on = irq_bind_gsi(uart.gsi, ~0U, on_irq, NULL) == STATUS_OK;
+    uart.irq_on = irq_bind_gsi(at->gsi, ~0U, on_irq, NULL) == STATUS_OK;
     if (uart.irq_on)
         drain_locked();
     else
@@ -169,4 +165,4 @@ int uart_poll_byte(void)
     return uart.present && (reg_read(REG_LSR) & LSR_RX) != 0 ? reg_read(REG_DATA) : -1;
 }
 
-bool uart_owns_port(uint16_t port) { return uart.present && uart.port != 0 && port >= uart.port && port < uart.port + 8; }
+bool uart_owns_port(uint16_t port) { return uart.present && at->stride == 0 && port >= at->addr && port < at->addr + 8; }

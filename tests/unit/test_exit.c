@@ -10,7 +10,7 @@
 
 #include "kernel/core/log.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/hypercall/copy.h"
+#include "kernel/domain/physmap.h"
 #include "kernel/hypercall/dispatch.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/uart.h"
@@ -61,9 +61,9 @@ static unsigned explained;
 unsigned vmcs_explain(struct vmx_vcpu *w, bool guest_state, bool quiet) { (void)w; assert_true(guest_state && !quiet); return ++explained; }
 void deadline_set(struct deadline *d, uint64_t tsc) { d->tsc = tsc; armed = d; }
 void deadline_cancel(struct deadline *d) { (void)d; armed = NULL; }
-enum status copy_to_gpa(struct domain_locked l, gpa_t dst, const void *src, size_t len)
+enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len)
 {
-    (void)l;
+    (void)d;
     if (dst.v < 0x5000 || dst.v + len > 0x6000)
         return STATUS_FAULT;
     memcpy(guest_page + (dst.v - 0x5000), src, len);

@@ -8,6 +8,8 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/domain/dom0.h"
 #include "kernel/hypercall/copy.h"
+#include "kernel/hypercall/copy.h"
+#include "kernel/hypercall/hc_priv.h"
 #include "kernel/hypercall/policy.h"
 
 #include <xen/hvm/hvm_op.h>
@@ -386,6 +388,7 @@ static void page_walk(void **state)
     l1[2] = 6 << 12 | 1;
     fake_paging = (struct vmx_paging){.cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = 48 << 12 | 0xfff, .cr4 = CR4_PAE, .efer = EFER_LME | EFER_LMA};
     struct vcpu *v = d->vcpus[0];
+    struct hc at = {.v = v};
     assert_int_equal(translate_gva(v, gva(0x40001234), true, &g), STATUS_OK);
     assert_int_equal(g.v, 0x5234);
     assert_int_equal(translate_gva(v, gva(0x40002234), false, &g), STATUS_OK);
@@ -399,11 +402,11 @@ static void page_walk(void **state)
     assert_int_equal(g.v, 0x12345);
     assert_int_equal(translate_gva(v, gva(0x40003000), false, &g), STATUS_FAULT);
     assert_int_equal(translate_gva(v, gva(1UL << 47), false, &g), STATUS_FAULT); /* not canonical */
-    assert_int_equal(copy_from_guest(v, back, gva(0x40001ff8), 16), STATUS_OK); /* across pages */
-    assert_int_equal(copy_to_guest(v, gva(0x40001ff8), bytes, 16), STATUS_FAULT); /* the second is read-only */
-    assert_int_equal(copy_to_guest(v, gva(0x40001ff0), bytes, 16), STATUS_OK);
+    assert_int_equal(hc_get(&at, back, 0x40001ff8, 16), 0); /* across pages */
+    assert_int_equal(hc_put(&at, 0x40001ff8, bytes, 16), HC_EFAULT); /* the second is read-only */
+    assert_int_equal(hc_put(&at, 0x40001ff0, bytes, 16), 0);
     assert_memory_equal((char *)fake_page(d, 5) + 0xff0, bytes, 16);
-    assert_int_equal(copy_from_guest(v, back, gva(~0UL - 4), 16), STATUS_FAULT);
+    assert_int_equal(hc_get(&at, back, ~0UL - 4, 16), HC_EFAULT);
     l4[0] = 3UL << 50 | 3; /* a table outside of its memory */
     assert_int_equal(translate_gva(v, gva(0x40001234), false, &g), STATUS_FAULT);
     l4[0] = 49 << 12 | 0x83; /* PS is reserved there */
