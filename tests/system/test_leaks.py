@@ -5,7 +5,7 @@ import re
 
 from corbel import guest_files
 
-MACHINE = {"cpus": 1}
+MACHINE = {"cpus": 2}
 ROUNDS = 1000
 BOOKS = ("dom0_heap_bytes", "dom0_scrollback_bytes", "dom0_event_channels", "dom0_foreign_pages", "dom0_grants",
          "xenstore_nodes", "xenstore_watches", "xenstore_bytes", "domains", "hypervisor_memory", "dom0_memory")

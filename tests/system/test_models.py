@@ -3,7 +3,7 @@
 from corbel import debian_files, guest_files
 
 SIZE_MIB = 192
-MACHINE = {"model": "corei5_arrandale_m520"}
+MACHINE = {"model": "corei5_arrandale_m520", "cpus": 2}
 CFG = "loglvl = info\ndebug = on\n"
 
 
