@@ -384,9 +384,20 @@ static void test_control_registers(void **state)
     STAYED(); /* the instruction runs again by itself */
     assert_int_equal(fields[VMCS_CR0_SHADOW], CR0_PE | CR0_ET | CR0_NE | CR0_CD);
     assert_int_equal(fields[VMCS_GUEST_CR0], CR0_PE | CR0_PG);
-    v->vmx.gprs.rbx = CR0_PE | CR0_NW;
+    /* What faults must leave the shadow as it was: NW without CD, PG without PE, bit 32, no paging in 64-bit code. */
+    const uint64_t wrong[] = {CR0_PE | CR0_PG | CR0_NW, CR0_PG, CR0_PE | CR0_PG | 1UL << 32, CR0_PE};
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        v->vmx.gprs.rbx = wrong[i];
+        leave(28, 0x300);
+        expect_exception(13);
+        assert_int_equal(fields[VMCS_CR0_SHADOW], CR0_PE | CR0_ET | CR0_NE | CR0_CD);
+        assert_int_equal(fields[VMCS_GUEST_RFLAGS], RFLAGS_RF | 2); /* as a fault pushes it */
+    }
+    fields[VMCS_GUEST_CS_AR] = 0x409b; /* compatibility mode may leave paging */
     leave(28, 0x300);
-    expect_exception(13);
+    STAYED();
+    assert_int_equal(fields[VMCS_CR0_SHADOW], CR0_PE | CR0_ET);
+    fields[VMCS_GUEST_CS_AR] = SEG_LONG | 0x9b;
     leave(28, 0x004);
     expect_exception(13);
     assert_null(killed);
@@ -410,6 +421,21 @@ static void test_events(void **state)
     leave(0, 0);
     expect_exception(17);
     assert_int_equal(vlapic_deliverable(&v->vmx), 0x71);
+    assert_int_equal(fields[VMCS_GUEST_INTR_STATUS], 0);
+    /* With virtual-interrupt delivery the CPU keeps the vector in service too: that is the one below again. */
+    vmx_caps.virtual_interrupts = true;
+    for (uint8_t below = 0; below <= 0x51; below += 0x51) {
+        if (below != 0) {
+            vlapic_set_irr(&v->vmx, below);
+            vlapic_accept(&v->vmx, below);
+        }
+        vlapic_accept(&v->vmx, 0x71);
+        fields[VMCS_GUEST_INTR_STATUS] = 0x7133;
+        leave(0, 0);
+        expect_exception(17);
+        assert_int_equal(fields[VMCS_GUEST_INTR_STATUS], below << 8 | 0x33);
+        assert_true(v->vmx.vlapic.irr_dirty);
+    }
     fields[VMCS_IDT_VECTORING] = INTR_VALID | 2U << 8 | 2;
     leave(0, 0);
     expect_exception(17);
@@ -431,6 +457,17 @@ static void test_redelivery(void **state)
     assert_true(v->vmx.reinject_valid);
     assert_int_equal(v->vmx.reinject_info, INTR_VALID | INTR_ERROR_CODE | 3U << 8 | 14);
     assert_int_equal(v->vmx.reinject_error, 7);
+    v->vmx.reinject_valid = false;
+    /* An IRET had lifted NMI blocking when it met the violation: it runs again, blocked again. Undefined while an event was under way. */
+    leave(48, EPT_R | 1U << 12);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
+    v->vmx.reinject_valid = false;
+    fields[VMCS_IDT_VECTORING] = 0;
+    leave(48, EPT_R | 1U << 12);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], BLOCK_NMI);
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = 0;
+    leave(48, EPT_R);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
 }
 
 static void test_ept_violation(void **state)
@@ -464,6 +501,13 @@ static void test_hlt_and_rest(void **state)
     leave(12, 0);
     assert_int_equal(halts, 1);
     assert_int_equal(fields[VMCS_GUEST_RIP], 0x1006);
+    fields[VMCS_GUEST_RFLAGS] = RFLAGS_TF | 2; /* the step's trap ends it at once */
+    leave(12, 0);
+    assert_int_equal(halts, 1);
+    assert_int_equal(blocks, 1);
+    assert_int_equal(fields[VMCS_GUEST_RIP], 0x1009);
+    assert_int_equal(fields[VMCS_GUEST_PENDING_DEBUG], PENDING_DEBUG_BS);
+    fields[VMCS_GUEST_RFLAGS] = 2;
     leave(2, 0);
     assert_int_equal(shutdowns, 1);
     fields[VMCS_GUEST_RIP] = 0x1000;
@@ -481,6 +525,12 @@ static void test_hlt_and_rest(void **state)
     v->vmx.gprs.rcx = 1;
     leave(55, 0);
     expect_exception(13);
+    v->vmx.gprs.rcx = 0;
+    v->vmx.gprs.rax = 3;
+    fields[VMCS_GUEST_SS_AR] = 0xf3; /* from user mode */
+    leave(55, 0);
+    expect_exception(13);
+    assert_int_equal(v->vmx.xcr0, 7);
     leave(9, 0);
     assert_non_null(killed);
 }

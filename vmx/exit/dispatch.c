@@ -70,10 +70,12 @@ static __attribute__((noinline)) void kill(struct vcpu *v)
 /* What is left to do after the step over the instruction. */
 static void carry_out(struct vcpu *v, enum exit_action action)
 {
+    if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP) {
+        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
+        vmwriten(VMCS_GUEST_RFLAGS, vmreadn(VMCS_GUEST_RFLAGS) | RFLAGS_RF); /* as every fault pushes it */
+    }
     if (action == EXIT_ADVANCE_BLOCK)
         vcpu_block(v);
-    else if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP)
-        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
     else if (action == EXIT_KILL)
         kill(v);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Port accesses that exit: nobody is there. Reads give what an empty bus gives, writes are dropped. */
-#include "kernel/core/log.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/platform/uart.h"
 #include "vmx/exit/decode.h"
@@ -20,10 +19,8 @@ enum exit_action exit_io(struct vcpu *v)
 {
     struct io_access a = decode_io(v->vmx.exit.qualification);
     struct vmx_gprs *g = &v->vmx.gprs;
-    if (a.string) { /* nothing decodes its memory operand; to skip it in silence would be a lie */
-        log_guest(v->domain->id, "v%u: INS or OUTS at port %x is not offered", v->id, a.port);
+    if (a.string) /* nothing decodes its memory operand; to skip it in silence would be a lie, and a log line for each a flood */
         return EXIT_INJECT_GP;
-    }
     /* A doubleword at the configuration address spans port 0xcf9, which is kept, but means PCI. */
     bool config = v->vmx.privileged && a.port == PCI_CONFIG_ADDRESS && a.size == 4 && !uart_owns_port(PCI_CONFIG_ADDRESS);
     if (a.in) {
