@@ -25,7 +25,6 @@ struct vlapic {
     uint64_t base_msr;      /* IA32_APIC_BASE as the guest sees it; x2APIC mode always */
     struct deadline timer;
     uint64_t timer_due;     /* host TSC; 0: it is not running */
-    bool waiting_sipi;      /* after INIT */
     bool timer_rearm;       /* a periodic timer fired: the vCPU's next turn on a CPU arms it again */
     bool irr_dirty;         /* IRR may hold something that entry has not seen yet; atomic */
 };

@@ -10,6 +10,7 @@
 
 #include "boot/efi/handoff.h"
 
+#define FIRMWARE_BELOW_640K 0xa0000UL
 #define FIRMWARE_BELOW_4G (1UL << 32)
 #define FIRMWARE_ANYWHERE UINT64_MAX
 

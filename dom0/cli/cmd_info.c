@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The verb `info`. */
+#include "dom0/builder/kernel_cache.h"
 #include "dom0/cli/cli_priv.h"
 #include "dom0/cli/output.h"
 #include "dom0/kernel/heap.h"
@@ -33,10 +34,15 @@ static void print_dom0(struct pairs *p)
 {
     struct cbl_domain_info d = {.domid = 0, .exact = 1};
     struct store_stats s = store_get_stats();
+    struct kernel_cache_figures kept;
+    kernel_cache_figures(&kept);
     if (control(CTL_DOMAIN_INFO, &d) == 0)
         pairs_number(p, "dom0_memory", d.pages * 4, "KiB");
     pairs_number(p, "dom0_heap_total", heap_total() >> 10, "KiB");
     pairs_number(p, "dom0_heap_used", heap_used() >> 10, "KiB");
+    pairs_number(p, "kept_kernels", kept.kernels, "");
+    pairs_number(p, "kept_kernels_memory", kept.bytes >> 10, "KiB");
+    pairs_number(p, "kept_kernels_used", kept.used, "");
     pairs_number(p, "domains", manager_count() + 1, "");
     pairs_number(p, "xenstore_nodes", s.nodes, "");
     pairs_number(p, "xenstore_used", s.arena_used >> 10, "KiB");

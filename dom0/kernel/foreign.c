@@ -21,6 +21,8 @@ _Static_assert(sizeof(struct gnttab_map_grant_ref) == 32 && sizeof(struct gnttab
 
 #define UNIT 512UL /* pages of a large page; also the most that one control operation takes */
 #define FEW_PAGES 32UL
+/* The hypervisor clears a page that was not cleared while it was idle, and leaves no call half done. */
+#define FEW_LARGE 1UL
 
 static struct range scratch;
 static uint64_t scratch_gfn; /* a multiple of UNIT */
@@ -131,6 +133,21 @@ static uint64_t release_units(uint64_t gfn, uint64_t units, uint16_t order)
     return done;
 }
 
+/* A few at a time, so that others run. */
+static uint64_t release_large(uint64_t gfn, uint64_t units)
+{
+    uint64_t done = 0;
+    for (uint64_t n; done < units; done += n) {
+        n = units - done < FEW_LARGE ? units - done : FEW_LARGE;
+        uint64_t gone = release_units(gfn + done * UNIT, n, 9);
+        if (gone != n) {
+            return done + gone;
+        }
+        thread_yield();
+    }
+    return done;
+}
+
 /* Whole large pages where there are some; single pages a few at a time: each costs the hypervisor about a thousand instructions. */
 bool foreign_release(uint64_t phys, uint64_t pages)
 {
@@ -159,15 +176,16 @@ void *memory_borrow(size_t bytes)
     uint64_t gfn = scratch_gfn + slot, done = 0;
     long err = 0;
     while (done < units && err == 0) {
-        uint64_t n = units - done < UNIT ? units - done : UNIT;
+        uint64_t n = units - done < FEW_LARGE ? units - done : FEW_LARGE;
         struct cbl_mem_units op = {.domid = 0, .order = 9, .nr = (uint32_t)n, .gfn = gfn + done * UNIT};
         err = control(CTL_MEM_POPULATE, &op);
         done += op.done;
+        thread_yield();
     }
     if (done == units && paging_map(slot_va(slot), gfn * PAGE_SIZE, units * UNIT * PAGE_SIZE, PAGING_WRITE)) {
         return (void *)slot_va(slot);
     }
-    release_units(gfn, done, 9);
+    release_large(gfn, done);
     slots_give(slot, units * UNIT);
     return NULL;
 }
@@ -180,7 +198,7 @@ void memory_return(void *p, size_t bytes)
     uint64_t units = (bytes + UNIT * PAGE_SIZE - 1) / (UNIT * PAGE_SIZE);
     size_t slot = va_slot(p);
     paging_unmap((uint64_t)p, units * UNIT * PAGE_SIZE);
-    if (release_units(scratch_gfn + slot, units, 9) != units) {
+    if (release_large(scratch_gfn + slot, units) != units) {
         fatal("the hypervisor refuses to take borrowed memory back");
     }
     slots_give(slot, units * UNIT);

@@ -7,6 +7,7 @@
 
 #include "dom0/backend/console_backend.h"
 #include "dom0/builder/builder.h"
+#include "dom0/builder/kernel_cache.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/time.h"
@@ -182,7 +183,7 @@ static bool run(struct start *s, bool paused, struct error *err)
     return true;
 }
 
-bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
+static bool start_once(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
 {
     struct start s = {.e = e, .rt = manager_runtime(e), .progress = progress, .ctx = ctx};
     memset(s.rt, 0, sizeof *s.rt);
@@ -193,6 +194,16 @@ bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, 
     struct error undo;
     vm_teardown(e, &undo); /* its own failure is rarer and less telling than the first one */
     return false;
+}
+
+bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
+{
+    if (start_once(e, paused, progress, ctx, err))
+        return true;
+    /* Kernels that are kept are never in a guest's way. A domain that could not be undone is told about as it is. */
+    if (err->code != EXIT_NO_RESOURCE || manager_runtime(e)->domain || !kernel_cache_drop())
+        return false;
+    return start_once(e, paused, progress, ctx, err);
 }
 
 void vm_disconnect(struct registry_entry *e)

@@ -7,7 +7,8 @@
 #include "dom0/manager/vmx_file.h"
 
 #define MEMSIZE_MIN 4U
-#define MEMSIZE_MAX 16777216U /* what this host and the builder can give is checked there */
+#define MEMSIZE_MAX (512U << 10) /* what the builder can give one guest; whether this host has it is checked there */
+#define VCPUS_MAX   32U
 
 struct parse {
     struct vmx_file file;
@@ -91,7 +92,7 @@ static bool set_memsize(struct parse *p, const struct setting *s, struct error *
     if (!parse_u64(s->value, &v))
         return wrong(p, s, e, "not a number: write MiB such as \"256\"");
     if (v < MEMSIZE_MIN || v > MEMSIZE_MAX)
-        return wrong(p, s, e, "out of range: write MiB from 4 up, such as \"256\"");
+        return wrong(p, s, e, "out of range: write MiB from 4 to 524288, such as \"256\"");
     if (v % 4 != 0)
         return error_set(e, EXIT_FAILED, "%s line %u: %s = \"%s\": not a multiple of 4: write \"%u\" or \"%u\"",
                          p->file.name, s->line, s->key, s->value, (unsigned)(v / 4 * 4), (unsigned)(v / 4 * 4 + 4));
@@ -102,12 +103,10 @@ static bool set_memsize(struct parse *p, const struct setting *s, struct error *
 static bool set_numvcpus(struct parse *p, const struct setting *s, struct error *e)
 {
     uint64_t v = 0;
-    if (!parse_u64(s->value, &v) || v == 0 || v > 32)
-        return wrong(p, s, e, "not a number of virtual CPUs: write \"1\"");
-    if (v > 1)
-        return error_set(e, EXIT_INCOMPATIBLE,
-                         "%s line %u: %s = \"%s\": a domain has one virtual CPU in this version: write \"1\"",
-                         p->file.name, s->line, s->key, s->value);
+    if (!parse_u64(s->value, &v))
+        return wrong(p, s, e, "not a number: write how many virtual CPUs, such as \"1\"");
+    if (v == 0 || v > VCPUS_MAX)
+        return wrong(p, s, e, "out of range: a domain has 1 to 32 virtual CPUs: write such a number");
     p->out->numvcpus = (uint32_t)v;
     return true;
 }

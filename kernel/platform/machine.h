@@ -17,10 +17,9 @@
  *   irq_init();                        kernel/platform/irq.h     I/O APICs, 8259 masked
  *   clock_init(&boot_info);            kernel/time/clock.h       TSC rate
  *   deadline_init();                   kernel/time/deadline.h    takes VECTOR_TIMER
- *   smp_init();                        kernel/smp/smp.h          takes VECTOR_RESCHED
  *   uart_enable_irq();                 kernel/platform/uart.h
  *
- * Then vmx_global_init, ept_global_init, vmx_cpu_init and the domains. The run loop's idle path calls uart_poll() (uart.h) and
+ * Then vmx_global_init, ept_global_init, vmx_cpu_init, the other CPUs (smp_init) and the domains. The run loop's idle path calls uart_poll() (uart.h) and
  * cpu_idle_wait() (kernel/cpu/idle.h). */
 #pragma once
 

@@ -16,6 +16,7 @@
 #include "kernel/platform/uart.h"
 #include "kernel/time/clock.h"
 #include "vmx/caps.h"
+#include "boot/efi/guest_cpuid.h"
 #include "vmx/cpuid_policy.h"
 #include "vmx/exit/dispatch.h"
 #include "vmx/exit/handlers.h"
@@ -74,7 +75,8 @@ static enum status split_answer;
 bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out) { (void)e; (void)g; *out = leaf; return mapped; }
 enum status ept_split_exec(struct ept *e, gfn_t g) { (void)e; (void)g; return split_answer; }
 
-static struct cpuid_regs host(uint32_t a, uint32_t c) { return (struct cpuid_regs){a == 0 ? 0xd : 0x100 + a, c, 0xffffffff, 0xffffffff}; }
+struct boot_info host_info __asm__("boot_info"); /* root's own is constant */
+static struct boot_cpuid_leaf host(uint32_t a, uint32_t c) { return (struct boot_cpuid_leaf){a == 0 ? 0xd : 0x100 + a, c, 0xffffffff, 0xffffffff}; }
 
 static int reset(void **state)
 {
@@ -83,7 +85,7 @@ static int reset(void **state)
     memset(vcpus, 0, sizeof(vcpus));
     memset(&dom, 0, sizeof(dom));
     vmx_caps = (struct vmx_caps){.xcr0_offer = 7};
-    cpuid_policy_init(host, &vmx_caps);
+    guest_cpuid_build(host, &vmx_caps, &host_info.cpuid);
     dom.nr_vcpus = 2;
     for (unsigned i = 0; i < 2; i++) {
         dom.vcpus[i] = &vcpus[i];

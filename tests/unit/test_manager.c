@@ -12,6 +12,7 @@
 
 #include "dom0/backend/console_backend.h"
 #include "dom0/builder/builder.h"
+#include "dom0/builder/kernel_cache.h"
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
@@ -44,6 +45,7 @@ static struct model {
     bool with_console[300], kept_console[300];
     uint64_t free_bytes;
     bool abort_build;
+    unsigned kept, drops; /* kernels that are kept, each of 1 GiB; how often they were dropped */
 } m;
 static jmp_buf reaper_idle;
 
@@ -164,6 +166,15 @@ bool builder_build(const struct build_request *r, struct error *e)
     if (!go_on || fails())
         return error_set(e, EXIT_FAILED, "kernel: broken: get another");
     return true;
+}
+
+bool kernel_cache_drop(void)
+{
+    bool any = m.kept > 0;
+    m.free_bytes += (uint64_t)m.kept << 30;
+    m.kept = 0;
+    m.drops++;
+    return any;
 }
 
 bool store_introduce(uint16_t domid, void *ring, uint32_t port)
@@ -398,7 +409,20 @@ static void test_interrupt_and_refusals(void **s)
     m.free_bytes = 15 << 20;
     assert_false(create("alpha", &id));
     assert_int_equal(err.code, EXIT_NO_RESOURCE);
+    assert_int_equal(m.drops, 1);
+    /* What is kept of kernels makes room, once. */
+    m.kept = 2;
+    assert_true(create("alpha", &id));
+    assert_int_equal(m.drops, 2);
+    assert_true(manager_destroy("alpha", &err));
     m.free_bytes = 1UL << 30;
+    m.kept = 1;
+    m.step = 0;
+    m.fail_at = 2; /* the kernel file cannot be read: nothing that memory would mend */
+    assert_false(create("alpha", &id));
+    m.fail_at = 0;
+    assert_int_equal(m.drops, 2);
+    m.kept = 0;
     assert_false(create("none", &id));
     assert_false(create("notdir", &id));
     assert_false(create("gone", &id));

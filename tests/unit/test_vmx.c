@@ -117,6 +117,16 @@ static void test_defaults(void **s)
     assert_string_equal(config.kernel, "boot:vmlinuz");
 }
 
+static void test_limits_of_numbers(void **s)
+{
+    (void)s;
+    silent(KERNEL "memsize = \"524288\"\nnumvcpus = \"32\"\n");
+    assert_int_equal(config.memsize_mib, 524288);
+    assert_int_equal(config.numvcpus, 32);
+    silent(KERNEL "memsize = \"4\"\nnumvcpus = \"1\"\n");
+    assert_int_equal(config.memsize_mib, 4);
+}
+
 static void test_paths(void **s)
 {
     (void)s;
@@ -141,8 +151,10 @@ static void test_wrong_values(void **s)
     bad(KERNEL "memsize = \"99999999999999999999\"\n", EXIT_FAILED, "not a number");
     bad(KERNEL "memsize = \"4294967300\"\n", EXIT_FAILED, "range");
     bad(KERNEL "memsize = \"\"\n", EXIT_FAILED, "not a number");
-    bad(KERNEL "\n\nnumvcpus = \"2\"\n", EXIT_INCOMPATIBLE, "line 4");
-    bad(KERNEL "numvcpus = \"0\"\n", EXIT_FAILED, "numvcpus");
+    bad(KERNEL "memsize = \"524292\"\n", EXIT_FAILED, "4 to 524288");
+    bad(KERNEL "\n\nnumvcpus = \"33\"\n", EXIT_FAILED, "line 4");
+    bad(KERNEL "numvcpus = \"0\"\n", EXIT_FAILED, "1 to 32");
+    bad(KERNEL "numvcpus = \"two\"\n", EXIT_FAILED, "not a number");
     bad(KERNEL "config.version = \"7\"\n", EXIT_FAILED, "only \"8\"");
     bad(KERNEL "virtualHW.version = \"x\"\n", EXIT_FAILED, "version");
     bad(KERNEL ".encoding = \"windows-1252\"\n", EXIT_FAILED, "UTF-8");
@@ -286,7 +298,7 @@ static void test_nearest(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_whole_file), cmocka_unit_test(test_defaults), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_a_whole_file), cmocka_unit_test(test_defaults), cmocka_unit_test(test_limits_of_numbers), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_names), cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_limits), cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_later_keys),
         cmocka_unit_test(test_nearest),
