@@ -45,10 +45,9 @@ static void give_to_dom0(uint8_t byte)
     uint32_t tail = __atomic_load_n(&input_tail, __ATOMIC_ACQUIRE); /* pairs with console_read */
     if (input_head - tail == INPUT_BYTES)
         return; /* nobody reads: what is typed now is lost, what was typed stays */
-    bool was_empty = input_head == tail;
     input[input_head % INPUT_BYTES] = (char)byte;
     __atomic_store_n(&input_head, input_head + 1, __ATOMIC_RELEASE); /* pairs with console_read */
-    if (was_empty && dom0_notify != NULL)
+    if (dom0_notify != NULL) /* always: a reader on another CPU may just have seen the ring without this byte */
         dom0_notify();
 }
 

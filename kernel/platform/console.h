@@ -14,7 +14,7 @@ void console_init(const struct boot_info *boot);
 void console_write(const char *text, size_t len);
 /* Dom0's input: takes up to LEN bytes; returns how many. */
 size_t console_read(char *buf, size_t len);
-/* FN runs (in root, any context) whenever the Dom0 input ring becomes non-empty. */
+/* FN runs (in root, any context) for each byte of input for Dom0. */
 void console_set_dom0_notify(void (*fn)(void));
 /* PRESS carries out a hypervisor key; false: there is no such key. */
 void console_set_keys(bool (*press)(char key));
