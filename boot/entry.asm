@@ -7,7 +7,7 @@
 bits 64
 default rel
 
-BOOT_INFO_BYTES equ 18616            ; sizeof(struct boot_info), pinned in boot/boot_info.h
+BOOT_INFO_BYTES equ 21168            ; sizeof(struct boot_info), pinned in boot/boot_info.h
 BOOT_INFO_ROOT_SIZE equ 48           ; offset of root_size, pinned in kernel/mm/pagetable.c
 ROOT_IMAGE_BASE equ 0xffffffff80000000
 RECURSIVE_SLOT equ 480               ; kernel/mm/pagetable_priv.h

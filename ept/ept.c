@@ -159,7 +159,7 @@ void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
     unsigned level = walk_level(order);
     ASSERT(walk_range_ok(g, order) && (h.v & ((1UL << order) - 1)) == 0);
     uint64_t *slot = reach(e, g, level);
-    replace(e, slot, level, walk_leaf_entry(h, level, rights, hw_memtype(h, order), hw_nx_large()));
+    replace(e, slot, level, walk_leaf_entry(h, level, rights, hw_memtype(h), hw_nx_large()));
 }
 
 void ept_unmap(struct ept *e, gfn_t g, unsigned order)

@@ -21,6 +21,7 @@ struct ept {
     hfn_t reserved[3];       /* no walk lacks more */
     uint64_t eptp;           /* value for the VMCS */
     uint32_t cpus_dirty[1];  /* bit per CPU that must INVEPT before its next entry */
+    bool unsynced;           /* changed since the last flush_sync */
 };
 
 /* Where a gfn leads. */
@@ -42,7 +43,7 @@ void ept_destroy(struct ept *e);
  * STATUS_NO_MEMORY: quota or memory; nothing changed. */
 enum status ept_prepare(struct ept *e, gfn_t g, unsigned order);
 /* Sets the leaf; cannot fail after ept_prepare for the same range. An existing larger leaf is split, existing smaller
- * tables below are replaced and freed (their leaves must be absent). The memory type comes from memtype.c unless MMIO.
+ * tables below are replaced and freed (their leaves must be absent). RAM is write-back, the rest uncached.
  * Marks the EPT for flushing if an entry was present. */
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights);
 /* Clears the leaf(s) of [G, +2^ORDER); splits larger ones; cannot fail after ept_prepare. */

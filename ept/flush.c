@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Who still may translate by an old entry. A CPU in root mode never does, and before it enters a guest again it
- * executes INVEPT when the EPT is marked for it; so a frame is safe to reuse as soon as every CPU has been in root
- * mode once since the mark. Lock: `lock` guards the quarantine; an EPT's marks are atomic bits. */
+ * [ROOT] Who still may use an old entry: a CPU whose guest translates by it, and a CPU in root mode that looked it up without the domain's lock
+ * to copy from or to the frame. Before a CPU enters a guest again it executes INVEPT when the EPT is marked for it; so a frame is safe to reuse
+ * as soon as every CPU has come round its run loop, has waited for a lock (it holds no looked-up entry there), or rests. Lock: `lock` guards the
+ * quarantine; an EPT's marks are atomic bits. */
 #include "ept/flush.h"
 
 #include "ept/hw.h"
@@ -27,6 +28,7 @@ void flush_mark(struct ept *e)
 {
     /* Release: the changed entry is visible before the mark; pairs with the acquire in flush_before_entry. */
     __atomic_store_n(&e->cpus_dirty[0], ~0U >> (32 - cpu_count()), __ATOMIC_RELEASE);
+    e->unsynced = true;
 }
 
 void flush_marked(struct ept *e)
@@ -37,17 +39,23 @@ void flush_marked(struct ept *e)
         hw_invept(e->eptp);
 }
 
-/* Waits until every other CPU has left the guest it may be in: there it takes need_resched before it enters again. */
+static bool passed(const struct cpu *cpu, uint64_t epoch)
+{
+    return __atomic_load_n(&cpu->epoch, __ATOMIC_ACQUIRE) >= epoch || __atomic_load_n(&cpu->resting, __ATOMIC_SEQ_CST); /* pairs with cpu_awake */
+}
+
+/* Waits until every other CPU has passed a place where it uses no old entry. Whoever waits for a lock of ours passes, so no circle can form. */
 static void pass_epoch(void)
 {
-    for (uint32_t cpu = 0; cpu < cpu_count(); cpu++) {
-        if (cpu == cpu_id())
-            continue;
-        smp_kick(cpu);
-        uint64_t spins = 0;
-        while (__atomic_load_n(&cpu_get(cpu)->need_resched, __ATOMIC_ACQUIRE)) {
-            if (++spins > SPIN_LIMIT)
-                panic("CPU %u does not leave its guest", cpu);
+    uint64_t epoch = __atomic_add_fetch(&spin_epoch, 1, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < cpu_count(); i++) {
+        if (i != cpu_id() && !passed(cpu_get(i), epoch))
+            smp_kick(i);
+    }
+    for (uint32_t i = 0; i < cpu_count(); i++) {
+        for (uint64_t spins = 0; i != cpu_id() && !passed(cpu_get(i), epoch); spins++) {
+            if (spins > SPIN_LIMIT)
+                panic("CPU %u does not leave its guest", i);
             cpu_relax();
         }
     }
@@ -73,7 +81,9 @@ void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
 
 void flush_sync(struct ept *e)
 {
-    (void)e; /* its marks make each CPU invalidate before it enters with it */
-    SPIN_GUARD(&lock);
+    SPIN_GUARD(&lock); /* also when nothing changed since: another CPU may just wait for what did before */
+    if (!e->unsynced)
+        return;
+    e->unsynced = false;
     drain(); /* also with nothing to free: no CPU may go on with a right that was taken away */
 }

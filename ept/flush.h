@@ -18,6 +18,6 @@ static inline void flush_before_entry(struct ept *e)
 /* Puts 2^ORDER frames that E led to (reference count 1) into quarantine; they return to the allocator when all CPUs
  * have passed the epoch. */
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order);
-/* Runs INVEPT where needed on all CPUs that may cache E (IPI and wait, bounded) and releases quarantine. Call before
- * returning from a hypercall that removed mappings. */
+/* If E changed since the last time: waits until no CPU uses old entries (kicks them; bounded), and releases quarantine. Call before returning
+ * from a hypercall that removed mappings. E's lock is held. */
 void flush_sync(struct ept *e);

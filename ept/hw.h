@@ -4,9 +4,10 @@
 
 #include "kernel/core/addr.h"
 
-/* The EPT memory type for a leaf of ORDER at H: by MTRR for RAM, UC otherwise or where the range is mixed. */
-unsigned hw_memtype(hfn_t h, unsigned order);
-/* Large leaves must not be executable here (ITLB multihit), and the operator wants mitigations. */
+/* The EPT memory type for a leaf at H. All RAM is write-back (the loader leaves out what is not), the rest uncached. */
+unsigned hw_memtype(hfn_t h);
+/* Large leaves must not be executable here (ITLB multihit), and the operator wants mitigations: one is split at its first
+ * instruction fetch. */
 bool hw_nx_large(void);
 /* Single-context INVEPT. */
 void hw_invept(uint64_t eptp);

@@ -15,9 +15,6 @@
 #define EPT_ADDR_MASK 0x000ffffffffff000UL
 
 #define EPT_MEMTYPE_UC 0U
-#define EPT_MEMTYPE_WC 1U
-#define EPT_MEMTYPE_WT 4U
-#define EPT_MEMTYPE_WP 5U
 #define EPT_MEMTYPE_WB 6U
 
 static inline unsigned walk_index(gfn_t g, unsigned level) { return (unsigned)(g.v >> (9U * level)) & 511U; }

@@ -54,7 +54,19 @@ static void stage_vmx(void)
     must(vmx_cpu_init(), "VMXON");
 }
 
-static void stage_scheduler(void) { sched_init_cpu(cpu_id()); }
+static void stage_scheduler(void)
+{
+    for (uint32_t i = 0; i < MAX_CPUS; i++)
+        sched_init_cpu(i);
+}
+
+static void other_cpu(void)
+{
+    must(vmx_cpu_init(), "VMXON");
+    run_cpu();
+}
+
+static void stage_smp(void) { smp_init(other_cpu); }
 
 static void console_has_input(void) { event_raise_virq(domain_dom0()->vcpus[0], VIRQ_CONSOLE); }
 
@@ -102,10 +114,10 @@ static const struct stage { const char *name; void (*run)(void); } stages[] = {
     {"interrupts", irq_init},
     {"clock", stage_clock},
     {"deadlines", deadline_init},
-    {"other CPUs", smp_init},
     {"UART interrupt", uart_enable_irq},
     {"VMX", stage_vmx},
     {"scheduler", stage_scheduler},
+    {"other CPUs", stage_smp},
     {"Dom0", stage_dom0},
     {"debugging", stage_debug},
     {"Dom0 runs", stage_unpause},

@@ -4,6 +4,7 @@
 #include "kernel/run.h"
 
 #include "ept/flush.h"
+#include "kernel/core/spinlock.h"
 #include "kernel/core/trace.h"
 #include "kernel/cpu/idle.h"
 #include "kernel/cpu/percpu.h"
@@ -13,37 +14,43 @@
 #include "kernel/mm/frame.h"
 #include "kernel/mm/window.h"
 #include "kernel/platform/uart.h"
+#include "kernel/smp/smp.h"
 #include "vmx/exit/dispatch.h"
 #include "vmx/exit/handlers.h"
 
 #define POLL_EXITS 32U /* a power of two */
 #define IDLE_SCRUB_PAGES 4U /* about two thousand stores between two looks for interrupts */
 
+static void unload(struct cpu *cpu)
+{
+    struct vcpu *v = cpu->current;
+    pvclock_write_runstate(v); /* while nobody else can load it */
+    vmx_unload(&v->vmx);
+    window_flush();
+    cpu->current = NULL;
+}
+
 /* NEXT's state on this CPU. That of the one before stays loaded while nobody else comes. */
 static void load(struct cpu *cpu, struct vcpu *next)
 {
     struct vcpu *prev = cpu->current;
-    if (prev == next)
-        return;
-    if (prev)
-        vmx_unload(&prev->vmx);
-    window_flush();
+    if (prev) {
+        unload(cpu);
+        __atomic_store_n(&prev->sched.on_cpu, false, __ATOMIC_RELEASE); /* others may load it: pairs with their lock, and with vcpu_settle */
+    }
     vmx_load(&next->vmx);
     cpu->current = next;
+    deadline_bring(&next->singleshot);
+    deadline_bring(&next->poll_timer);
+    deadline_bring(&next->vmx.vlapic.timer);
     trace(TRACE_SWITCH, (uint64_t)next->domain->id << 32 | next->id, prev ? (uint64_t)prev->domain->id << 32 | prev->id : ~0UL);
 }
 
-/* Who runs now, loaded; NULL: nobody wants to. */
-static struct vcpu *pick(struct cpu *cpu)
+/* What NEXT, loaded, has to be told before it goes on. */
+static void before_turn(struct vcpu *next)
 {
-    struct vcpu *prev = cpu->current;
-    struct sched_unit *u = sched_pick(cpu->id, prev ? &prev->sched : NULL);
-    struct vcpu *next = u ? vcpu_of_sched(u) : NULL;
-    if (prev && prev != next)
-        pvclock_write_runstate(prev);
-    if (!next)
-        return NULL;
-    load(cpu, next);
+    if (next->sipi)
+        vcpu_start(next);
     if (next->vmx.vlapic.timer_rearm)
         exit_apic_timer(next);
     if (next->polling || next->poll_timer.slot) { /* whatever woke it, its SCHEDOP_poll is over */
@@ -53,13 +60,37 @@ static struct vcpu *pick(struct cpu *cpu)
     pvclock_write_runstate(next);
     if (next->domain->first_entry_tsc == 0)
         next->domain->first_entry_tsc = rdtsc();
-    return next;
+}
+
+/* Who runs now, loaded; false: nobody wants to. */
+static bool pick(struct cpu *cpu)
+{
+    struct vcpu *prev = cpu->current;
+    spin_pass();
+    smp_park_point();
+    if (prev && sched_must_leave(&prev->sched)) {
+        unload(cpu);
+        sched_leave(&prev->sched);
+        prev = NULL;
+    }
+    struct sched_unit *u = sched_pick(cpu->id, prev ? &prev->sched : NULL);
+    struct vcpu *next = u ? vcpu_of_sched(u) : NULL;
+    if (!next) {
+        if (prev)
+            pvclock_write_runstate(prev);
+        return false;
+    }
+    if (prev != next)
+        load(cpu, next);
+    before_turn(next);
+    return true;
 }
 
 /* Nothing to run: clean a little free memory, or sleep until an interrupt. */
 static void idle(struct cpu *cpu)
 {
-    uart_poll();
+    if (cpu->id == 0) /* whose interrupt the console has */
+        uart_poll();
     if (frame_scrub_step(IDLE_SCRUB_PAGES))
         cpu_idle_poll();
     else
@@ -91,7 +122,8 @@ void run_cpu(void)
          * timer does not help against one that exits in quick succession, so root lets them in itself now and then. */
         if (cpu->current->vmx.exits % POLL_EXITS == 0) {
             cpu_idle_poll();
-            uart_poll_silent();
+            if (cpu->id == 0)
+                uart_poll_silent();
         }
     }
 }

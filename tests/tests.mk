@@ -4,16 +4,19 @@
 # ---- tiny guests [DOMU]: build/guests/NAME.elf -----------------------------------------
 GUESTS := bench $(patsubst tests/guest/%/main.c,%,$(wildcard tests/guest/*/main.c))
 GUEST_ELFS := $(patsubst %,$(B)/guests/%.elf,$(GUESTS))
-$(B)/guest/%.o: %.c tests/guest/lib/guest.h | $(B)/include/xen
+$(B)/guest/%.o: %.c $(wildcard tests/guest/*/*.h) | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) -mcmodel=small -c -o $@ $<
 $(B)/guest/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -o $@ $<
 GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o
-$(B)/guests/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) tests/guest/lib/guest.ld
-	@mkdir -p $(@D)
-	$(Q)$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $@ $(GUEST_LIB) $<
+define guest_rule
+$(B)/guests/$(1).elf: $$(patsubst %.c,$(B)/guest/%.o,$$(wildcard tests/guest/$(1)/*.c)) $$(patsubst %.asm,$(B)/guest/%.asm.o,$$(wildcard tests/guest/$(1)/*.asm)) $$(GUEST_LIB) tests/guest/lib/guest.ld
+	@mkdir -p $$(@D)
+	$$(Q)$$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach g,$(filter-out bench,$(GUESTS)),$(eval $(call guest_rule,$(g))))
 # The benchmark guest: instruction sequences matter, so it has flags of its own.
 $(B)/guests/bench.elf: tests/bench/guest/bench.c tests/bench/guest/entry.asm tests/guest/lib/guest.ld
 	@mkdir -p $(@D) $(B)/guest
@@ -27,6 +30,8 @@ guests: $(GUEST_ELFS)
 # ---- the shipped example: \corbel\vm\debian ----------------------------------------------
 $(B)/debian/vmlinuz: tools/fetch-kernel
 	tools/fetch-kernel $(B)/debian
+$(B)/debian-generic/vmlinuz: tools/fetch-kernel
+	tools/fetch-kernel $(B)/debian-generic amd64
 $(B)/debian/initrd.gz: tools/mkinitramfs
 	@mkdir -p $(@D)
 	tools/mkinitramfs $@
@@ -64,7 +69,7 @@ fuzz: deps $(FUZZ_BINS)
 	 $(B)/fuzz/$$f -max_total_time=$(SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus-$$f > $(B)/fuzz/$$f.log 2>&1 || { tail -n 30 $(B)/fuzz/$$f.log; exit 1; }; done
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
+TEST_PARTS := $(B)/corbel.img $(B)/debian-generic/vmlinuz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img

@@ -13,6 +13,7 @@ import tempfile
 import time
 
 OVMF = "/usr/share/ovmf/OVMF.fd"
+BOCHS_HOST_MIB = 2048  # more cannot be; what a bigger machine uses beyond goes to a file, slowly
 VGABIOS = "/usr/share/vgabios/vgabios.bin"
 
 
@@ -69,7 +70,7 @@ class Machine:
         com1 = f"mode=file, dev={self.com1_file}" if self.com1_file else f"mode=socket-server, dev=localhost:{self.port}"
         rc = f"""
 cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0
-memory: guest={memory_mib}, host={memory_mib}
+memory: guest={memory_mib}, host={min(memory_mib, BOCHS_HOST_MIB)}
 romimage: file={OVMF}, address=0xffe00000, options=none
 vgaromimage: file={VGABIOS}
 vga: extension=vbe

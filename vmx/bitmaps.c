@@ -9,12 +9,18 @@
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "kernel/platform/uart.h"
-#include "vmx/io_policy.h"
 #include "vmx/msr_policy.h"
 
 #define MSRS_PER_HALF 0x2000U
 #define MSR_HIGH_BASE 0xc0000000U
 #define PORTS_PER_MAP 0x8000U
+
+const struct port_range bitmaps_kept[BITMAPS_KEPT] = {
+    {0x20, 0x21},   /* 8259 interrupt controllers: masked for good */
+    {0xa0, 0xa1},
+    {0x40, 0x43},   /* 8254 timer */
+    {0xcf9, 0xcf9}, /* reset */
+};
 
 /* One MSR bitmap for all; DomUs reach no port, so that one closed map serves as both of theirs. */
 enum { MAP_MSR, MAP_CLOSED, MAP_DOM0_A, MAP_DOM0_B, MAPS };
@@ -46,8 +52,8 @@ static void open_msr(uint8_t *map, uint32_t msr)
 static void fill_ports(uint8_t *map, uint32_t base)
 {
     memset(map, 0, PAGE_SIZE);
-    for (unsigned i = 0; i < io_nr_kept; i++) {
-        for (uint32_t port = io_kept[i].first; port <= io_kept[i].last; port++)
+    for (unsigned i = 0; i < BITMAPS_KEPT; i++) {
+        for (uint32_t port = bitmaps_kept[i].first; port <= bitmaps_kept[i].last; port++)
             put(map, port - base, true);
     }
     for (uint32_t at = 0; at < PORTS_PER_MAP; at++) {

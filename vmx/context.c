@@ -98,7 +98,7 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
     for (unsigned i = 0; i < ARRAY_SIZE(in_vmcs); i++) {
         uint64_t value = 0;
         memcpy(&value, (const char *)&c + in_vmcs[i].offset, in_vmcs[i].size);
-        vmcs_raw_write(in_vmcs[i].field, value);
+        vmcs_write(in_vmcs[i].field, value);
     }
     for (unsigned i = 0; i < SEGMENTS; i++)
         setup_segment(i, segment(&c, i));

@@ -9,23 +9,11 @@
 #define RFLAGS_DEFINED 0x3f7fd7UL
 #define INTERRUPTIBILITY_DEFINED 0xbU /* STI, MOV SS, NMI */
 
-static bool canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) == a; }
-
 bool context_xcr0_valid(uint64_t value, uint64_t offer)
 {
     bool avx512_ok = (value & 0xe0) == 0 || (value & 0xe6) == 0xe6;
     bool avx_ok = (value & 4) == 0 || (value & 2) != 0;
     return (value & ~offer) == 0 && (value & 1) != 0 && avx_ok && avx512_ok;
-}
-
-static bool pat_valid(uint64_t pat)
-{
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t type = pat >> 8 * i & 0xff;
-        if (type > 7 || type == 2 || type == 3)
-            return false;
-    }
-    return true;
 }
 
 static bool control_valid(const struct cbl_vcpu_context *c, const struct vmx_caps *caps, unsigned phys_bits)
@@ -47,11 +35,11 @@ static bool addresses_valid(const struct cbl_vcpu_context *c)
     const uint64_t must[] = {c->fs.base, c->gs.base, c->tr.base, c->ldtr.base, c->gdt_base, c->idt_base, c->lstar, c->cstar,
                              c->kernel_gs_base, c->sysenter_esp, c->sysenter_eip};
     for (unsigned i = 0; i < ARRAY_SIZE(must); i++) {
-        if (!canonical(must[i]))
+        if (!context_canonical(must[i]))
             return false;
     }
     bool long_mode = (c->efer & EFER_LMA) != 0;
-    return long_mode ? canonical(c->rip) && canonical(c->rsp) : c->rip >> 32 == 0;
+    return long_mode ? context_canonical(c->rip) && context_canonical(c->rsp) : c->rip >> 32 == 0;
 }
 
 bool context_valid(const struct cbl_vcpu_context *c, const struct vmx_caps *caps, unsigned phys_bits)
@@ -59,6 +47,6 @@ bool context_valid(const struct cbl_vcpu_context *c, const struct vmx_caps *caps
     bool flags = (c->rflags & ~RFLAGS_DEFINED) == 0 && (c->interruptibility & ~INTERRUPTIBILITY_DEFINED) == 0 && c->activity == 0;
     bool debug = c->dr6 >> 32 == 0 && c->dr7 >> 32 == 0 && c->fmask >> 32 == 0;
     bool tables = c->gdt_limit <= 0xffff && c->idt_limit <= 0xffff && c->sysenter_cs >> 32 == 0;
-    bool extended = (c->xcr0 == 0 || c->xcr0 == 1 || context_xcr0_valid(c->xcr0, caps->xcr0_offer)) && pat_valid(c->pat);
+    bool extended = (c->xcr0 == 0 || c->xcr0 == 1 || context_xcr0_valid(c->xcr0, caps->xcr0_offer)) && context_wrong_pat(c->pat) == 0;
     return flags && debug && tables && extended && control_valid(c, caps, phys_bits) && addresses_valid(c);
 }

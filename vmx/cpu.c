@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] VMX operation on, per CPU; off again it is reset.c that turns it. SDM vol 3, "Enabling and Entering VMX Operation". */
 #include "kernel/core/log.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
+#include "kernel/platform/machine.h"
 #include "vmx/bitmaps.h"
-#include "vmx/cpuid_policy.h"
 #include "vmx/vmx.h"
 
 #define FEATURE_LOCK (1UL << 0)
 #define FEATURE_VMXON (1UL << 2)
 
+struct vmx_caps vmx_caps;
+
 enum status vmx_global_init(void)
 {
-    enum status status = caps_init();
-    if (status == STATUS_OK)
-        status = ept_global_init();
-    if (status != STATUS_OK)
-        return status;
-    cpuid_policy_init(cpuid, &vmx_caps);
+    const struct vmx_caps *c = &vmx_caps;
+    vmx_caps = boot_info.vmx;
+    log_info("mitigations %s: branch barrier %s, L1D flush %s, buffer clearing %s", boot_info.options.mitigations ? "on" : "off",
+             c->ibpb_on_switch ? "yes" : "no", c->flush_l1d ? "yes" : "no", c->verw ? "yes" : "no");
+    log_info("VT-x: revision 0x%x, local APIC %s, XSAVE 0x%lx", c->revision, c->virtual_interrupts ? "in hardware" : "in software",
+             c->xcr0_offer);
     return bitmaps_init();
 }
 

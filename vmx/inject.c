@@ -41,14 +41,14 @@ static void inject_ordered(struct vmx_vcpu *v, uint32_t *blocked)
     uint32_t type = INTR_TYPE(v->reinject_info);
     uint32_t now = *blocked & ~(BLOCK_STI | BLOCK_MOV_SS | (type == INTR_TYPE_NMI ? BLOCK_NMI : 0));
     if (now != *blocked) {
-        vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, now);
+        vmwrite32_hot(v, VMCS_GUEST_INTERRUPTIBILITY, now);
         *blocked = now;
     }
     if ((v->reinject_info & INTR_ERROR_CODE) != 0)
-        vmwrite32(VMCS_ENTRY_ERROR_CODE, v->reinject_error);
+        vmwrite32_hot(v, VMCS_ENTRY_ERROR_CODE, v->reinject_error);
     if (type == INTR_TYPE_SOFT_INTERRUPT || type == INTR_TYPE_PRIV_EXCEPTION || type == INTR_TYPE_SOFT_EXCEPTION)
-        vmwrite32(VMCS_ENTRY_INSTR_LEN, v->reinject_len);
-    vmwrite32(VMCS_ENTRY_INTR_INFO, v->reinject_info);
+        vmwrite32_hot(v, VMCS_ENTRY_INSTR_LEN, v->reinject_len);
+    vmwrite32_hot(v, VMCS_ENTRY_INTR_INFO, v->reinject_info);
     v->reinject_valid = false;
 }
 
@@ -60,7 +60,7 @@ static void hand_to_cpu(struct vmx_vcpu *v)
     int vector = vlapic_highest_irr(v);
     uint16_t status = vmread16(VMCS_GUEST_INTR_STATUS);
     if (vector > (status & 0xff))
-        vmwrite16(VMCS_GUEST_INTR_STATUS, (uint16_t)((status & 0xff00) | vector));
+        vmcs_raw_write(VMCS_GUEST_INTR_STATUS, (uint16_t)((status & 0xff00) | vector));
 }
 
 /* Software APIC: which vector is next, and from what TPR on the CPU shall tell us that the guest lowered it (MOV to
@@ -74,7 +74,7 @@ static int next_from_apic(struct vmx_vcpu *v)
     uint32_t tpr = ((const uint32_t *)v->apic_page)[VLAPIC_TPR << 2] >> 4 & 15;
     threshold = MIN(threshold, tpr); /* entry fails when the threshold is above TPR */
     if (threshold != v->tpr_threshold) {
-        vmwrite32(VMCS_TPR_THRESHOLD, threshold);
+        vmwrite32_hot(v, VMCS_TPR_THRESHOLD, threshold);
         v->tpr_threshold = threshold;
     }
     if (top >= 0)
@@ -88,7 +88,7 @@ static void set_windows(struct vmx_vcpu *v, uint32_t windows)
     v->window_open = windows != 0;
     if (ctls != v->proc_ctls) {
         v->proc_ctls = ctls;
-        vmwrite32(VMCS_PROC_CTLS, ctls);
+        vmwrite32_hot(v, VMCS_PROC_CTLS, ctls);
     }
 }
 
@@ -106,7 +106,7 @@ static uint32_t inject_interrupt(struct vmx_vcpu *v, bool callback, bool may)
     if (!may)
         return PROC_INTERRUPT_WINDOW;
     uint32_t chosen = callback ? v->callback_vector : (uint32_t)vector;
-    vmwrite32(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXTERNAL << 8 | chosen);
+    vmwrite32_hot(v, VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXTERNAL << 8 | chosen);
     if (!callback)
         vlapic_accept(v, (uint8_t)vector);
     return callback && vector >= 0 ? PROC_INTERRUPT_WINDOW : 0;
@@ -120,7 +120,7 @@ void vmx_inject(struct vmx_vcpu *v, bool callback)
     if (taken)
         inject_ordered(v, &blocked);
     if (v->nmi_pending && !taken && (blocked & (BLOCK_NMI | BLOCK_MOV_SS | BLOCK_STI)) == 0) {
-        vmwrite32(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_NMI << 8 | NMI_VECTOR);
+        vmwrite32_hot(v, VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_NMI << 8 | NMI_VECTOR);
         v->nmi_pending = false;
         taken = true;
     } else if (v->nmi_pending) {

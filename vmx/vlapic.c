@@ -65,6 +65,7 @@ static void clear_bit(struct vmx_vcpu *v, uint32_t base, uint8_t vector)
 }
 
 int vlapic_highest_irr(const struct vmx_vcpu *v) { return highest(v, VLAPIC_IRR); }
+int vlapic_highest_isr(const struct vmx_vcpu *v) { return highest(v, VLAPIC_ISR); }
 
 void vlapic_set_irr(struct vmx_vcpu *v, uint8_t vector)
 {

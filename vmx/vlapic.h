@@ -35,8 +35,9 @@ bool vlapic_timer_silent(const struct vmx_vcpu *v);
 /* The timer came due: raises its vector unless masked, restarts a periodic one. */
 void vlapic_timer_fired(struct vmx_vcpu *v, uint64_t now);
 
-/* Highest vector in IRR; negative: none. */
+/* Highest vector in IRR, in ISR; negative: none. */
 int vlapic_highest_irr(const struct vmx_vcpu *v);
+int vlapic_highest_isr(const struct vmx_vcpu *v);
 uint32_t vlapic_ppr(const struct vmx_vcpu *v);
 /* The vector that may be delivered by priority; negative: none. */
 int vlapic_deliverable(const struct vmx_vcpu *v);

@@ -6,6 +6,7 @@
 #include "kernel/core/status.h"
 #include "kernel/core/types.h"
 #include "vmx/vmcs_fields.h"
+#include "vmx/vmx.h"
 
 /* Controls; those that are only required are in caps.c. */
 #define PIN_PREEMPTION_TIMER (1U << 6)
@@ -33,6 +34,15 @@ enum intr_type {
 
 #define PENDING_DEBUG_BS (1UL << 14)
 
+/* FIELD's place in vmx_vcpu.wrote; 0 for what Corbel does not write. By width and type (control, exit information, guest,
+ * host); fields of one kind follow each other. */
+static inline uint32_t vmcs_slot(uint32_t field)
+{
+    static const uint8_t first[] = {1, 2, 2, 11, 18, 36, 36, 40, 42, 58, 58, 82, 83, 87, 87, 107, VMCS_SLOTS};
+    uint32_t kind = (field >> 11 & 12) | (field >> 10 & 3), slot = first[kind] + (field >> 1 & 31);
+    return slot < first[kind + 1] ? slot : 0;
+}
+
 #define SEG_UNUSABLE (1U << 16)
 #define SEG_LONG (1U << 13)
 #define SEG_DPL(ar) ((ar) >> 5 & 3U)
@@ -42,6 +52,8 @@ uint64_t vmcs_fake_read(uint32_t field);
 void vmcs_fake_write(uint32_t field, uint64_t value);
 static inline uint64_t vmcs_raw_read(uint32_t field) { return vmcs_fake_read(field); }
 static inline void vmcs_raw_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
+static inline void vmcs_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
+static inline void vmwrite32_hot(struct vmx_vcpu *v, enum vmcs32 f, uint32_t value) { (void)v; vmcs_fake_write(f, value); }
 #else
 /* Our own bug: a field that this CPU lacks, or no current VMCS. Panics. Called by enter.asm. */
 void vmcs_access_failed(uint32_t field) __attribute__((noreturn));
@@ -58,6 +70,21 @@ static inline void vmcs_raw_write(uint32_t field, uint64_t value)
 {
     __asm__ volatile("vmwrite %0, %1\n\tjbe vmcs_failed" : : "r"(value), "a"((uint64_t)field) : "cc", "memory");
 }
+
+/* VMWRITE, with a note in the vCPU of who did it. */
+void vmcs_record_write(uint32_t field, uint64_t value);
+static inline void vmcs_write(uint32_t field, uint64_t value)
+{
+    vmcs_record_write(field, value);
+    __asm__ volatile(""); /* the call is no jump: the note names the function that has it */
+}
+
+/* On the way to an entry: the note costs one instruction. The address's high half marks the caller as not kept. */
+static inline __attribute__((always_inline)) void vmwrite32_hot(struct vmx_vcpu *v, enum vmcs32 f, uint32_t value)
+{
+    __asm__ volatile("0: vmwrite %1, %2\n\tjbe vmcs_failed\n\tmovq $0b, %0" : "=m"(*(uint64_t *)(void *)&v->wrote[vmcs_slot(f)].site)
+                     : "r"((uint64_t)value), "a"((uint64_t)f) : "cc", "memory");
+}
 #endif
 
 static inline uint16_t vmread16(enum vmcs16 f) { return (uint16_t)vmcs_raw_read(f); }
@@ -70,18 +97,17 @@ static inline uint32_t vmread32(enum vmcs32 f)
 }
 static inline uint64_t vmread64(enum vmcs64 f) { return vmcs_raw_read(f); }
 static inline uint64_t vmreadn(enum vmcsn f) { return vmcs_raw_read(f); }
-static inline void vmwrite16(enum vmcs16 f, uint16_t v) { vmcs_raw_write(f, v); }
-static inline void vmwrite32(enum vmcs32 f, uint32_t v) { vmcs_raw_write(f, v); }
-static inline void vmwrite64(enum vmcs64 f, uint64_t v) { vmcs_raw_write(f, v); }
-static inline void vmwriten(enum vmcsn f, uint64_t v) { vmcs_raw_write(f, v); }
+static inline void vmwrite16(enum vmcs16 f, uint16_t v) { vmcs_write(f, v); }
+static inline void vmwrite32(enum vmcs32 f, uint32_t v) { vmcs_write(f, v); }
+static inline void vmwrite64(enum vmcs64 f, uint64_t v) { vmcs_write(f, v); }
+static inline void vmwriten(enum vmcsn f, uint64_t v) { vmcs_write(f, v); }
 
-struct vmx_vcpu;
 /* Makes V's VMCS current on this CPU, and all its other state that in V, for as long as vmcs_return is not called,
  * whatever vCPU is loaded. Not nested. */
 void vmcs_borrow(struct vmx_vcpu *v);
 void vmcs_return(struct vmx_vcpu *v);
 /* VMPTRLD and VMCLEAR; our bug when they fail: panics. */
-void vmcs_make_current(const struct vmx_vcpu *v);
+void vmcs_make_current(struct vmx_vcpu *v);
 void vmcs_clear(struct vmx_vcpu *v);
 /* Called by enter.asm when VMLAUNCH or VMRESUME failed: says why. */
 enum status vmx_entry_failed(struct vmx_vcpu *v);

@@ -27,7 +27,7 @@ static const uint32_t zero_guest[] = {
 static void write_zeros(const uint32_t *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        vmcs_raw_write(fields[i], 0);
+        vmcs_write(fields[i], 0);
 }
 
 void setup_controls(const struct vmx_vcpu *v)

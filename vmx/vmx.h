@@ -25,10 +25,13 @@ struct vlapic {
     uint64_t base_msr;      /* IA32_APIC_BASE as the guest sees it; x2APIC mode always */
     struct deadline timer;
     uint64_t timer_due;     /* host TSC; 0: it is not running */
-    bool waiting_sipi;      /* after INIT */
     bool timer_rearm;       /* a periodic timer fired: the vCPU's next turn on a CPU arms it again */
     bool irr_dirty;         /* IRR may hold something that entry has not seen yet; atomic */
 };
+
+/* Who wrote a VMCS field last, by vmcs_slot: the low halves of text addresses. Caller ~0: not kept, nor is the value. */
+#define VMCS_SLOTS 119U
+struct vmcs_write { uint64_t value; uint32_t site, caller; };
 
 struct vmx_vcpu {
     struct vmx_gprs gprs;
@@ -56,6 +59,7 @@ struct vmx_vcpu {
     uint64_t exits;
     uint32_t proc_ctls, tpr_threshold; /* as last written to the VMCS */
     const char *kill_why;     /* set by the handler that answers KILL */
+    struct vmcs_write wrote[VMCS_SLOTS];
 };
 
 struct vmx_create {
@@ -83,7 +87,7 @@ void vmx_unload(struct vmx_vcpu *v);
 void vmx_clear_buffers(void); /* L1D and the CPU's buffers, as mitigations want it */
 enum status vmx_enter_asm(struct vmx_vcpu *v); /* enter.asm */
 /* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID:
- * VMLAUNCH/VMRESUME failed (the instruction error has been logged; domain_kill adds the dump). */
+ * VMLAUNCH/VMRESUME failed (the log says why; domain_kill adds the dump). */
 static inline enum status vmx_enter(struct vmx_vcpu *v)
 {
     if (vmx_caps.flush_l1d || vmx_caps.verw)
@@ -125,6 +129,10 @@ void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out);
 
 /* Puts exception VECTOR in line for the next entry; ERROR is dropped where the CPU pushes none. Precondition: loaded. */
 void vmx_inject_exception(struct vmx_vcpu *v, uint8_t vector, uint32_t error);
+
+/* For tests of refused entries: VALUE into VMCS field FIELD as it is; *BROKEN: how many rules the entry breaks then. V
+ * need not be loaded. STATUS_DENIED, and nothing is changed: no such field, or control or host state that breaks none. */
+enum status vmx_poke(struct vmx_vcpu *v, uint32_t field, uint64_t value, uint32_t *broken);
 
 /* Registers, VMCS, last exit: for the console key, kills and panics. */
 void vmx_dump(struct vmx_vcpu *v);

@@ -4,12 +4,12 @@ EFI_C := $(wildcard boot/efi/*.c)
 EFI_OBJ := $(patsubst %.c,$(B)/efi/%.o,$(EFI_C))
 EFI_LIB ?= /usr/lib
 EFI_CFLAGS := -std=gnu2x -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) \
-	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -I. -DGNU_EFI_USE_MS_ABI \
+	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -isystem $(B)/include $(XEN_VERSION_DEF) -I. -DGNU_EFI_USE_MS_ABI \
 	-fpic -fshort-wchar -mno-red-zone -mno-mmx -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common -fvisibility=hidden -O2 -g \
 	$(AUTO_INIT) $(WARN)
 
-$(B)/efi/%.o: %.c
+$(B)/efi/%.o: %.c | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(EFI_CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -3,6 +3,8 @@
 #include "boot/efi/firmware.h"
 
 #include "boot/efi/lib.h"
+#include "boot/efi/memtype.h"
+#include "boot/efi/preflight.h"
 
 #define PAGE            4096UL
 #define LARGE_PAGE      (2UL << 20)
@@ -55,9 +57,6 @@ static uint64_t allocate(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE type, size_t byt
 
 uint64_t firmware_alloc(size_t bytes, uint64_t max)
 {
-    if (max == FIRMWARE_ANYWHERE) {
-        return allocate(AllocateAnyPages, EfiLoaderData, bytes, 0);
-    }
     return allocate(AllocateMaxAddress, EfiLoaderData, bytes, max - 1);
 }
 
@@ -131,6 +130,13 @@ static EFI_STATUS read_map_growing(void)
     return status;
 }
 
+/* The map last read, with only write-back memory free. */
+static bool map_to_ranges(struct handoff_ranges *ranges, bool allocatable)
+{
+    return handoff_read_map(ranges, fw.map, fw.map_bytes, fw.map_stride, allocatable) &&
+           memtype_keep_write_back(preflight_mtrrs(), ranges);
+}
+
 EFI_STATUS firmware_ranges(struct handoff_ranges *ranges, bool allocatable)
 {
     EFI_STATUS status = read_map_growing();
@@ -138,8 +144,7 @@ EFI_STATUS firmware_ranges(struct handoff_ranges *ranges, bool allocatable)
     if (EFI_ERROR(status)) {
         return status;
     }
-    return handoff_read_map(ranges, fw.map, fw.map_bytes, fw.map_stride, allocatable) ? EFI_SUCCESS
-                                                                                      : EFI_BUFFER_TOO_SMALL;
+    return map_to_ranges(ranges, allocatable) ? EFI_SUCCESS : EFI_BUFFER_TOO_SMALL;
 }
 
 EFI_STATUS firmware_exit(struct handoff_ranges *ranges, bool (*finish)(void *context), void *context)
@@ -149,7 +154,7 @@ EFI_STATUS firmware_exit(struct handoff_ranges *ranges, bool (*finish)(void *con
     /* UEFI 2.10, section "EFI_BOOT_SERVICES.ExitBootServices()": after a first failed call only the map may be read
      * again. */
     for (unsigned i = 0; i < EXIT_TRIES && !EFI_ERROR(status); i++) {
-        if (!handoff_read_map(ranges, fw.map, fw.map_bytes, fw.map_stride, false) || !finish(context)) {
+        if (!map_to_ranges(ranges, false) || !finish(context)) {
             return EFI_BUFFER_TOO_SMALL;
         }
         status = firmware_boot()->ExitBootServices(fw.image, fw.map_key);

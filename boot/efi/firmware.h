@@ -10,8 +10,9 @@
 
 #include "boot/efi/handoff.h"
 
+#define FIRMWARE_BELOW_640K 0xa0000UL
 #define FIRMWARE_BELOW_4G (1UL << 32)
-#define FIRMWARE_ANYWHERE UINT64_MAX
+#define FIRMWARE_ANYWHERE BOOT_RAM_LIMIT /* as far as the hypervisor's frame table reaches */
 
 /* Keeps the tables; must come first. */
 void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW][HOST] What the loader needs from ACPI: the CPU list (MADT) and the S5 sleep types (DSDT). Reads memory only. */
+ * [FW][HOST] What the loader needs from ACPI: the static tables, the CPU list (MADT) and the S5 sleep types (DSDT). Reads memory
+ * only. ACPI 6.5, "ACPI Software Programming Model". */
 #include "boot/efi/fwacpi.h"
 
 #include "boot/efi/handoff.h"
@@ -7,6 +8,9 @@
 
 #define HEADER_BYTES    36U
 #define TABLE_MAX_BYTES (16UL << 20) /* larger is damage */
+#define ADDRESS_LIMIT   (1UL << 47)  /* higher is as well */
+
+static uint16_t read16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 
 static uint32_t read32(const uint8_t *p)
 {
@@ -34,36 +38,70 @@ static bool sums_to_zero(const uint8_t *p, size_t n)
     return sum == 0;
 }
 
+static bool intact(const uint8_t *table)
+{
+    if ((uintptr_t)table >= ADDRESS_LIMIT) {
+        return false;
+    }
+    size_t bytes = read32(table + 4);
+    return bytes >= HEADER_BYTES && bytes <= TABLE_MAX_BYTES && sums_to_zero(table, bytes);
+}
+
 /* The table at a physical address if it has this signature, a sane length and a right checksum. */
 static const void *table_at(uint64_t address, const char *signature, size_t *bytes)
 {
     const uint8_t *table = (const uint8_t *)(uintptr_t)address;
 
-    if (address == 0 || memcmp(table, signature, 4) != 0) {
+    if (address == 0 || address >= ADDRESS_LIMIT || memcmp(table, signature, 4) != 0 || !intact(table)) {
         return NULL;
     }
     *bytes = read32(table + 4);
-    if (*bytes < HEADER_BYTES || *bytes > TABLE_MAX_BYTES || !sums_to_zero(table, *bytes)) {
-        return NULL;
-    }
     return table;
+}
+
+/* XSDT (64-bit entries) or RSDT. */
+struct root {
+    const uint8_t *list; /* NULL: there are no tables */
+    size_t bytes;
+    size_t entry_bytes;
+};
+
+static struct root find_root(uint64_t rsdp)
+{
+    const uint8_t *p = (const uint8_t *)(uintptr_t)rsdp;
+    struct root root = {NULL, 0, 4};
+
+    if (rsdp == 0 || memcmp(p, "RSD PTR ", 8) != 0 || !sums_to_zero(p, 20)) {
+        return root;
+    }
+    if (p[15] >= 2 && sums_to_zero(p, 36) && read64(p + 24) != 0) {
+        root.entry_bytes = 8;
+        root.list = table_at(read64(p + 24), "XSDT", &root.bytes);
+    } else {
+        root.list = table_at(read32(p + 16), "RSDT", &root.bytes);
+    }
+    return root;
+}
+
+/* The address in entry N; false: the list is over. */
+static bool entry(const struct root *root, size_t n, uint64_t *address)
+{
+    size_t at = HEADER_BYTES + n * root->entry_bytes;
+
+    if (root->list == NULL || at + root->entry_bytes > root->bytes) {
+        return false;
+    }
+    *address = root->entry_bytes == 8 ? read64(root->list + at) : read32(root->list + at);
+    return true;
 }
 
 const void *fwacpi_find(uint64_t rsdp, const char *signature, size_t *bytes)
 {
-    const uint8_t *root = (const uint8_t *)(uintptr_t)rsdp;
-    size_t root_bytes = 0;
+    struct root root = find_root(rsdp);
+    uint64_t address;
 
-    if (rsdp == 0 || memcmp(root, "RSD PTR ", 8) != 0 || !sums_to_zero(root, 20)) {
-        return NULL;
-    }
-    bool wide = root[15] >= 2 && read64(root + 24) != 0; /* revision 2: an XSDT with 64-bit entries */
-    const uint8_t *list =
-        wide ? table_at(read64(root + 24), "XSDT", &root_bytes) : table_at(read32(root + 16), "RSDT", &root_bytes);
-    size_t entry_bytes = wide ? 8 : 4;
-
-    for (size_t at = HEADER_BYTES; list != NULL && at + entry_bytes <= root_bytes; at += entry_bytes) {
-        const void *table = table_at(wide ? read64(list + at) : read32(list + at), signature, bytes);
+    for (size_t n = 0; entry(&root, n, &address); n++) {
+        const void *table = table_at(address, signature, bytes);
         if (table != NULL) {
             return table;
         }
@@ -71,6 +109,105 @@ const void *fwacpi_find(uint64_t rsdp, const char *signature, size_t *bytes)
     return NULL;
 }
 
+uint32_t fwacpi_damaged(uint64_t rsdp)
+{
+    struct root root = find_root(rsdp);
+    uint64_t address;
+    uint32_t count = 0;
+
+    for (size_t n = 0; entry(&root, n, &address); n++) {
+        count += address != 0 && !intact((const uint8_t *)(uintptr_t)address) ? 1 : 0;
+    }
+    return count;
+}
+
+/* ---- the static tables ------------------------------------------------------------------ */
+static struct fwacpi_register register_at(const uint8_t *p)
+{
+    return (struct fwacpi_register){.space = p[0], .bits = p[1], .address = read64(p + 4)};
+}
+
+/* "Multiple APIC Description Table": type 1 = I/O APIC, 2 = interrupt source override. */
+static void read_madt(const uint8_t *p, size_t bytes, struct boot_machine *machine)
+{
+    for (size_t at = 44; at + 2 <= bytes && p[at + 1] >= 2 && p[at + 1] <= bytes - at; at += p[at + 1]) {
+        const uint8_t *e = p + at;
+        if (e[0] == 1 && e[1] >= 12 && machine->nr_ioapics < BOOT_MAX_IOAPICS) {
+            machine->ioapics[machine->nr_ioapics].addr = read32(e + 4);
+            machine->ioapics[machine->nr_ioapics++].gsi_base = read32(e + 8);
+        } else if (e[0] == 2 && e[1] >= 10 && e[2] == 0 && e[3] < BOOT_ISA_IRQS) {
+            machine->isa[e[3]].gsi = read32(e + 4);
+            machine->isa[e[3]].flags = read16(e + 8);
+        }
+    }
+}
+
+/* "Fixed ACPI Description Table". The sleep registers are of use only together with \_S5 of the DSDT. */
+static void read_fadt(const uint8_t *p, size_t bytes, struct fwacpi *acpi, struct boot_machine *machine)
+{
+    size_t dsdt_bytes = 0;
+    const void *dsdt = fwacpi_dsdt(p, bytes, &dsdt_bytes);
+
+    if (dsdt != NULL && bytes >= 72 && fwacpi_s5(dsdt, dsdt_bytes, machine->sleep_type)) {
+        machine->pm1_control[0] = (uint16_t)read32(p + 64);
+        machine->pm1_control[1] = (uint16_t)read32(p + 68);
+    }
+    if (bytes >= 92 && p[91] == 4) {
+        acpi->pm_timer_port = (uint16_t)read32(p + 76);
+    }
+    if (bytes >= 129 && (read32(p + 112) >> 10 & 1) != 0) {
+        struct fwacpi_register reset = register_at(p + 116);
+        machine->reset_addr = reset.space <= 1 ? reset.address : 0;
+        machine->reset_space = reset.space;
+        machine->reset_value = p[128];
+    }
+}
+
+/* VT-d specification, "DMA Remapping Reporting Structure": type 0 = one unit. */
+static void read_dmar(const uint8_t *p, size_t bytes, struct fwacpi *acpi)
+{
+    size_t length;
+
+    for (size_t at = 48; at + 4 <= bytes; at += length) {
+        length = read16(p + at + 2);
+        if (length < 4 || length > bytes - at) {
+            return;
+        }
+        if (read16(p + at) == 0 && length >= 16 && acpi->nr_iommus < FWACPI_MAX_IOMMUS) {
+            acpi->iommus[acpi->nr_iommus++] = read64(p + at + 8);
+        }
+    }
+}
+
+void fwacpi_read(uint64_t rsdp, struct fwacpi *acpi, struct boot_machine *machine)
+{
+    size_t bytes = 0;
+    const uint8_t *table;
+
+    memset(acpi, 0, sizeof(*acpi));
+    memset(machine, 0, sizeof(*machine));
+    for (uint32_t i = 0; i < BOOT_ISA_IRQS; i++) {
+        machine->isa[i].gsi = i;
+    }
+    if ((table = fwacpi_find(rsdp, "APIC", &bytes)) != NULL) {
+        read_madt(table, bytes, machine);
+    }
+    if ((table = fwacpi_find(rsdp, "FACP", &bytes)) != NULL) {
+        read_fadt(table, bytes, acpi, machine);
+    }
+    if ((table = fwacpi_find(rsdp, "DMAR", &bytes)) != NULL) {
+        read_dmar(table, bytes, acpi);
+    }
+    if ((table = fwacpi_find(rsdp, "HPET", &bytes)) != NULL && bytes >= 56 && table[40] == 0) {
+        acpi->hpet = read64(table + 44);
+    }
+    /* Interface types 0, 1 and 0x12 are 16550s. */
+    if ((table = fwacpi_find(rsdp, "SPCR", &bytes)) != NULL && bytes >= 52 && (table[36] <= 1 || table[36] == 0x12)) {
+        acpi->serial = register_at(table + 40);
+    }
+}
+
+/* ---- FADT and DSDT -------------------------------------------------------------------------- */
 const void *fwacpi_dsdt(const void *fadt, size_t fadt_bytes, size_t *bytes)
 {
     const uint8_t *p = fadt;
@@ -123,7 +260,7 @@ static bool aml_integer(const uint8_t *aml, size_t bytes, size_t *at, uint32_t *
     return true;
 }
 
-uint32_t fwacpi_s5(const void *dsdt, size_t bytes)
+bool fwacpi_s5(const void *dsdt, size_t bytes, uint8_t types[2])
 {
     const uint8_t *aml = dsdt;
     uint32_t a, b;
@@ -139,8 +276,10 @@ uint32_t fwacpi_s5(const void *dsdt, size_t bytes)
             if (!aml_integer(aml, bytes, &at, &b)) {
                 b = a;
             }
-            return 1U << 31 | (b & 7) << 8 | (a & 7);
+            types[0] = (uint8_t)(a & 7);
+            types[1] = (uint8_t)(b & 7);
+            return true;
         }
     }
-    return 0;
+    return false;
 }

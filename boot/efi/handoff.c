@@ -4,7 +4,8 @@
 
 #include "boot/efi/lib.h"
 
-#define PAGE 4096UL
+#define PAGE       4096UL
+#define LARGE_PAGE (2UL << 20)
 
 /* UEFI 2.10, section "EFI_BOOT_SERVICES.GetMemoryMap()". */
 struct descriptor {
@@ -198,6 +199,78 @@ uint64_t handoff_largest_free(const struct handoff_ranges *ranges, uint64_t alig
     return best;
 }
 
+static bool is_ram(uint32_t type)
+{
+    return type == BOOT_RANGE_FREE || (type >= BOOT_RANGE_ROOT && type <= BOOT_RANGE_ROOT_REST);
+}
+
+/* Free memory in [min, max) is kept. */
+static bool reserve(struct handoff_ranges *ranges, uint64_t min, uint64_t max)
+{
+    uint64_t base, size;
+
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        if (clip(&ranges->r[i], PAGE, min, max, &base, &size)) {
+            if (!handoff_paint(ranges, base, size, BOOT_RANGE_RESERVED)) {
+                return false;
+            }
+            i = ~0U; /* the list is another one now: from its start */
+        }
+    }
+    return true;
+}
+
+/* How many GiBs have memory that the frame table describes. */
+static uint64_t count_gibs(const struct handoff_ranges *ranges)
+{
+    uint64_t count = 0;
+    uint64_t next = 0; /* the first that is not counted yet */
+
+    for (uint32_t i = 0; i < ranges->count; i++) {
+        const struct boot_range *r = &ranges->r[i];
+        uint64_t first = r->base >> 30 > next ? r->base >> 30 : next;
+        uint64_t end = ((end_of(r) - 1) >> 30) + 1;
+        if (is_ram(r->type) && end > first) {
+            count += end - first;
+            next = end;
+        }
+    }
+    return count;
+}
+
+bool handoff_finish(struct handoff_ranges *ranges)
+{
+    uint64_t base, size;
+
+    if (!reserve(ranges, 0, BOOT_RAM_FIRST) || !reserve(ranges, BOOT_RAM_LIMIT, UINT64_MAX)) {
+        return false;
+    }
+    uint64_t need = count_gibs(ranges) * LARGE_PAGE;
+    for (uint32_t i = ranges->count; i > 0; i--) { /* as high as possible */
+        if (clip(&ranges->r[i - 1], LARGE_PAGE, 0, UINT64_MAX, &base, &size) && (size & ~(LARGE_PAGE - 1)) >= need) {
+            return handoff_paint(ranges, base + (size & ~(LARGE_PAGE - 1)) - need, need, BOOT_RANGE_FRAME_TABLE);
+        }
+    }
+    return false;
+}
+
+uint64_t handoff_scratch(const struct handoff_ranges *ranges, unsigned address_bits)
+{
+    const uint64_t need = BOOT_SCRATCH_PAGES * PAGE;
+    uint64_t limit = 1UL << address_bits;
+
+    for (uint64_t at = limit / 2; at + need <= limit; at += need) {
+        uint32_t i = 0;
+        while (i < ranges->count && (ranges->r[i].base >= at + need || end_of(&ranges->r[i]) <= at)) {
+            i++;
+        }
+        if (i == ranges->count) {
+            return at / PAGE;
+        }
+    }
+    return 0;
+}
+
 /* ---- CPUs ------------------------------------------------------------------------------ */
 bool handoff_add_cpu(struct boot_info *info, uint32_t apic_id)
 {
@@ -251,4 +324,36 @@ uint64_t handoff_unix_seconds(unsigned year, unsigned month, unsigned day, unsig
     }
     days += day - 1;
     return (uint64_t)(days * 86400 + (int64_t)seconds_of_day + (int64_t)zone_minutes * 60);
+}
+
+void handoff_set_rate(struct boot_clock *clock, uint64_t khz)
+{
+    /* ns per tick = 10^6 / khz = mul * 2^(shift - 32); shift is the one that brings mul into [2^31, 2^32). */
+    uint64_t num = 1000000;
+
+    clock->khz = (uint32_t)khz;
+    clock->shift = 0;
+    if (khz == 0) {
+        return;
+    }
+    while (num < khz) { /* less than 1 ns per tick: shift right */
+        num <<= 1;
+        clock->shift--;
+    }
+    while (num >= 2 * khz) {
+        khz <<= 1;
+        clock->shift++;
+    }
+    /* 1 <= num / khz < 2: mul = num / khz * 2^31, and one more shift makes up for the 31. */
+    clock->mul = (uint32_t)((num << 31) / khz);
+    clock->shift++;
+}
+
+uint64_t handoff_wall_ns(const struct boot_clock *clock, uint64_t seconds, uint64_t ticks_since)
+{
+    if (seconds == 0 || clock->khz == 0) {
+        return 0;
+    }
+    uint64_t ms = ticks_since / clock->khz;
+    return seconds * 1000000000UL + ms * 1000000 + ticks_since % clock->khz * 1000000 / clock->khz;
 }

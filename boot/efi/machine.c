@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW] Collects what the hypervisor must know of the machine: ACPI, CPUs, SMBIOS, framebuffer, time. */
+ * [FW] Collects what the hypervisor must know of the machine: ACPI, CPUs, SMBIOS, devices, VT-x, framebuffer,
+ * time. */
 #include "boot/efi/machine.h"
 
 #include <efi.h>
 
+#include "boot/efi/devices.h"
 #include "boot/efi/firmware.h"
+#include "boot/efi/font.h"
 #include "boot/efi/fwacpi.h"
 #include "boot/efi/handoff.h"
 #include "boot/efi/lib.h"
 #include "boot/efi/preflight.h"
 #include "boot/efi/screen.h"
 #include "boot/efi/tsc.h"
+#include "boot/efi/vmxcaps.h"
 
 /* PI 1.7, volume 2, section "MP Services Protocol". */
 #define MP_ENABLED 2U
@@ -93,18 +97,6 @@ static void find_cpus(struct boot_info *info)
     }
 }
 
-static void find_power_off(struct boot_info *info)
-{
-    size_t fadt_bytes = 0;
-    size_t dsdt_bytes = 0;
-    const void *fadt = fwacpi_find(info->rsdp, "FACP", &fadt_bytes);
-    const void *dsdt = fadt != NULL ? fwacpi_dsdt(fadt, fadt_bytes, &dsdt_bytes) : NULL;
-
-    if (dsdt != NULL) {
-        info->acpi_s5 = fwacpi_s5(dsdt, dsdt_bytes);
-    }
-}
-
 static void find_framebuffer(struct boot_info *info)
 {
     static EFI_GUID id = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
@@ -120,8 +112,10 @@ static void find_framebuffer(struct boot_info *info)
         return; /* other depths, or no linear framebuffer at all */
     }
     if (mode->PixelsPerScanLine < mode->HorizontalResolution || gop->Mode->FrameBufferBase == 0 ||
-        (uint64_t)mode->PixelsPerScanLine * mode->VerticalResolution > gop->Mode->FrameBufferSize / 4) {
-        return; /* the numbers contradict each other */
+        (uint64_t)mode->PixelsPerScanLine * mode->VerticalResolution > gop->Mode->FrameBufferSize / 4 ||
+        mode->HorizontalResolution < 8 || mode->VerticalResolution < 16 || mode->PixelsPerScanLine > 32768 ||
+        mode->VerticalResolution > 16384) {
+        return; /* the numbers contradict each other, or are out of all reason */
     }
     info->framebuffer = (struct boot_framebuffer){
         .base = gop->Mode->FrameBufferBase,
@@ -130,9 +124,12 @@ static void find_framebuffer(struct boot_info *info)
         .height = mode->VerticalResolution,
         .stride = mode->PixelsPerScanLine,
     };
+    font_give(&info->framebuffer);
 }
 
-static void find_time(struct boot_info *info)
+static struct { uint64_t seconds, tsc; } utc; /* what the firmware's clock said, and when */
+
+static void find_time(void)
 {
     EFI_TIME t = {0};
 
@@ -142,15 +139,32 @@ static void find_time(struct boot_info *info)
     }
     unsigned seconds = t.Hour * 3600U + t.Minute * 60U + t.Second;
     int zone = t.TimeZone == EFI_UNSPECIFIED_TIMEZONE ? 0 : t.TimeZone;
-    info->tsc_utc = tsc_read();
-    info->utc_seconds = handoff_unix_seconds(t.Year, t.Month, t.Day, seconds, zone);
+    utc.tsc = tsc_read();
+    utc.seconds = handoff_unix_seconds(t.Year, t.Month, t.Day, seconds, zone);
+}
+
+void machine_stamp(struct boot_info *info)
+{
+    info->tsc_jump = tsc_read();
+    info->clock.wall_ns = handoff_wall_ns(&info->clock, utc.seconds, info->tsc_jump - utc.tsc);
+}
+
+static void find_vmx(struct boot_info *info)
+{
+    struct preflight_facts facts = {0};
+
+    preflight_probe(&facts);
+    vmxcaps_choose(&facts, preflight_cpuid, info->clock.khz, info->options.mitigations != 0, &info->vmx);
+    guest_cpuid_build(preflight_cpuid, &info->vmx, &info->cpuid);
 }
 
 void machine_describe(struct boot_info *info)
 {
     find_tables(info);
     find_cpus(info);
-    find_power_off(info);
+    devices_find(info);
+    find_vmx(info);
+    info->machine.itlb_multihit = preflight_multihit();
     find_framebuffer(info);
-    find_time(info);
+    find_time();
 }

@@ -8,6 +8,7 @@
 
 #include "boot/boot_info.h"
 #include "boot/efi/config.h"
+#include "boot/efi/devices.h"
 #include "boot/efi/elf.h"
 #include "boot/efi/files.h"
 #include "boot/efi/firmware.h"
@@ -17,7 +18,7 @@
 #include "boot/efi/machine.h"
 #include "boot/efi/preflight.h"
 #include "boot/efi/screen.h"
-#include "boot/efi/tsc.h"
+#include "boot/efi/start_info.h"
 
 #define CONFIG_PATH     "\\corbel\\corbel.cfg"
 #define ROOT_PATH       "\\corbel\\corbel.elf"
@@ -26,6 +27,7 @@
 #define ROOT_LIMIT      (16UL << 20)  /* of the hypervisor in memory: its budget is far below */
 #define DOM0_HEAP_BYTES (4UL << 20)   /* least memory of Dom0 beside its image */
 #define MODULE_RESERVE  (128UL << 20) /* least memory that the guests' files leave free */
+#define PAGE            4096UL
 #define LARGE_PAGE      (2UL << 20)
 #define MIB             20
 
@@ -42,6 +44,7 @@ struct loader {
     struct image dom0;
     struct boot_info *info; /* below 4 GiB, handed over */
     uint64_t root_entry;
+    uint64_t dom0_entry;
 };
 
 /* ---- configuration ------------------------------------------------------------------------- */
@@ -183,6 +186,7 @@ static void load_image(struct image *image, uint64_t base)
 }
 
 /* The hypervisor gets whole large pages; what its image leaves of the last one becomes free memory. */
+static uint64_t whole_pages(uint64_t bytes) { return (bytes + PAGE - 1) & ~(PAGE - 1); }
 static uint64_t whole_large_pages(uint64_t bytes) { return (bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1); }
 
 static EFI_STATUS place_root(struct loader *loader)
@@ -214,7 +218,7 @@ static EFI_STATUS place_dom0(struct loader *loader)
     }
     load_image(&loader->dom0, info->dom0_base);
     info->dom0_image_size = plan->span_bytes;
-    info->dom0_entry = info->dom0_base + plan->entry_offset;
+    loader->dom0_entry = info->dom0_base + plan->entry_offset;
     screen_print("corbel: Dom0: %lu KiB at 0x%lx in %lu MiB\n", (unsigned long)(plan->span_bytes >> 10),
                  (unsigned long)info->dom0_base, (unsigned long)(info->dom0_size >> MIB));
     return EFI_SUCCESS;
@@ -235,19 +239,51 @@ static EFI_STATUS make_boot_info(struct loader *loader)
     loader->info->version = BOOT_INFO_VERSION;
     loader->info->size = sizeof(struct boot_info);
     loader->info->options = loader->config.options;
+    loader->info->low_pages = firmware_alloc(BOOT_LOW_PAGES * PAGE, FIRMWARE_BELOW_640K); /* without them one CPU runs */
+    return EFI_SUCCESS;
+}
+
+/* What Dom0 is told, and where it may map what belongs to others. */
+static EFI_STATUS prepare_dom0(const struct loader *loader)
+{
+    struct boot_info *info = loader->info;
+    static struct boot_range list[BOOT_MAX_RANGES];
+    struct handoff_ranges ranges = {list, 0, BOOT_MAX_RANGES};
+
+    uint64_t at = info->dom0_base + info->dom0_size - START_INFO_BYTES;
+
+    start_info_entry(loader->dom0_entry, at, &info->dom0_context);
+    if (!start_info_build(info, (void *)(uintptr_t)at, at)) {
+        screen_error("Dom0", "what it is to be told does not fit into its memory", "set a larger dom0_mem in corbel.cfg");
+        return EFI_OUT_OF_RESOURCES;
+    }
+    EFI_STATUS status = firmware_ranges(&ranges, false);
+    info->dom0_scratch = EFI_ERROR(status) ? 0 : handoff_scratch(&ranges, preflight_address_bits());
+    if (info->dom0_scratch == 0) {
+        screen_error("Dom0", "no free range of addresses for what it maps of its guests",
+                     "report this machine's firmware version");
+        return EFI_UNSUPPORTED;
+    }
+    if (ranges.r[ranges.count - 1].type == BOOT_RANGE_FREE &&
+        ranges.r[ranges.count - 1].base + ranges.r[ranges.count - 1].size > BOOT_RAM_LIMIT) {
+        screen_print("corbel: warning: memory above %lu GiB is not used\n", (unsigned long)(BOOT_RAM_LIMIT >> 30));
+    }
     return EFI_SUCCESS;
 }
 
 /* Carves what is ours out of the firmware's map. Called between reading the map and leaving. */
 static bool carve(struct boot_info *info, struct handoff_ranges *ranges)
 {
-    bool done = handoff_paint(ranges, info->root_base, whole_large_pages(info->root_size), BOOT_RANGE_ROOT) &&
-                handoff_paint(ranges, info->dom0_base, info->dom0_size, BOOT_RANGE_DOM0) &&
-                handoff_paint(ranges, (uint64_t)(uintptr_t)info, sizeof(*info), BOOT_RANGE_BOOT_INFO);
+    uint64_t root_bytes = whole_pages(info->root_size);
+    bool done = handoff_paint(ranges, info->root_base, root_bytes, BOOT_RANGE_ROOT) &&
+                handoff_paint(ranges, info->root_base + root_bytes, whole_large_pages(root_bytes) - root_bytes,
+                              BOOT_RANGE_ROOT_REST) &&
+                handoff_paint(ranges, info->dom0_base, info->dom0_size, BOOT_RANGE_DOM0);
 
     for (uint32_t i = 0; i < info->nr_modules && done; i++) {
         done = handoff_paint(ranges, info->modules[i].base, info->modules[i].size, BOOT_RANGE_MODULE);
     }
+    done = done && handoff_finish(ranges);
     info->nr_ranges = ranges->count;
     return done;
 }
@@ -267,7 +303,7 @@ static bool finish_map(void *context)
 /* The hypervisor's entry takes the physical address of boot_info in RDI, interrupts off. */
 static _Noreturn void jump(uint64_t entry, struct boot_info *info)
 {
-    info->tsc_jump = tsc_read();
+    machine_stamp(info);
     __asm__ volatile("cli; cld; jmp *%0" : : "r"(entry), "D"(info) : "memory");
     __builtin_unreachable();
 }
@@ -286,6 +322,7 @@ static EFI_STATUS leave(struct loader *loader)
                      "report this machine's firmware version");
         return status;
     }
+    devices_take(loader->info);
     jump(loader->root_entry, loader->info);
 }
 
@@ -336,9 +373,15 @@ static EFI_STATUS load(struct loader *loader)
         return status;
     }
     machine_describe(loader->info);
+    if (loader->info->clock.khz == 0) {
+        screen_error("clock", "no HPET, PM timer or PIT runs, and CPUID does not say the TSC's rate",
+                     "enable the HPET in the firmware setup");
+        return EFI_UNSUPPORTED;
+    }
     screen_print("corbel: %u CPUs, %u files for guests, ACPI %s\n", loader->info->nr_cpus, loader->info->nr_modules,
                  loader->info->rsdp != 0 ? "present" : "absent");
-    return leave(loader);
+    status = prepare_dom0(loader);
+    return EFI_ERROR(status) ? status : leave(loader);
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)

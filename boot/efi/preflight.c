@@ -3,6 +3,7 @@
 #include "boot/efi/preflight.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 
 #include "boot/efi/fmt.h"
 #include "boot/efi/lib.h"
@@ -11,15 +12,37 @@
 #define FEATURE_CONTROL_LOCK (1UL << 0)
 #define FEATURE_CONTROL_VMX  (1UL << 2) /* VMXON outside SMX operation */
 
-#define PRIMARY_TPR_SHADOW           (1U << 21)
-#define PRIMARY_MSR_BITMAPS          (1U << 28)
-#define PRIMARY_SECONDARY            (1U << 31)
 #define SECONDARY_EPT                (1U << 1)
 #define SECONDARY_X2APIC_MODE        (1U << 4)
 #define SECONDARY_VPID               (1U << 5)
 #define SECONDARY_UNRESTRICTED       (1U << 7)
 #define SECONDARY_APIC_REGISTERS     (1U << 8)
 #define SECONDARY_VIRTUAL_INTERRUPTS (1U << 9)
+#define PRIMARY_CR3_EXITING          (3U << 15)
+#define MISC_STORE_LMA               (1UL << 5)
+
+/* The required controls, each at its bit number (SDM vol 3, "VM-Execution Control Fields" and following), but for EPT,
+ * VPID and unrestricted guest, which are judged by themselves. */
+static const char *const controls[PREFLIGHT_GROUPS][32] = {
+    [PREFLIGHT_PIN] = {[0] = "external-interrupt exiting", [3] = "NMI exiting", [5] = "virtual NMIs"},
+    [PREFLIGHT_PRIMARY] = {[2] = "interrupt-window exiting",
+                           [3] = "TSC offsetting",
+                           [7] = "HLT exiting",
+                           [21] = "TPR shadow",
+                           [22] = "NMI-window exiting",
+                           [25] = "I/O bitmaps",
+                           [28] = "MSR bitmaps",
+                           [31] = "secondary controls"},
+    [PREFLIGHT_SECONDARY] = {[6] = "WBINVD exiting"},
+    [PREFLIGHT_EXIT] = {[2] = "saving debug controls",
+                        [9] = "64-bit host",
+                        [15] = "acknowledging interrupts on exit",
+                        [18] = "saving PAT",
+                        [19] = "loading PAT at exit",
+                        [20] = "saving EFER",
+                        [21] = "loading EFER at exit"},
+    [PREFLIGHT_ENTRY] = {[2] = "loading debug controls", [14] = "loading PAT at entry", [15] = "loading EFER at entry"},
+};
 
 #define EPT_WALK_4     (1UL << 6)
 #define EPT_WRITE_BACK (1UL << 14)
@@ -100,7 +123,7 @@ static void judge_feature_control(const struct preflight_facts *f, struct prefli
 
 static void judge_ept(const struct preflight_facts *f, struct preflight_report *report)
 {
-    bool ept = (f->secondary_allowed & SECONDARY_EPT) != 0;
+    bool ept = (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_EPT) != 0;
 
     require(report, ept, "EPT", "the processor has VT-x without extended page tables");
     if (ept) {
@@ -109,21 +132,46 @@ static void judge_ept(const struct preflight_facts *f, struct preflight_report *
                 "EPT of 4 levels, write-back", "not both");
         require(report, (f->ept_vpid & EPT_INVEPT) == EPT_INVEPT, "INVEPT", "not with both scopes");
     }
-    require(report, (f->secondary_allowed & SECONDARY_UNRESTRICTED) != 0, "unrestricted guest",
+    require(report, (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_UNRESTRICTED) != 0, "unrestricted guest",
             "guests cannot run with paging off");
-    require(report, (f->secondary_allowed & SECONDARY_VPID) != 0 && (f->ept_vpid & EPT_INVVPID) != 0, "VPID",
+    require(report, (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_VPID) != 0 && (f->ept_vpid & EPT_INVVPID) != 0, "VPID",
             "no tags for the guests' translations");
+}
+
+uint32_t preflight_required(enum preflight_group group)
+{
+    uint32_t mask = group == PREFLIGHT_SECONDARY ? SECONDARY_EPT | SECONDARY_VPID | SECONDARY_UNRESTRICTED : 0;
+
+    for (unsigned i = 0; i < 32; i++) {
+        mask |= controls[group][i] != NULL ? 1U << i : 0;
+    }
+    return mask;
 }
 
 static void judge_controls(const struct preflight_facts *f, struct preflight_report *report)
 {
-    bool x2apic_mode = (f->secondary_allowed & SECONDARY_X2APIC_MODE) != 0;
+    bool x2apic_mode = (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_X2APIC_MODE) != 0;
 
-    require(report, (f->primary_allowed & PRIMARY_MSR_BITMAPS) != 0, "MSR bitmaps", "every MSR access would exit");
-    require(report, (f->primary_allowed & PRIMARY_TPR_SHADOW) != 0, "TPR shadow", "every change of interrupt priority would exit");
-    prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_APIC_REGISTERS) != 0,
+    uint32_t missing = report->missing;
+
+    for (unsigned i = 0; i < PREFLIGHT_GROUPS * 32; i++) {
+        const char *name = controls[i / 32][i % 32];
+        if (name != NULL && (f->allowed[i / 32] >> i % 32 & 1) == 0) {
+            require(report, false, name, "this processor's VT-x lacks it");
+        }
+    }
+    if ((f->forced[PREFLIGHT_PRIMARY] & PRIMARY_CR3_EXITING) != 0) {
+        require(report, false, "CR3 without exits", "guests could not load CR3 by themselves");
+    }
+    if ((f->vmx_misc & MISC_STORE_LMA) == 0) {
+        require(report, false, "storing EFER.LMA at exits", "this processor's VT-x lacks it");
+    }
+    if (report->missing == missing) {
+        require(report, true, "the other VT-x controls", "");
+    }
+    prefer(report, x2apic_mode && (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_APIC_REGISTERS) != 0,
            "APIC-register virtualization", "slower interrupts");
-    prefer(report, x2apic_mode && (f->secondary_allowed & SECONDARY_VIRTUAL_INTERRUPTS) != 0,
+    prefer(report, x2apic_mode && (f->allowed[PREFLIGHT_SECONDARY] & SECONDARY_VIRTUAL_INTERRUPTS) != 0,
            "virtual-interrupt delivery", "slower interrupts");
 }
 

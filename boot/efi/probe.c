@@ -4,11 +4,16 @@
 #include "boot/efi/preflight.h"
 
 #define MSR_FEATURE_CONTROL    0x3aU
+#define MSR_MTRR_CAP           0xfeU
+#define MSR_ARCH_CAPABILITIES  0x10aU
+#define MSR_MTRR_DEF_TYPE      0x2ffU
+#define PSCHANGE_MC_NO         (1UL << 6)
 #define MSR_VMX_BASIC          0x480U
-#define MSR_VMX_PROCBASED      0x482U
+#define MSR_VMX_MISC           0x485U
+#define MSR_VMX_CR0_FIXED0     0x486U
+#define MSR_VMX_CR4_FIXED0     0x488U
 #define MSR_VMX_PROCBASED2     0x48bU
 #define MSR_VMX_EPT_VPID_CAP   0x48cU
-#define MSR_VMX_TRUE_PROCBASED 0x48eU
 
 struct cpuid {
     uint32_t a, b, c, d;
@@ -32,18 +37,27 @@ static uint64_t rdmsr(uint32_t msr)
 
 static bool bit(uint32_t value, unsigned index) { return (value >> index & 1) != 0; }
 
-/* SDM vol. 3, section "Primary Processor-Based VM-Execution Controls" of the capability appendix: the high half of the
- * MSR holds the allowed 1-settings; secondary controls and the EPT MSR exist only where those say so. */
+/* SDM vol. 3, appendix "VMX Capability Reporting Facility": the low half of a controls' MSR holds the bits that must be 1,
+ * the high half those that may be; secondary controls and the EPT MSR exist only where the primary controls say so. */
 static void probe_vmx(struct preflight_facts *facts)
 {
-    bool true_controls = (rdmsr(MSR_VMX_BASIC) >> 55 & 1) != 0;
+    static const uint16_t msr[2][PREFLIGHT_GROUPS] = {{0x481, 0x482, MSR_VMX_PROCBASED2, 0x483, 0x484},
+                                                      {0x48d, 0x48e, MSR_VMX_PROCBASED2, 0x48f, 0x490}};
+    facts->vmx_basic = rdmsr(MSR_VMX_BASIC);
+    bool true_controls = (facts->vmx_basic >> 55 & 1) != 0;
 
+    facts->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
+    facts->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
     facts->feature_control = rdmsr(MSR_FEATURE_CONTROL);
-    facts->primary_allowed = (uint32_t)(rdmsr(true_controls ? MSR_VMX_TRUE_PROCBASED : MSR_VMX_PROCBASED) >> 32);
-    if (bit(facts->primary_allowed, 31)) {
-        facts->secondary_allowed = (uint32_t)(rdmsr(MSR_VMX_PROCBASED2) >> 32);
+    facts->vmx_misc = rdmsr(MSR_VMX_MISC);
+    for (unsigned i = 0; i < PREFLIGHT_GROUPS; i++) {
+        if (i != PREFLIGHT_SECONDARY || bit(facts->allowed[PREFLIGHT_PRIMARY], 31)) {
+            uint64_t value = rdmsr(msr[true_controls][i]);
+            facts->allowed[i] = (uint32_t)(value >> 32);
+            facts->forced[i] = (uint32_t)value;
+        }
     }
-    if (bit(facts->secondary_allowed, 1) || bit(facts->secondary_allowed, 5)) {
+    if (bit(facts->allowed[PREFLIGHT_SECONDARY], 1) || bit(facts->allowed[PREFLIGHT_SECONDARY], 5)) {
         facts->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
     }
 }
@@ -87,6 +101,9 @@ void preflight_probe(struct preflight_facts *facts)
     if (last_extended >= 0x80000008) {
         facts->linear_bits = cpuid(0x80000008, 0).a >> 8 & 0xff;
     }
+    if (cpuid(0, 0).a >= 7 && bit(cpuid(7, 0).d, 29)) {
+        facts->arch_caps = rdmsr(MSR_ARCH_CAPABILITIES);
+    }
     if (facts->has_vmx) {
         probe_vmx(facts);
     }
@@ -101,4 +118,67 @@ uint32_t preflight_apic_id(void)
         }
     }
     return cpuid(1, 0).b >> 24;
+}
+
+uint64_t preflight_tsc_hz(void)
+{
+    struct cpuid r = cpuid(0, 0).a >= 0x15 ? cpuid(0x15, 0) : (struct cpuid){0};
+
+    return r.a != 0 ? (uint64_t)r.c * r.b / r.a : 0;
+}
+
+/* Four levels of second-level tables translate 48 bits. */
+unsigned preflight_address_bits(void)
+{
+    unsigned bits = cpuid(0x80000000, 0).a >= 0x80000008 ? cpuid(0x80000008, 0).a & 0xff : 36;
+
+    return bits < 48 ? bits : 48;
+}
+
+const struct mtrr_state *preflight_mtrrs(void)
+{
+    static const uint16_t fixed[11] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+    static struct mtrr_state m;
+
+    if (!bit(cpuid(1, 0).d, 12)) {
+        return &m; /* there are none: as if they were off */
+    }
+    m.phys_bits = cpuid(0x80000000, 0).a >= 0x80000008 ? cpuid(0x80000008, 0).a & 0xff : 36;
+    m.cap = rdmsr(MSR_MTRR_CAP);
+    m.def_type = rdmsr(MSR_MTRR_DEF_TYPE);
+    for (unsigned i = 0; i < 11 && (m.cap & 0x100) != 0; i++) {
+        m.fixed[i] = rdmsr(fixed[i]);
+    }
+    for (uint32_t i = 0; i < MEMTYPE_MAX_VARIABLE && i < (m.cap & 0xff); i++) {
+        m.variable[i].base = rdmsr(0x200 + 2 * i);
+        m.variable[i].mask = rdmsr(0x201 + 2 * i);
+    }
+    return &m;
+}
+
+/* Atoms and CPUs with PSCHANGE_MC_NO are free of it. */
+bool preflight_multihit(void)
+{
+    static const uint8_t models[] = {0x1a, 0x1e, 0x1f, 0x2e, 0x25, 0x2c, 0x2f, 0x2a, 0x2d, 0x3a, 0x3e, 0x3c, 0x3f,
+                                     0x45, 0x46, 0x3d, 0x47, 0x4f, 0x56, 0x4e, 0x5e, 0x55, 0x8e, 0x9e, 0xa5, 0xa6};
+    uint32_t signature = cpuid(1, 0).a;
+    uint32_t model = (signature >> 4 & 15) | (signature >> 16 & 15) << 4;
+    bool has_capabilities = cpuid(0, 0).a >= 7 && bit(cpuid(7, 0).d, 29);
+
+    if ((signature >> 8 & 15) != 6 || (has_capabilities && (rdmsr(MSR_ARCH_CAPABILITIES) & PSCHANGE_MC_NO) != 0)) {
+        return false;
+    }
+    for (unsigned i = 0; i < sizeof(models); i++) {
+        if (model == models[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct boot_cpuid_leaf preflight_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid r = leaf <= cpuid(leaf & 0x80000000U, 0).a ? cpuid(leaf, subleaf) : (struct cpuid){0};
+
+    return (struct boot_cpuid_leaf){r.a, r.b, r.c, r.d};
 }

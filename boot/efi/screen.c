@@ -10,6 +10,7 @@
 
 #include "boot/efi/firmware.h"
 #include "boot/efi/fmt.h"
+#include "boot/efi/port.h"
 
 #define LINE_MAX   512U
 #define COM1       0x3f8U
@@ -22,16 +23,6 @@ static struct {
     uint16_t port;         /* 0: none */
     unsigned firmware_has; /* bit n: the firmware's console is on COM(n + 1) as well */
 } serial;
-
-static void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-
-static uint8_t inb(uint16_t port)
-{
-    uint8_t value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
 
 /* ---- the serial port ------------------------------------------------------------------------ */
 static bool uart_answers(uint16_t port)

@@ -23,6 +23,8 @@ void guest_console_kick(uint16_t domid);
 size_t guest_console_input(uint16_t domid, const char *text, size_t len);
 /* Is its ring still served? */
 bool guest_console_live(uint16_t domid);
+/* Heap bytes of all scroll-backs, also of ended domains. */
+size_t guest_console_bytes(void);
 #define CONSOLE_FILTER_EXTRA 32U
 /* Copies IN to OUT (LEN + CONSOLE_FILTER_EXTRA bytes are enough: what was held back by earlier calls may come out)
  * without escape sequences that could harm the operator's terminal: passes SGR, cursor movement and erase; drops OSC,

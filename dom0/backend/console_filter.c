@@ -16,7 +16,8 @@ enum filter_state {
     MORE = 8
 };
 
-#define ESC 0x1b
+#define ESC        0x1b
+#define DIGITS_MAX 4U
 
 struct sink {
     char *out;
@@ -51,18 +52,34 @@ static void drop(struct console_filter *f)
  * set colours. */
 static bool csi_final_ok(uint8_t c)
 {
-    static const char ok[] = "ABCDEFGHJKLMPSTXZ@`abdefm";
+    static const char ok[] = "ABCDEFGHIJKLMPSTXZ@`abdefm";
     for (const char *p = ok; *p != '\0'; p++)
         if ((uint8_t)*p == c)
             return true;
     return false;
 }
 
+/* A repetition or a movement of a million is an attack on the terminal's patience. */
+static bool params_small(const struct console_filter *f)
+{
+    unsigned digits = 0;
+    for (unsigned i = 2; i < f->len; i++) {
+        bool digit = f->seq[i] >= '0' && f->seq[i] <= '9';
+        digits = digit ? digits + 1 : 0;
+        if (digits > DIGITS_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Saving and restoring the cursor; with parameters `s` sets margins. */
+static bool cursor_save(const struct console_filter *f, uint8_t c) { return (c == 's' || c == 'u') && f->len == 2; }
+
 static void in_csi(struct console_filter *f, struct sink *s, uint8_t c)
 {
     bool params_only = f->state == CSI;
     if (c >= 0x40 && c <= 0x7e) {
-        if (params_only && csi_final_ok(c)) {
+        if (params_only && params_small(f) && (csi_final_ok(c) || cursor_save(f, c))) {
             keep(f, c);
             put_sequence(f, s);
         } else {
@@ -86,11 +103,16 @@ static void in_csi(struct console_filter *f, struct sink *s, uint8_t c)
     /* other control characters inside of a sequence: dropped, the sequence goes on */
 }
 
-static void after_escape(struct console_filter *f, uint8_t c)
+static void after_escape(struct console_filter *f, struct sink *s, uint8_t c)
 {
     if (c == '[') {
         keep(f, c);
         begin(f, CSI);
+        return;
+    }
+    if (c == '7' || c == '8' || c == 'D' || c == 'E' || c == 'M') { /* save and restore the cursor, move by a line */
+        keep(f, c);
+        put_sequence(f, s);
         return;
     }
     f->len = 0;
@@ -189,7 +211,7 @@ static void feed(struct console_filter *f, struct sink *s, uint8_t c)
         in_text(f, s, c);
         break;
     case ESCAPE:
-        after_escape(f, c);
+        after_escape(f, s, c);
         break;
     case CSI:
     case CSI_DROP:

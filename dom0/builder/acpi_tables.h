@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define ACPI_TABLES_BYTES     4096U
-#define ACPI_TABLES_MAX_VCPUS 128U /* APIC ids are 2 * vCPU and have to be below 255 */
+#define ACPI_TABLES_MAX_VCPUS 32U /* APIC ids are 2 * vCPU and have to be below 255 */
 
 /* Builds all into BUF (ACPI_TABLES_BYTES, zeroed), to be seen by the guest at GPA (below 4 GiB); the RSDP is at GPA.
  * Bytes used; 0: too many vCPUs. */

@@ -25,8 +25,8 @@ static bool check_request(const struct build_request *r, struct error *e)
         return error_set(e, EXIT_FAILED, "memsize: %lu MiB is too little: at least 4 MiB", mib);
     }
     if (r->mem_bytes > GUEST_RAM_MAX) {
-        return error_set(e, EXIT_FAILED, "memsize: %lu MiB is more than this version gives one guest: at most 3840 MiB",
-                         mib);
+        return error_set(e, EXIT_FAILED, "memsize: %lu MiB is more than this version gives one guest: at most %llu MiB",
+                         mib, GUEST_RAM_MAX >> 20);
     }
     if (r->vcpus == 0 || r->vcpus > ACPI_TABLES_MAX_VCPUS) {
         return error_set(e, EXIT_FAILED, "numvcpus: %u is out of range: 1 to 32", r->vcpus);
@@ -131,9 +131,12 @@ bool builder_build(const struct build_request *r, struct error *e)
     }
     b->r = r;
     b->e = e;
-    b->memory = (struct guest_memory){.domid = r->domid, .ram_pages = r->mem_bytes / PAGE, .between = between, .ctx = b};
+    uint64_t low = r->mem_bytes < GUEST_LOW_MAX ? r->mem_bytes : GUEST_LOW_MAX, high = r->mem_bytes - low;
+    b->memory = (struct guest_memory){
+        .domid = r->domid, .low_pages = low / PAGE, .high_pages = high / PAGE, .between = between, .ctx = b};
     b->layout = (struct guest_layout){
-        .ram_bytes = r->mem_bytes,
+        .ram_bytes = low,
+        .high_bytes = high,
         .ramdisk_bytes = r->ramdisk == NULL ? 0 : file_size(r->ramdisk),
         .acpi_gpa = GUEST_ACPI_GPA,
         .acpi_bytes = ACPI_TABLES_BYTES,

@@ -23,7 +23,8 @@ struct build_request {
     const char *cmdline;     /* or NULL */
     const char *kernel_path; /* for error texts */
     const char *ramdisk_path;
-    /* Progress for the operator: WHAT ("memory", "kernel", "ramdisk"), DONE of TOTAL bytes. Return false to abort (Ctrl-C). */
+    /* Progress for the operator: WHAT ("memory", "kernel", "ramdisk"), DONE of TOTAL bytes. Return false to abort
+     * (Ctrl-C). */
     bool (*progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
     void *ctx;
 };

@@ -4,12 +4,14 @@
 
 #include <xen/errno.h>
 
+#include "dom0/builder/start_info.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/lib/string.h"
 
 #define LARGE_ORDER 9U
 #define LARGE_PAGES 512UL
 #define BATCH       512U
+#define HIGH_GFN    (GUEST_HIGH_BASE >> 12)
 #define LARGE_BATCH 16U /* the hypervisor does not leave a call half done: each is short */
 
 /* Asks for NR blocks; *DONE: how many there are. */
@@ -24,12 +26,19 @@ static long populate(uint16_t domid, uint64_t gfn, uint32_t nr, uint16_t order, 
     return ret;
 }
 
+/* How many pages of RAM lie below GFN. */
+static uint64_t ram_below(const struct guest_memory *m, uint64_t gfn)
+{
+    uint64_t high = gfn > HIGH_GFN ? gfn - HIGH_GFN : 0;
+    return (gfn < m->low_pages ? gfn : m->low_pages) + (high < m->high_pages ? high : m->high_pages);
+}
+
 static bool refused(const struct guest_memory *m, uint64_t gfn, long ret, struct error *e)
 {
     if (ret == -XEN_ENOMEM) {
         return error_set(e, EXIT_NO_RESOURCE,
                          "memory: the host's memory ended after %lu of %lu MiB: destroy a guest or lower memsize",
-                         gfn >> 8, m->ram_pages >> 8);
+                         ram_below(m, gfn) >> 8, (m->low_pages + m->high_pages) >> 8);
     }
     return error_set(e, EXIT_FAILED, "memory: page 0x%lx of domain %u could not be given: %s", gfn, (unsigned)m->domid,
                      errno_text(ret));
@@ -49,11 +58,10 @@ static bool populate_small(const struct guest_memory *m, uint64_t gfn, uint64_t 
     return true;
 }
 
-bool guest_memory_populate(struct guest_memory *m, struct error *e)
+static bool populate_ram(struct guest_memory *m, uint64_t gfn, uint64_t end, struct error *e)
 {
-    uint64_t gfn = 0;
-    while (m->ram_pages - gfn >= LARGE_PAGES) {
-        uint64_t blocks = (m->ram_pages - gfn) / LARGE_PAGES;
+    while (end - gfn >= LARGE_PAGES) {
+        uint64_t blocks = (end - gfn) / LARGE_PAGES;
         uint32_t nr = blocks < LARGE_BATCH ? (uint32_t)blocks : LARGE_BATCH, done;
         long ret = populate(m->domid, gfn, nr, LARGE_ORDER, &done);
         gfn += done * LARGE_PAGES;
@@ -67,11 +75,16 @@ bool guest_memory_populate(struct guest_memory *m, struct error *e)
             }
             gfn += LARGE_PAGES;
         }
-        if (m->between != NULL && !m->between(m->ctx, gfn)) {
+        if (m->between != NULL && !m->between(m->ctx, ram_below(m, gfn))) {
             return false;
         }
     }
-    return populate_small(m, gfn, m->ram_pages - gfn, e);
+    return populate_small(m, gfn, end - gfn, e);
+}
+
+bool guest_memory_populate(struct guest_memory *m, struct error *e)
+{
+    return populate_ram(m, 0, m->low_pages, e) && populate_ram(m, HIGH_GFN, HIGH_GFN + m->high_pages, e);
 }
 
 bool guest_memory_populate_at(const struct guest_memory *m, uint64_t gfn, uint32_t pages, struct error *e)
@@ -96,9 +109,10 @@ static bool window_open(struct guest_memory *m, uint64_t gfn, struct error *e)
     }
     guest_memory_close(m);
     uint64_t base = gfn, pages = 1; /* outside RAM: pages stand alone */
-    if (gfn < m->ram_pages) {
+    if (ram_below(m, gfn + 1U) != ram_below(m, gfn)) {
+        uint64_t end = gfn < m->low_pages ? m->low_pages : HIGH_GFN + m->high_pages;
         base = gfn & ~(LARGE_PAGES - 1U);
-        pages = m->ram_pages - base < LARGE_PAGES ? m->ram_pages - base : LARGE_PAGES;
+        pages = end - base < LARGE_PAGES ? end - base : LARGE_PAGES;
     }
     m->window = foreign_map(m->domid, base, pages, true);
     if (m->window == NULL) {

@@ -11,15 +11,15 @@
 
 struct guest_memory {
     uint16_t domid;
-    uint64_t ram_pages;
-    void *window; /* NULL: none open */
+    uint64_t low_pages, high_pages; /* RAM from 0 and from GUEST_HIGH_BASE on */
+    void *window;                   /* NULL: none open */
     uint64_t window_gfn, window_pages;
     /* Called after every few MiB that guest_memory_populate gave: lets others run. false: stop, the error is set. */
     bool (*between)(void *ctx, uint64_t pages);
     void *ctx;
 };
 
-/* Gives RAM 0 .. ram_pages, 2 MiB blocks where the host has some. */
+/* Gives all RAM, in 2 MiB blocks where the host has some. */
 bool guest_memory_populate(struct guest_memory *m, struct error *e);
 /* Single pages outside RAM. */
 bool guest_memory_populate_at(const struct guest_memory *m, uint64_t gfn, uint32_t pages, struct error *e);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Loading the files of a guest. Unpacked bytes pass by once: head -> plan, segments -> guest memory, notes ->
- * entry. Nothing holds a whole kernel. */
+ * entry. A file that is packed lies in memory as a whole while it is unpacked. */
 #include "dom0/builder/kernel.h"
 
 #include "dom0/builder/image.h"
-#include "dom0/builder/lz4_legacy.h"
+#include "dom0/builder/kernel_cache.h"
+#include "dom0/builder/unpack.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
 #include "dom0/lib/string.h"
@@ -12,8 +13,17 @@
 #define STAGING_BYTES (128U << 10) /* so much is moved at a time, then other threads run */
 #define STEP_BYTES    (1U << 20)   /* so often the operator hears of progress */
 
-/* Of the LZ4 library. */
-int LZ4_decompress_safe(const char *src, char *dst, int src_len, int dst_len);
+#define UNPACKED_MAX (512U << 20)
+#define WRONG_LENGTH "the packed kernel has another length than it says: copy the file again"
+
+/* The packed kernel of a bzImage. */
+struct bzimage {
+    struct build *b;
+    uint64_t payload_off, total; /* TOTAL: its length when it is unpacked */
+    size_t packed_len;
+    const uint8_t *packed;
+    uint8_t *loan; /* borrowed for PACKED, or NULL */
+};
 
 static bool kernel_error(struct build *b, const char *why)
 {
@@ -93,7 +103,7 @@ static bool stream(struct build *b, const uint8_t *data, size_t len, uint64_t to
 static bool stream_end(struct build *b, uint64_t expected)
 {
     if (b->stream_off != expected) {
-        return kernel_error(b, "the packed kernel has another length than it says: copy the file again");
+        return kernel_error(b, WRONG_LENGTH);
     }
     const char *why = elf_plan_entry(&b->plan, b->notes, &b->entry);
     return why == NULL ? true : kernel_error(b, why);
@@ -116,75 +126,95 @@ static bool load_elf(struct build *b)
     return stream_end(b, size);
 }
 
-/* ---- bzImage with LZ4 ------------------------------------------------------------------------- */
+/* ---- bzImage -------------------------------------------------------------------------------- */
 
-struct unpack {
-    struct build *b;
-    const uint8_t *memory; /* of the payload, or NULL */
-    uint8_t *packed;       /* LZ4_LEGACY_PACKED_MAX, when not in memory */
-    uint64_t payload_off, total;
-};
-
-static const uint8_t *unpack_read(void *ctx, uint64_t off, uint32_t len)
+static bool stream_sink(void *ctx, const uint8_t *data, size_t len)
 {
-    struct unpack *u = ctx;
-    if (u->memory != NULL) {
-        return u->memory + off;
+    struct bzimage *z = ctx;
+    return stream(z->b, data, len, z->total);
+}
+
+/* The payload in memory: as it lies there, or read into a loan. */
+static bool payload_get(struct bzimage *z)
+{
+    struct build *b = z->b;
+    const uint8_t *memory = file_memory(b->r->kernel);
+    if (memory != NULL) {
+        z->packed = memory + z->payload_off;
+        return true;
     }
+    z->loan = kernel_cache_borrow(z->packed_len);
+    if (z->loan == NULL) {
+        return error_set(b->e, EXIT_NO_RESOURCE,
+                         "kernel %s: no %lu MiB of free memory to read it: destroy a guest first", b->r->kernel_path,
+                         (z->packed_len >> 20) + 1U);
+    }
+    z->packed = z->loan;
     /* Through the staging buffer: borrowed memory is not for DMA. */
-    for (uint32_t done = 0; done < len;) {
-        uint32_t n = len - done < STAGING_BYTES ? len - done : STAGING_BYTES;
-        if (!read_exact(u->b, u->b->r->kernel, u->b->r->kernel_path, u->payload_off + off + done, u->b->staging, n)) {
-            return NULL;
+    for (size_t off = 0, n; off < z->packed_len; off += n) {
+        n = z->packed_len - off < STAGING_BYTES ? z->packed_len - off : STAGING_BYTES;
+        if (!read_exact(b, b->r->kernel, b->r->kernel_path, z->payload_off + off, b->staging, n) ||
+            !build_progress(b, "kernel file", off + n, z->packed_len)) {
+            return false;
         }
-        memcpy(u->packed + done, u->b->staging, n);
-        done += n;
+        memcpy(z->loan + off, b->staging, n);
     }
-    return u->packed;
+    b->reported = 0;
+    return true;
 }
 
-static int unpack_decode(void *ctx, const uint8_t *src, uint32_t len, uint8_t *dst, uint32_t dst_len)
+static bool unpack_failed(struct build *b, enum unpack_result result, const char *method, uint64_t need)
 {
-    (void)ctx;
-    /* Pure computation on this thread's own buffers, tens of milliseconds long. */
-    thread_preemptible(true);
-    int n = LZ4_decompress_safe((const char *)src, (char *)dst, (int)len, (int)dst_len);
-    thread_preemptible(false);
-    return n;
+    switch (result) {
+    case UNPACK_NO_MEMORY:
+        return error_set(b->e, EXIT_NO_RESOURCE,
+                         "kernel %s: no %lu MiB of free memory to unpack it: destroy a guest first", b->r->kernel_path,
+                         (need >> 20) + 1U);
+    case UNPACK_UNKNOWN:
+        return error_set(
+            b->e, EXIT_FAILED,
+            "kernel %s: packed with %s in a way that is not known here: use one packed as Linux's own build "
+            "does, or an unpacked ELF file (extract-vmlinux)",
+            b->r->kernel_path, method);
+    case UNPACK_LENGTH:
+        return kernel_error(b, WRONG_LENGTH);
+    case UNPACK_DAMAGED:
+        return kernel_error(b, "the packed kernel is damaged: copy the file again");
+    case UNPACK_OK:
+    case UNPACK_STOPPED: /* the error is set */
+        break;
+    }
+    return false;
 }
 
-static bool unpack_sink(void *ctx, const uint8_t *data, uint32_t len)
+static bool unpack_payload(struct bzimage *z, const struct decoder *decoder)
 {
-    struct unpack *u = ctx;
-    return stream(u->b, data, len, u->total);
-}
-
-static bool unpack(struct unpack *u, uint64_t payload_len)
-{
-    struct build *b = u->b;
-    uint8_t *block = memory_borrow(LZ4_LEGACY_BLOCK);
-    u->packed = u->memory != NULL ? NULL : memory_borrow(LZ4_LEGACY_PACKED_MAX);
-    bool ok = false;
-    if (block == NULL || (u->memory == NULL && u->packed == NULL)) {
-        error_set(b->e, EXIT_NO_RESOURCE, "kernel %s: no 18 MiB of free memory to unpack it: destroy a guest first",
-                  b->r->kernel_path);
-    } else {
-        struct lz4_legacy_io io = {
-            .ctx = u, .read = unpack_read, .decode = unpack_decode, .sink = unpack_sink, .block = block};
-        uint64_t done;
-        enum lz4_legacy_result result = lz4_legacy_unpack(&io, payload_len, &done);
-        ok = result == LZ4_LEGACY_OK && stream_end(b, u->total);
-        if (result == LZ4_LEGACY_DAMAGED) {
-            kernel_error(b, "the packed kernel is damaged: copy the file again");
-        }
-    }
-    if (block != NULL) {
-        memory_return(block, LZ4_LEGACY_BLOCK);
-    }
-    if (u->packed != NULL) {
-        memory_return(u->packed, LZ4_LEGACY_PACKED_MAX);
+    struct unpack u = {.decoder = decoder,
+                       .packed = z->packed,
+                       .packed_len = z->packed_len,
+                       .total = z->total,
+                       .whole = kernel_cache_room(z->total),
+                       .sink = stream_sink,
+                       .ctx = z};
+    uint64_t need = 0;
+    enum unpack_result result = unpack(&u, &need);
+    bool ok = result == UNPACK_OK ? stream_end(z->b, z->total) : unpack_failed(z->b, result, decoder->name, need);
+    if (u.whole != NULL) {
+        kernel_cache_keep(u.whole, z->total, z->packed, z->packed_len, ok);
     }
     return ok;
+}
+
+static bool load_payload(struct bzimage *z, const struct decoder *decoder)
+{
+    if (!payload_get(z)) {
+        return false;
+    }
+    const uint8_t *known = kernel_cache_find(z->packed, z->packed_len, z->total);
+    if (known == NULL) {
+        return unpack_payload(z, decoder);
+    }
+    return stream(z->b, known, (size_t)z->total, z->total) && stream_end(z->b, z->total);
 }
 
 static bool load_bzimage(struct build *b, const struct image *image)
@@ -195,17 +225,20 @@ static bool load_bzimage(struct build *b, const struct image *image)
         return false;
     }
     const char *name = image_compression(magic);
-    if (name == NULL || strcmp(name, "LZ4") != 0) {
-        return error_set(b->e, EXIT_FAILED,
-                         "kernel %s: packed with %s: use a kernel packed with LZ4 (Debian's linux-image-cloud-amd64) "
-                         "or an unpacked ELF file (extract-vmlinux)",
-                         b->r->kernel_path, name == NULL ? "an unknown method" : name);
+    const struct decoder *decoder = name == NULL ? NULL : decoder_find(name);
+    if (decoder == NULL) {
+        return error_set(
+            b->e, EXIT_FAILED,
+            "kernel %s: packed with %s: use a kernel packed with XZ, gzip, zstd, bzip2 or LZ4, or an unpacked "
+            "ELF file (extract-vmlinux)",
+            b->r->kernel_path, name == NULL ? "an unknown method" : name);
     }
-    const uint8_t *memory = file_memory(b->r->kernel);
-    struct unpack u = {
-        .b = b, .memory = memory == NULL ? NULL : memory + image->payload_off, .payload_off = image->payload_off};
-    u.total = (uint64_t)size[0] | (uint64_t)size[1] << 8 | (uint64_t)size[2] << 16 | (uint64_t)size[3] << 24;
-    return unpack(&u, image->payload_len);
+    struct bzimage z = {.b = b, .payload_off = image->payload_off, .packed_len = (size_t)image->payload_len};
+    z.packed_len += decoder->has_length ? sizeof(size) : 0;
+    z.total = (uint64_t)size[0] | (uint64_t)size[1] << 8 | (uint64_t)size[2] << 16 | (uint64_t)size[3] << 24;
+    bool ok = z.total > 0 && z.total <= UNPACKED_MAX ? load_payload(&z, decoder) : kernel_error(b, WRONG_LENGTH);
+    memory_return(z.loan, z.packed_len);
+    return ok;
 }
 
 bool kernel_load(struct build *b)

@@ -66,10 +66,11 @@ size_t start_info_build(uint8_t *buf, const struct guest_layout *l, const char *
 {
     const size_t mods_at = sizeof(struct hvm_start_info) + 8U;
     const size_t map_at = mods_at + sizeof(struct hvm_modlist_entry);
-    const struct hvm_memmap_table_entry map[3] = {
+    const struct hvm_memmap_table_entry map[4] = {
         {.addr = 0, .size = l->ram_bytes, .type = XEN_HVM_MEMMAP_TYPE_RAM},
         {.addr = l->acpi_gpa, .size = l->acpi_bytes, .type = XEN_HVM_MEMMAP_TYPE_ACPI},
         {.addr = l->special_gpa, .size = l->special_bytes, .type = XEN_HVM_MEMMAP_TYPE_RESERVED},
+        {.addr = GUEST_HIGH_BASE, .size = l->high_bytes, .type = XEN_HVM_MEMMAP_TYPE_RAM},
     };
     const size_t cmd_at = map_at + sizeof(map);
     struct hvm_start_info si = {
@@ -77,7 +78,7 @@ size_t start_info_build(uint8_t *buf, const struct guest_layout *l, const char *
         .version = 1,
         .rsdp_paddr = l->acpi_gpa,
         .memmap_paddr = l->info_gpa + map_at,
-        .memmap_entries = 3,
+        .memmap_entries = l->high_bytes > 0 ? 4 : 3,
     };
     size_t end = cmd_at;
     memcpy(buf + map_at, map, sizeof(map));

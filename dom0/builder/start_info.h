@@ -7,14 +7,17 @@
 
 #include "dom0/builder/elf_plan.h"
 
-/* RAM ends below the devices' addresses; memory above 4 GiB is not offered yet. */
-#define GUEST_RAM_MAX     (0xf0000000ULL)
+/* RAM ends below the devices' addresses; the rest goes on at 4 GiB. */
+#define GUEST_LOW_MAX     (0xf0000000ULL)
+#define GUEST_HIGH_BASE   (1ULL << 32)
+#define GUEST_RAM_MAX     (512ULL << 30)
 #define GUEST_RAM_MIN     (4ULL << 20)
 #define GUEST_CMDLINE_MAX 4000U
 #define GUEST_INFO_BYTES  8192U /* start info, module list, memory map and command line together */
 
 struct guest_layout {
-    uint64_t ram_bytes;
+    uint64_t ram_bytes;  /* from 0 on, at most GUEST_LOW_MAX: all that the builder places lies here */
+    uint64_t high_bytes; /* from GUEST_HIGH_BASE on */
     uint64_t info_gpa;
     uint64_t ramdisk_gpa, ramdisk_bytes; /* 0 bytes: none */
     uint64_t acpi_gpa, acpi_bytes;

@@ -11,25 +11,17 @@
 bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns)
 {
     uint64_t seconds = WAIT_DEFAULT_S;
-    for (int i = 1; i < *argc; i++) {
-        if (strcmp(argv[i], "-t") != 0)
-            continue;
-        if (i + 1 >= *argc || !parse_u64(argv[i + 1], &seconds) || seconds == 0 || seconds > WAIT_MAX_S) {
-            cli_usage(v);
-            return false;
-        }
-        for (int k = i; k + 1 < *argc; k++)
-            argv[k] = argv[k + 2];
-        *argc -= 2;
-        break;
-    }
+    if (!cli_number_option(v, argc, argv, "-t", 1, WAIT_MAX_S, &seconds))
+        return false;
     *ns = seconds * SECOND_NS;
     return true;
 }
 
 static bool was_interrupted;
 
-static bool interrupted(void)
+void cli_interrupt_begin(void) { was_interrupted = false; }
+
+bool cli_interrupt_seen(void)
 {
     was_interrupted = was_interrupted || cli_interrupted();
     return was_interrupted;
@@ -38,10 +30,10 @@ static bool interrupted(void)
 enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns)
 {
     struct error e;
-    was_interrupted = false;
+    cli_interrupt_begin();
     if (v->domid == 0)
         error_set(&e, EXIT_REFUSED, "wait Domain-0: it does not end while you can wait for it: name another domain");
-    else if (manager_wait_end(v->domid, ns, interrupted))
+    else if (manager_wait_end(v->domid, ns, cli_interrupt_seen))
         return EXIT_OK;
     else if (was_interrupted)
         error_set(&e, EXIT_FAILED, "wait %s: interrupted: it runs on", v->name);

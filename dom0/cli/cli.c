@@ -208,7 +208,7 @@ static enum exit_code unknown_verb(const char *name, const char *near)
     return cli_error(&e);
 }
 
-static enum exit_code run_words(int argc, char **argv)
+enum exit_code cli_run_words(int argc, char **argv)
 {
     const char *near = NULL;
     const struct cli_verb *v = cli_verb_find(argv[0], &near);
@@ -230,7 +230,7 @@ enum exit_code cli_run_line(const char *text)
         error_set(&e, EXIT_USAGE, "%.40s: %s: `help` tells how lines are written", text, wrong);
         last_code = cli_error(&e);
     } else if (w.argc > 0) {
-        last_code = run_words(w.argc, w.argv);
+        last_code = cli_run_words(w.argc, w.argv);
     }
     return last_code;
 }

@@ -26,6 +26,18 @@ bool cli_flag(int *argc, char **argv, const char *flag);
 /* Are there MIN to MAX arguments behind the verb, none of them an option? Otherwise the usage is printed. */
 bool cli_args(const struct cli_verb *v, int argc, char **argv, int min, int max);
 
+/* Takes "FLAG NUMBER" out of the arguments; *VALUE is left alone where it is not given. false: not a number from MIN to
+ * MAX, the usage was printed. */
+bool cli_number_option(const struct cli_verb *v, int *argc, char **argv, const char *flag, uint64_t min, uint64_t max,
+                       uint64_t *value);
+/* The verb's argument TEXT as a number of at most MAX. false: it is none, the usage was printed. */
+bool cli_number(const struct cli_verb *v, const char *text, uint64_t max, uint32_t *value);
+/* Was Ctrl-C typed since cli_interrupt_begin? For functions that wait. */
+void cli_interrupt_begin(void);
+bool cli_interrupt_seen(void);
+/* Runs the verb ARGV[0] as a line would; the words may be changed. */
+enum exit_code cli_run_words(int argc, char **argv);
+
 /* Input byte, also what was typed while something else ran; negative: DEADLINE_NS passed. */
 int cli_getc(uint64_t deadline_ns);
 /* The cursor stands behind text of a running verb (progress, a guest's output): background messages begin on a line of

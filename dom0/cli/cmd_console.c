@@ -107,7 +107,7 @@ static bool follow_reboot(struct attachment *a, bool *left)
         if (cli_getc(time_now_ns() + LOOK_NS) == CTRL_BRACKET)
             *left = true;
     } while (!*left && manager_busy());
-    if (*left || !manager_find_ended(a->name, &ended) || ended.domid != a->domid || strcmp(ended.why, "rebooted") != 0)
+    if (*left || !manager_find_ended(a->name, &ended) || ended.domid != a->domid)
         return false;
     if (!manager_find(a->name, &v, &e) || v.domid == a->domid || !guest_console_present(v.domid))
         return false;

@@ -26,6 +26,10 @@ static void print_json(struct pairs *p, const struct vm_view *v)
     pairs_number(p, "pages", v->info.pages, "");
     pairs_number(p, "overhead_bytes", v->info.overhead_bytes, "");
     pairs_number(p, "exits", v->info.exits, "");
+    pairs_number(p, "max_pages", v->info.max_pages, "");
+    pairs_number(p, "max_vcpus", v->info.vcpus, "");
+    pairs_number(p, "weight", v->info.weight, "");
+    pairs_number(p, "cap", v->info.cap, "");
     pairs_text(p, "why", manager_why(v->domid));
     pairs_end(p);
 }
@@ -40,11 +44,29 @@ static void print_uuid(struct pairs *p, const uint8_t uuid[16])
     pairs_text(p, "uuid", text);
 }
 
+static const char *action(uint8_t a)
+{
+    switch ((enum vm_action)a) {
+    case VM_DESTROY:
+        return "destroy";
+    case VM_RESTART:
+        return "restart";
+    case VM_PRESERVE:
+        return "preserve";
+    }
+    return "unknown";
+}
+
 static void print_config(struct pairs *p, uint16_t domid)
 {
     static struct vm_config c;
     if (!manager_config(domid, &c))
         return;
+    pairs_number(p, "memsize", c.memsize_mib, "MiB");
+    pairs_number(p, "maxmem", c.maxmem_mib, "MiB");
+    pairs_text(p, "on_poweroff", action(c.on_poweroff));
+    pairs_text(p, "on_reboot", action(c.on_reboot));
+    pairs_text(p, "on_crash", action(c.on_crash));
     pairs_text(p, "vmx", c.path);
     pairs_text(p, "guest_os", c.guest_os);
     pairs_text(p, "kernel", c.kernel);
@@ -65,8 +87,10 @@ static void print_details(const struct vm_view *v)
     pairs_number(&p, "memory", v->info.pages * 4, "KiB");
     pairs_number(&p, "memory_limit", v->info.max_pages * 4, "KiB");
     pairs_number(&p, "hypervisor_memory", v->info.overhead_bytes / 1024, "KiB");
-    pairs_number(&p, "vcpus", v->vcpus, "");
+    pairs_number(&p, "vcpus", v->info.vcpus, "");
     pairs_number(&p, "vcpus_online", v->info.online_vcpus, "");
+    pairs_number(&p, "weight", v->info.weight, "");
+    pairs_number(&p, "cap", v->info.cap, "%");
     pairs_number(&p, "cpu_time", v->info.cpu_ns / 1000000, "ms");
     pairs_number(&p, "exits", v->info.exits, "");
     print_config(&p, v->domid);

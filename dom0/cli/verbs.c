@@ -64,6 +64,35 @@ bool cli_flag(int *argc, char **argv, const char *flag)
     return false;
 }
 
+bool cli_number_option(const struct cli_verb *v, int *argc, char **argv, const char *flag, uint64_t min, uint64_t max,
+                       uint64_t *value)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], flag) != 0)
+            continue;
+        if (i + 1 >= *argc || !parse_u64(argv[i + 1], value) || *value < min || *value > max) {
+            cli_usage(v);
+            return false;
+        }
+        for (int k = i; k + 1 < *argc; k++)
+            argv[k] = argv[k + 2];
+        *argc -= 2;
+        break;
+    }
+    return true;
+}
+
+bool cli_number(const struct cli_verb *v, const char *text, uint64_t max, uint32_t *value)
+{
+    uint64_t n = 0;
+    if (!parse_u64(text, &n) || n > max) {
+        cli_usage(v);
+        return false;
+    }
+    *value = (uint32_t)n;
+    return true;
+}
+
 bool cli_args(const struct cli_verb *v, int argc, char **argv, int min, int max)
 {
     bool ok = argc - 1 >= min && argc - 1 <= max;

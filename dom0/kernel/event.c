@@ -39,6 +39,7 @@ static union {
 static struct vcpu_info vcpu __attribute__((aligned(64)));
 static struct slot *chunks[PORTS / CHUNK];
 static bool running;
+static uint32_t ports_used;
 
 static bool bit_get(const xen_ulong_t *words, uint32_t i)
 {
@@ -145,6 +146,8 @@ static bool slot_set(uint32_t port, event_handler fn, void *arg)
             return false;
         }
     }
+    ports_used += fn != NULL ? 1U : 0U;
+    ports_used -= (*chunk)[port % CHUNK].fn != NULL ? 1U : 0U;
     uint64_t flags = cpu_irq_save();
     (*chunk)[port % CHUNK] = (struct slot){fn, arg};
     cpu_irq_restore(flags);
@@ -234,6 +237,8 @@ void event_close(uint32_t port)
         bit_clear(shared.info.evtchn_pending, port); /* not for the port's next owner */
     }
 }
+
+uint32_t event_ports(void) { return ports_used; }
 
 int event_alloc_unbound_in(uint16_t domid)
 {

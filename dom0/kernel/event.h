@@ -16,6 +16,8 @@ void event_mask(uint32_t port);
 void event_unmask(uint32_t port);
 void event_send(uint32_t port);
 void event_close(uint32_t port);
+/* Ports with a handler: all that Dom0 has open. */
+uint32_t event_ports(void);
 /* In another domain's table (a new domain's store and console ports): the remote side is this Dom0. Port in DOMID,
  * or negative errno. */
 int event_alloc_unbound_in(uint16_t domid);

@@ -21,10 +21,13 @@ _Static_assert(sizeof(struct gnttab_map_grant_ref) == 32 && sizeof(struct gnttab
 
 #define UNIT 512UL /* pages of a large page; also the most that one control operation takes */
 #define FEW_PAGES 32UL
+/* The hypervisor clears a page that was not cleared while it was idle, and leaves no call half done. */
+#define FEW_LARGE 1UL
 
 static struct range scratch;
 static uint64_t scratch_gfn; /* a multiple of UNIT */
 static uint64_t device_next = DEVICE_BASE;
+static struct foreign_figures figures;
 
 static uint64_t slot_va(size_t slot) { return SCRATCH_BASE + slot * PAGE_SIZE; }
 static size_t va_slot(const void *va) { return ((uint64_t)va - SCRATCH_BASE) / PAGE_SIZE; }
@@ -45,6 +48,24 @@ bool foreign_init(void)
     range_init(&scratch, bits, count);
     return true;
 }
+
+static size_t slots_take(size_t pages, size_t align, size_t offset)
+{
+    size_t slot = range_take(&scratch, pages, align, offset);
+    figures.pages += slot != RANGE_NONE ? pages : 0;
+    return slot;
+}
+
+/* After the hypervisor let go: own tables and the slots. */
+static void slots_give(size_t slot, uint64_t pages)
+{
+    if (!range_give(&scratch, slot, pages)) {
+        fatal("foreign: %lu pages at 0x%lx were not mapped", pages, slot_va(slot));
+    }
+    figures.pages -= pages;
+}
+
+struct foreign_figures foreign_get_figures(void) { return figures; }
 
 static void unmap_at(uint64_t at_gfn, uint64_t pages)
 {
@@ -82,7 +103,7 @@ static uint64_t map_at(uint16_t domid, uint64_t gfn, uint64_t at_gfn, uint64_t p
 
 void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
 {
-    size_t slot = range_take(&scratch, pages, pages >= UNIT ? UNIT : 1, pages >= UNIT ? gfn % UNIT : 0);
+    size_t slot = slots_take(pages, pages >= UNIT ? UNIT : 1, pages >= UNIT ? gfn % UNIT : 0);
     if (slot == RANGE_NONE) {
         return NULL;
     }
@@ -93,16 +114,8 @@ void *foreign_map(uint16_t domid, uint64_t gfn, uint64_t pages, bool writable)
         return (void *)slot_va(slot);
     }
     unmap_at(at_gfn, done);
-    range_give(&scratch, slot, pages);
+    slots_give(slot, pages);
     return NULL;
-}
-
-/* After the hypervisor let go: own tables and the slots. */
-static void slots_give(size_t slot, uint64_t pages)
-{
-    if (!range_give(&scratch, slot, pages)) {
-        fatal("foreign: %lu pages at 0x%lx were not mapped", pages, slot_va(slot));
-    }
 }
 
 void foreign_unmap(void *va, uint64_t pages)
@@ -131,6 +144,21 @@ static uint64_t release_units(uint64_t gfn, uint64_t units, uint16_t order)
     return done;
 }
 
+/* A few at a time, so that others run. */
+static uint64_t release_large(uint64_t gfn, uint64_t units)
+{
+    uint64_t done = 0;
+    for (uint64_t n; done < units; done += n) {
+        n = units - done < FEW_LARGE ? units - done : FEW_LARGE;
+        uint64_t gone = release_units(gfn + done * UNIT, n, 9);
+        if (gone != n) {
+            return done + gone;
+        }
+        thread_yield();
+    }
+    return done;
+}
+
 /* Whole large pages where there are some; single pages a few at a time: each costs the hypervisor about a thousand instructions. */
 bool foreign_release(uint64_t phys, uint64_t pages)
 {
@@ -152,22 +180,23 @@ bool foreign_release(uint64_t phys, uint64_t pages)
 void *memory_borrow(size_t bytes)
 {
     uint64_t units = (bytes + UNIT * PAGE_SIZE - 1) / (UNIT * PAGE_SIZE);
-    size_t slot = bytes != 0 ? range_take(&scratch, units * UNIT, UNIT, 0) : RANGE_NONE;
+    size_t slot = bytes != 0 ? slots_take(units * UNIT, UNIT, 0) : RANGE_NONE;
     if (slot == RANGE_NONE) {
         return NULL;
     }
     uint64_t gfn = scratch_gfn + slot, done = 0;
     long err = 0;
     while (done < units && err == 0) {
-        uint64_t n = units - done < UNIT ? units - done : UNIT;
+        uint64_t n = units - done < FEW_LARGE ? units - done : FEW_LARGE;
         struct cbl_mem_units op = {.domid = 0, .order = 9, .nr = (uint32_t)n, .gfn = gfn + done * UNIT};
         err = control(CTL_MEM_POPULATE, &op);
         done += op.done;
+        thread_yield();
     }
     if (done == units && paging_map(slot_va(slot), gfn * PAGE_SIZE, units * UNIT * PAGE_SIZE, PAGING_WRITE)) {
         return (void *)slot_va(slot);
     }
-    release_units(gfn, done, 9);
+    release_large(gfn, done);
     slots_give(slot, units * UNIT);
     return NULL;
 }
@@ -180,7 +209,7 @@ void memory_return(void *p, size_t bytes)
     uint64_t units = (bytes + UNIT * PAGE_SIZE - 1) / (UNIT * PAGE_SIZE);
     size_t slot = va_slot(p);
     paging_unmap((uint64_t)p, units * UNIT * PAGE_SIZE);
-    if (release_units(scratch_gfn + slot, units, 9) != units) {
+    if (release_large(scratch_gfn + slot, units) != units) {
         fatal("the hypervisor refuses to take borrowed memory back");
     }
     slots_give(slot, units * UNIT);
@@ -188,7 +217,7 @@ void memory_return(void *p, size_t bytes)
 
 void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
 {
-    size_t slot = range_take(&scratch, 1, 1, 0);
+    size_t slot = slots_take(1, 1, 0);
     if (slot == RANGE_NONE) {
         return NULL;
     }
@@ -205,6 +234,7 @@ void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
         return NULL;
     }
     *handle = op.handle;
+    figures.grants++;
     if (!paging_map(slot_va(slot), gpa, PAGE_SIZE, writable ? PAGING_WRITE : PAGING_READ)) {
         grant_unmap((void *)slot_va(slot), op.handle);
         return NULL;
@@ -221,6 +251,7 @@ void grant_unmap(void *va, uint32_t handle)
     if (err != 0 || op.status != GNTST_okay) {
         fatal("unmapping grant handle %u: status %d", handle, op.status);
     }
+    figures.grants--;
     slots_give(slot, 1);
 }
 

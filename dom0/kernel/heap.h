@@ -17,6 +17,6 @@ size_t heap_total(void);
 void *page_alloc(size_t pages, uint64_t *phys);
 void page_free(void *p, size_t pages);
 /* Large scratch memory outside Dom0's own RAM, 2 MiB granularity, virtually contiguous; NULL: the host has none
- * free. Given back by memory_return. Not for DMA. */
+ * free. Zeroed. Given back by memory_return. Not for DMA. Both let other threads run. */
 void *memory_borrow(size_t bytes);
 void memory_return(void *p, size_t bytes);

@@ -7,15 +7,16 @@
 
 #include "dom0/backend/console_backend.h"
 #include "dom0/builder/builder.h"
+#include "dom0/builder/kernel_cache.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
+#include "dom0/manager/cpulist.h"
 #include "dom0/manager/manager_priv.h"
 #include "dom0/store/store.h"
 
 #define PAGES_PER_MIB    256U
-#define SPECIAL_PAGES    16U /* beside RAM: store ring, console ring, ACPI tables */
 #define DESTROY_TRIES    200U
 #define DESTROY_PAUSE_NS 1000000UL
 
@@ -48,14 +49,14 @@ static void forget_number(uint16_t domid)
 static bool create_domain(struct start *s, struct error *err)
 {
     const struct vm_config *c = &s->e->config;
-    struct cbl_domain_create create = {.max_pages = (uint64_t)c->memsize_mib * PAGES_PER_MIB + SPECIAL_PAGES,
-                                       .vcpus = c->numvcpus};
+    struct cbl_domain_create create = {.max_pages = (uint64_t)c->maxmem_mib * PAGES_PER_MIB + VM_SPECIAL_PAGES,
+                                       .vcpus = c->maxvcpus};
     struct cbl_host_info host = {0};
     if (control(CTL_HOST_INFO, &host) == 0 && host.mem_free_bytes < create.max_pages * 4096)
         return error_set(
             err, EXIT_NO_RESOURCE,
-            "%s: not enough memory: memsize is %u MiB and %lu MiB are free: lower memsize or destroy a domain", c->name,
-            c->memsize_mib, host.mem_free_bytes >> 20);
+            "%s: not enough memory: %s is %u MiB and %lu MiB are free: lower it or destroy a domain", c->name,
+            c->maxmem_mib > c->memsize_mib ? "corbel.maxmem" : "memsize", c->maxmem_mib, host.mem_free_bytes >> 20);
     memcpy(create.uuid, c->uuid, sizeof create.uuid);
     long rc = control(CTL_DOMAIN_CREATE, &create);
     if (rc != 0)
@@ -63,6 +64,26 @@ static bool create_domain(struct start *s, struct error *err)
     forget_number(create.domid);
     s->e->domid = create.domid;
     s->rt->domain = true;
+    return true;
+}
+
+/* Weight, cap and the host CPUs, as far as they are not what a new domain has. */
+static bool set_sched(struct start *s, struct error *err)
+{
+    const struct vm_config *c = &s->e->config;
+    struct cbl_sched sched = {.domid = s->e->domid, .weight = c->weight, .cap = c->cap};
+    bool usual = c->weight == VM_WEIGHT_USUAL && c->cap == 0;
+    long rc = usual ? 0 : control(CTL_SCHED_SET, &sched);
+    if (rc != 0)
+        return fail(s, err, "its weight and cap cannot be set", rc);
+    for (uint32_t i = 0; i < c->maxvcpus && c->affinity != CPU_LIST_ALL; i++) {
+        struct cbl_vcpu_pin pin = {.domid = s->e->domid, .vcpu = i, .affinity = c->affinity};
+        rc = control(CTL_VCPU_PIN, &pin);
+        if (rc != 0)
+            return error_set(err, EXIT_FAILED,
+                             "%s: sched.cpu.affinity: this host has none of these CPUs: `info` tells how many it has",
+                             c->name);
+    }
     return true;
 }
 
@@ -92,8 +113,8 @@ static bool build(struct start *s, struct error *err)
     bool ok = open_files(s, &kernel, &ramdisk, err);
     if (ok) {
         struct build_request r = {.domid = s->e->domid,
-                                  .vcpus = c->numvcpus,
-                                  .mem_bytes = (uint64_t)c->memsize_mib << 20,
+                                  .vcpus = c->maxvcpus,
+                                  .mem_bytes = (uint64_t)c->maxmem_mib << 20,
                                   .kernel = kernel,
                                   .ramdisk = ramdisk,
                                   .cmdline = c->cmdline[0] != '\0' ? c->cmdline : NULL,
@@ -166,8 +187,10 @@ static bool connect(struct start *s, struct error *err)
 static void note_figures(struct registry_entry *e)
 {
     struct cbl_domain_info info = {.domid = e->domid, .exact = 1};
-    if (control(CTL_DOMAIN_INFO, &info) == 0)
+    if (control(CTL_DOMAIN_INFO, &info) == 0) {
         e->overhead_bytes = info.overhead_bytes;
+        e->built_pages = info.pages;
+    }
     e->started_ns = time_now_ns();
 }
 
@@ -182,17 +205,27 @@ static bool run(struct start *s, bool paused, struct error *err)
     return true;
 }
 
-bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
+static bool start_once(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
 {
     struct start s = {.e = e, .rt = manager_runtime(e), .progress = progress, .ctx = ctx};
     memset(s.rt, 0, sizeof *s.rt);
     e->state = ENTRY_BUILDING;
     e->domid = 0;
-    if (create_domain(&s, err) && build(&s, err) && make_channels(&s, err) && connect(&s, err) && run(&s, paused, err))
+    if (create_domain(&s, err) && set_sched(&s, err) && build(&s, err) && make_channels(&s, err) && connect(&s, err) && run(&s, paused, err))
         return true;
     struct error undo;
     vm_teardown(e, &undo); /* its own failure is rarer and less telling than the first one */
     return false;
+}
+
+bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, void *ctx, struct error *err)
+{
+    if (start_once(e, paused, progress, ctx, err))
+        return true;
+    /* Kernels that are kept are never in a guest's way. A domain that could not be undone is told about as it is. */
+    if (err->code != EXIT_NO_RESOURCE || manager_runtime(e)->domain || !kernel_cache_drop())
+        return false;
+    return start_once(e, paused, progress, ctx, err);
 }
 
 void vm_disconnect(struct registry_entry *e)

@@ -133,20 +133,20 @@ static void power_off(struct registry_entry *e, const char *why)
 }
 
 /* A guest that reboots every few seconds must not fill the operator's terminal. */
-static void say_rebooted(struct registry_entry *e)
+static void say_restarted(struct registry_entry *e, const char *why)
 {
     uint32_t dropped = 0;
     if (!limit_pass(&e->notices, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped))
         return;
     if (dropped == 0)
-        console_notice("%s: rebooted: now domain %u", e->config.name, e->domid);
+        console_notice("%s: %s: now domain %u", e->config.name, why, e->domid);
     else
-        console_notice("%s: rebooted: now domain %u (%u reboots before it were not shown)", e->config.name, e->domid,
+        console_notice("%s: %s: now domain %u (%u restarts before it were not shown)", e->config.name, why, e->domid,
                        dropped);
 }
 
 /* The same configuration in a new domain; the old one's console stays readable until the name ends again. */
-static bool start_again(struct registry_entry *old, struct error *err)
+static bool start_again(struct registry_entry *old, const char *why, struct error *err)
 {
     struct registry_entry *e = registry_alloc(manager_registry);
     if (e == NULL)
@@ -156,7 +156,7 @@ static bool start_again(struct registry_entry *old, struct error *err)
     e->fast_restarts = old->fast_restarts;
     e->notices = old->notices;
     e->create_tsc = time_tsc();
-    if (!vm_end(old, "rebooted", err)) {
+    if (!vm_end(old, why, err)) {
         e->state = ENTRY_FREE;
         return false;
     }
@@ -164,11 +164,11 @@ static bool start_again(struct registry_entry *old, struct error *err)
         e->state = manager_runtime(e)->domain ? ENTRY_PRESERVED : ENTRY_FREE;
         return false;
     }
-    say_rebooted(e);
+    say_restarted(e, why);
     return true;
 }
 
-static void restart(struct registry_entry *e)
+static void restart(struct registry_entry *e, const char *why)
 {
     struct error err;
     char name[VM_NAME_MAX];
@@ -177,8 +177,16 @@ static void restart(struct registry_entry *e)
     e->fast_restarts = fast ? e->fast_restarts + 1 : 0;
     if (e->fast_restarts > FAST_RESTARTS_MAX)
         power_off(e, "ended: it rebooted again and again without running for 2 seconds");
-    else if (!start_again(e, &err))
+    else if (!start_again(e, why, &err))
         console_notice("error: %s; %s is not restarted", err.text, name);
+}
+
+static enum vm_action action_for(const struct registry_entry *e, uint32_t shutdown)
+{
+    const struct vm_config *c = &e->config;
+    return (enum vm_action)(shutdown == CBL_SHUTDOWN_POWEROFF ? c->on_poweroff
+                            : shutdown == CBL_SHUTDOWN_REBOOT ? c->on_reboot
+                                                              : c->on_crash);
 }
 
 static void look_at(struct registry_entry *e)
@@ -187,12 +195,17 @@ static void look_at(struct registry_entry *e)
     if (control(CTL_DOMAIN_INFO, &info) != 0 || info.state != CBL_DOM_SHUTDOWN)
         return;
     info.why[sizeof info.why - 1] = '\0';
-    if (info.shutdown == CBL_SHUTDOWN_POWEROFF)
+    switch (action_for(e, info.shutdown)) {
+    case VM_DESTROY:
         power_off(e, reason_text(&info));
-    else if (info.shutdown == CBL_SHUTDOWN_REBOOT)
-        restart(e);
-    else
+        break;
+    case VM_RESTART:
+        restart(e, reason_text(&info));
+        break;
+    case VM_PRESERVE:
         preserve(e, reason_text(&info), info.shutdown == CBL_SHUTDOWN_KILLED ? info.why : "");
+        break;
+    }
 }
 
 static void reap(void)

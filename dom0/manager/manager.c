@@ -12,7 +12,8 @@
 #include "dom0/manager/nearest.h"
 #include "dom0/manager/vmx_file.h"
 
-#define PAGE_BYTES 4096U
+#define PAGE_BYTES    4096U
+#define PAGES_PER_MIB 256U
 
 struct registry *manager_registry;
 struct mutex manager_lock;
@@ -78,14 +79,14 @@ static void fill_view(const struct cbl_domain_info *info, struct vm_view *v)
     memset(v, 0, sizeof *v);
     v->info = *info;
     v->domid = info->domid;
-    v->vcpus = info->vcpus;
+    v->vcpus = info->online_vcpus != 0 ? info->online_vcpus : info->vcpus;
     if (info->domid == 0)
         strlcpy(v->name, "Domain-0", sizeof v->name);
     else if (e != NULL)
         strlcpy(v->name, e->config.name, sizeof v->name);
     else
         snprintf(v->name, sizeof v->name, "(domain %u)", info->domid);
-    v->mem_mib = e != NULL ? e->config.memsize_mib : (uint32_t)(info->pages / 256);
+    v->mem_mib = (uint32_t)((info->pages + PAGES_PER_MIB / 2) / PAGES_PER_MIB);
     state_letters(info, v->state);
 }
 
@@ -254,7 +255,7 @@ static bool read_config(const char *path, struct vm_config *out, struct error *e
     return ok;
 }
 
-static bool name_free(const char *name, struct error *e)
+bool manager_name_free(const char *name, struct error *e)
 {
     for (uint32_t i = 0; i < manager_registry->capacity; i++) {
         const struct registry_entry *x = registry_at(manager_registry, i);
@@ -286,7 +287,7 @@ static bool create_locked(const char *path, bool paused, manager_progress progre
         return error_set(e, EXIT_NO_RESOURCE, "create: no room for one more domain: destroy one first");
     struct vm_config *config = &entry->config;
     entry->state = ENTRY_FREE; /* until the name is known to be free */
-    if (!find_vmx(path, vmx, e) || !read_config(vmx, config, e) || !name_free(config->name, e))
+    if (!find_vmx(path, vmx, e) || !read_config(vmx, config, e) || !manager_name_free(config->name, e))
         return false;
     entry->create_tsc = tsc;
     if (!vm_start(entry, paused, progress, ctx, e)) {
@@ -313,7 +314,7 @@ bool manager_create(const char *path, bool paused, manager_progress progress, vo
 
 /* ---- end ---- */
 
-static bool is_dom0(const struct vm_view *v, const char *verb, struct error *e)
+bool manager_is_dom0(const struct vm_view *v, const char *verb, struct error *e)
 {
     if (v->domid != 0)
         return false;
@@ -352,7 +353,7 @@ bool manager_destroy(const char *who, struct error *e)
 {
     struct vm_view v;
     mutex_lock(&manager_lock);
-    bool ok = manager_find(who, &v, e) && !is_dom0(&v, "destroy", e) && destroy_locked(&v, e);
+    bool ok = manager_find(who, &v, e) && !manager_is_dom0(&v, "destroy", e) && destroy_locked(&v, e);
     mutex_unlock(&manager_lock);
     return ok;
 }
@@ -363,7 +364,7 @@ static bool pause_locked(const char *who, bool pause, struct error *e)
 {
     struct vm_view v;
     const char *verb = pause ? "pause" : "unpause";
-    if (!manager_find(who, &v, e) || is_dom0(&v, verb, e))
+    if (!manager_find(who, &v, e) || manager_is_dom0(&v, verb, e))
         return false;
     bool paused = v.info.state == CBL_DOM_PAUSED || v.info.state == CBL_DOM_NEW;
     if (v.info.state == CBL_DOM_SHUTDOWN || v.info.state == CBL_DOM_DYING)

@@ -11,11 +11,27 @@
 #include "kernel/abi/control.h"
 
 #define VM_NAME_MAX 64U
+#define VM_VCPUS_MAX 32U
+#define VM_WEIGHT_USUAL 256U
+#define VM_WEIGHT_MAX 65535U
+
+enum vm_action { /* when a domain ends by itself */
+    VM_DESTROY,
+    VM_RESTART,
+    VM_PRESERVE,
+};
 
 struct vm_config {          /* from vmx.c */
     char name[VM_NAME_MAX]; /* displayName */
     uint32_t memsize_mib;
-    uint32_t numvcpus;
+    uint32_t maxmem_mib; /* corbel.maxmem: the guest is built with so much and balloons down to memsize */
+    uint32_t numvcpus;   /* online at the start */
+    uint32_t maxvcpus;   /* corbel.maxvcpus */
+    uint32_t weight;     /* sched.cpu.shares, as Xen's weight */
+    uint32_t cap;        /* corbel.cap, percent of one CPU; 0: none */
+    uint64_t affinity;   /* sched.cpu.affinity: host CPUs of all virtual CPUs */
+    uint8_t on_poweroff, on_reboot, on_crash; /* enum vm_action */
+    uint8_t pad[5];
     char guest_os[32];
     char kernel[PATH_MAX_LEN]; /* corbel.kernel, made absolute against the .vmx file's folder */
     char ramdisk[PATH_MAX_LEN];
@@ -28,8 +44,8 @@ struct vm_config {          /* from vmx.c */
 struct vm_view {
     char name[VM_NAME_MAX];
     uint16_t domid;
-    uint32_t mem_mib;
-    uint32_t vcpus;
+    uint32_t mem_mib; /* what it has now */
+    uint32_t vcpus;   /* online; before it starts and after its end all it was made with */
     struct cbl_domain_info info;
     char state[8]; /* xl's letters "r-----" running, "-b----" blocked, "--p---" paused, "---s--" shutdown, "----c-"
                       crashed, "-----d" dying */
@@ -39,6 +55,9 @@ struct vm_view {
  * without "warning: ". */
 bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out,
                void (*warn)(const char *line, void *ctx), void *ctx, struct error *e);
+
+/* Can a domain be called NAME? *WHY: why not, and what to do. */
+bool vmx_name_ok(const char *name, const char **why);
 
 void manager_init(void); /* binds VIRQ_DOM_EXC, starts the reaper thread, writes Dom0's own store nodes */
 typedef bool (*manager_progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
@@ -85,5 +104,3 @@ struct vm_create_figures {
 };
 bool manager_last_create(struct vm_create_figures *out);
 
-/* Called when a guest ended by itself: text such as "debian: powered off". Poweroff and reboot, crash and kill follow
- * the defaults on_poweroff=destroy, on_reboot=restart, on_crash=preserve. */

@@ -6,6 +6,8 @@
 #include "dom0/manager/manager.h"
 #include "dom0/manager/registry.h"
 
+#define VM_SPECIAL_PAGES 16U /* beside RAM: store ring, console ring, ACPI tables */
+
 /* What of a domain exists in this run of Dom0, beside its registry entry (same index). vm_teardown undoes what is set,
  * in reverse. */
 struct vm_runtime {
@@ -33,6 +35,10 @@ bool vm_teardown(struct registry_entry *e, struct error *err);
 void vm_disconnect(struct registry_entry *e);
 /* Torn down; the entry becomes ENDED with WHY. */
 bool vm_end(struct registry_entry *e, const char *why, struct error *err);
+/* Is NAME not a domain's yet? */
+bool manager_name_free(const char *name, struct error *e);
+/* V is Domain-0, which VERB does not do: the error is set. */
+bool manager_is_dom0(const struct vm_view *v, const char *verb, struct error *e);
 /* The xenstore nodes of a new domain. */
 bool vm_nodes_create(const struct registry_entry *e, struct error *err);
 void vm_nodes_remove(uint16_t domid);

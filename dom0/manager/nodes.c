@@ -59,22 +59,24 @@ static int put_fixed(uint16_t domid, const char *owner)
     return 0;
 }
 
-static int put_cpus(uint16_t domid, uint32_t vcpus)
+/* What is above ONLINE is taken down by the guest when its kernel looks. */
+static int put_cpus(uint16_t domid, uint32_t online, uint32_t vcpus)
 {
     int err = 0;
     for (uint32_t i = 0; i < vcpus && err == 0; i++) {
         char path[40];
         snprintf(path, sizeof path, "cpu/%u/availability", i);
-        err = put(domid, path, "online", NULL);
+        err = put(domid, path, i < online ? "online" : "offline", NULL);
     }
     return err;
 }
 
-/* Linux aims at target - (static-max - its own page count): the two must be equal at the start. */
-static int put_memory(uint16_t domid, uint64_t kib)
+/* Linux aims at target - (static-max - its own page count): static-max must be what the guest was built with. Where the
+ * target is less, its balloon driver gives the rest back as soon as it starts. */
+static int put_memory(uint16_t domid, uint64_t max_kib, uint64_t target_kib)
 {
-    int err = put_u64(domid, "memory/static-max", kib);
-    return err != 0 ? err : put_u64(domid, "memory/target", kib);
+    int err = put_u64(domid, "memory/static-max", max_kib);
+    return err != 0 ? err : put_u64(domid, "memory/target", target_kib);
 }
 
 static int put_console(const struct registry_entry *e)
@@ -100,9 +102,9 @@ bool vm_nodes_create(const struct registry_entry *e, struct error *err)
     if (rc == 0)
         rc = put_fixed(e->domid, owner);
     if (rc == 0)
-        rc = put_cpus(e->domid, e->config.numvcpus);
+        rc = put_cpus(e->domid, e->config.numvcpus, e->config.maxvcpus);
     if (rc == 0)
-        rc = put_memory(e->domid, (uint64_t)e->config.memsize_mib * 1024);
+        rc = put_memory(e->domid, (uint64_t)e->config.maxmem_mib * 1024, (uint64_t)e->config.memsize_mib * 1024);
     if (rc == 0)
         rc = put_console(e);
     if (rc == 0)
@@ -125,6 +127,6 @@ void vm_nodes_dom0(void)
     uint64_t kib = control(CTL_DOMAIN_INFO, &info) == 0 ? info.pages * 4 : 0;
     put(0, "name", "Domain-0", NULL);
     put(0, "domid", "0", NULL);
-    put_memory(0, kib);
-    put_cpus(0, info.vcpus > 0 ? info.vcpus : 1);
+    put_memory(0, kib, kib);
+    put_cpus(0, info.vcpus > 0 ? info.vcpus : 1, info.vcpus > 0 ? info.vcpus : 1);
 }

@@ -126,6 +126,10 @@ static bool entry_ok(const struct registry *r, const struct registry_entry *firs
         return bad(why, len, "a text without end", i);
     if (e->config.name[0] == '\0' || e->config.memsize_mib == 0 || e->config.numvcpus == 0)
         return bad(why, len, "name, memory or CPUs missing", i);
+    if (e->config.maxmem_mib < e->config.memsize_mib || e->config.maxvcpus < e->config.numvcpus)
+        return bad(why, len, "a limit below what it limits", i);
+    if (e->config.on_poweroff > VM_PRESERVE || e->config.on_reboot > VM_PRESERVE || e->config.on_crash > VM_PRESERVE)
+        return bad(why, len, "unknown action", i);
     if (e->order > r->next_order)
         return bad(why, len, "order above the counter", i);
     if (e->state != ENTRY_BUILDING && e->domid == 0)

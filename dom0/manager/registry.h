@@ -12,7 +12,7 @@
 #include "dom0/manager/manager.h"
 
 #define REGISTRY_MAGIC      0x5254534745524243UL /* "CBREGSTR" */
-#define REGISTRY_VERSION    1U
+#define REGISTRY_VERSION    2U
 #define REGISTRY_ENDED_KEPT 4U /* ended domains whose console can still be read */
 
 enum entry_state {
@@ -35,6 +35,7 @@ struct registry_entry {
     uint64_t started_ns;
     uint64_t create_tsc;     /* when `create` began */
     uint64_t overhead_bytes; /* of root, just after the domain was started */
+    uint64_t built_pages;    /* what it had then: its memory with nothing given back */
     struct limit notices;    /* "rebooted" may be said so often; goes on with the next domain of this name */
     char why[96];            /* preserved or ended: the reason in words */
     struct vm_config config;

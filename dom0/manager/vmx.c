@@ -2,12 +2,14 @@
  * [DOM0] What the settings of a .vmx file mean (vmx_keys.def has the list; vmx_file.c the syntax). Pure. Nothing is
  * ignored in silence. */
 #include "dom0/lib/string.h"
+#include "dom0/manager/cpulist.h"
 #include "dom0/manager/manager.h"
 #include "dom0/manager/nearest.h"
 #include "dom0/manager/vmx_file.h"
 
 #define MEMSIZE_MIN 4U
-#define MEMSIZE_MAX 16777216U /* what this host and the builder can give is checked there */
+#define MEMSIZE_MAX (512U << 10) /* what the builder can give one guest; whether this host has it is checked there */
+#define VCPUS_MAX   32U
 
 struct parse {
     struct vmx_file file;
@@ -16,6 +18,8 @@ struct parse {
     void (*warn)(const char *line, void *ctx);
     void *ctx;
     char value[VMX_VALUE_MAX];
+    uint32_t vcpus_line, mem_line; /* of corbel.maxvcpus and corbel.maxmem; 0: not set */
+    uint64_t shares;               /* a number of sched.cpu.shares; 0: words or none */
 };
 
 struct setting {
@@ -60,7 +64,7 @@ static bool check_hw_version(struct parse *p, const struct setting *s, struct er
 }
 
 /* A name is printed, typed, and part of messages: printable, not a number, not Dom0's. */
-static bool name_ok(const char *name, const char **why)
+bool vmx_name_ok(const char *name, const char **why)
 {
     size_t len = strlen(name), digits = 0;
     for (size_t i = 0; i < len; i++)
@@ -76,10 +80,25 @@ static bool name_ok(const char *name, const char **why)
     return *why == NULL;
 }
 
+/* MiB that a guest can have: a multiple of 4 from MEMSIZE_MIN on. */
+static bool mib(struct parse *p, const struct setting *s, uint32_t *out, struct error *e)
+{
+    uint64_t v = 0;
+    if (!parse_u64(s->value, &v))
+        return wrong(p, s, e, "not a number: write MiB such as \"256\"");
+    if (v < MEMSIZE_MIN || v > MEMSIZE_MAX)
+        return wrong(p, s, e, "out of range: write MiB from 4 to 524288, such as \"256\"");
+    if (v % 4 != 0)
+        return error_set(e, EXIT_FAILED, "%s line %u: %s = \"%s\": not a multiple of 4: write \"%u\" or \"%u\"",
+                         p->file.name, s->line, s->key, s->value, (unsigned)(v / 4 * 4), (unsigned)(v / 4 * 4 + 4));
+    *out = (uint32_t)v;
+    return true;
+}
+
 static bool set_display_name(struct parse *p, const struct setting *s, struct error *e)
 {
     const char *why = NULL;
-    if (!name_ok(s->value, &why))
+    if (!vmx_name_ok(s->value, &why))
         return wrong(p, s, e, why);
     strlcpy(p->out->name, s->value, sizeof p->out->name);
     return true;
@@ -87,29 +106,94 @@ static bool set_display_name(struct parse *p, const struct setting *s, struct er
 
 static bool set_memsize(struct parse *p, const struct setting *s, struct error *e)
 {
-    uint64_t v = 0;
-    if (!parse_u64(s->value, &v))
-        return wrong(p, s, e, "not a number: write MiB such as \"256\"");
-    if (v < MEMSIZE_MIN || v > MEMSIZE_MAX)
-        return wrong(p, s, e, "out of range: write MiB from 4 up, such as \"256\"");
-    if (v % 4 != 0)
-        return error_set(e, EXIT_FAILED, "%s line %u: %s = \"%s\": not a multiple of 4: write \"%u\" or \"%u\"",
-                         p->file.name, s->line, s->key, s->value, (unsigned)(v / 4 * 4), (unsigned)(v / 4 * 4 + 4));
-    p->out->memsize_mib = (uint32_t)v;
-    return true;
+    return mib(p, s, &p->out->memsize_mib, e);
 }
 
 static bool set_numvcpus(struct parse *p, const struct setting *s, struct error *e)
 {
     uint64_t v = 0;
-    if (!parse_u64(s->value, &v) || v == 0 || v > 32)
-        return wrong(p, s, e, "not a number of virtual CPUs: write \"1\"");
-    if (v > 1)
-        return error_set(e, EXIT_INCOMPATIBLE,
-                         "%s line %u: %s = \"%s\": a domain has one virtual CPU in this version: write \"1\"",
-                         p->file.name, s->line, s->key, s->value);
+    if (!parse_u64(s->value, &v))
+        return wrong(p, s, e, "not a number: write how many virtual CPUs, such as \"1\"");
+    if (v == 0 || v > VCPUS_MAX)
+        return wrong(p, s, e, "out of range: a domain has 1 to 32 virtual CPUs: write such a number");
     p->out->numvcpus = (uint32_t)v;
     return true;
+}
+
+static bool set_maxvcpus(struct parse *p, const struct setting *s, struct error *e)
+{
+    uint64_t v = 0;
+    if (!parse_u64(s->value, &v) || v == 0 || v > VCPUS_MAX)
+        return wrong(p, s, e, "not a number of virtual CPUs: write how many it may have at most, 1 to 32");
+    p->out->maxvcpus = (uint32_t)v;
+    p->vcpus_line = s->line;
+    return true;
+}
+
+static bool set_maxmem(struct parse *p, const struct setting *s, struct error *e)
+{
+    p->mem_line = s->line;
+    return mib(p, s, &p->out->maxmem_mib, e);
+}
+
+/* VMware's words stand for 500, 1000 and 2000 shares of each virtual CPU, a number for all of them together. */
+static bool set_shares(struct parse *p, const struct setting *s, struct error *e)
+{
+    uint64_t v = 0;
+    if (strcasecmp(s->value, "low") == 0)
+        p->out->weight = VM_WEIGHT_USUAL / 2;
+    else if (strcasecmp(s->value, "normal") == 0)
+        p->out->weight = VM_WEIGHT_USUAL;
+    else if (strcasecmp(s->value, "high") == 0)
+        p->out->weight = VM_WEIGHT_USUAL * 2;
+    else if (parse_u64(s->value, &v) && v >= 1 && v <= 1000000)
+        p->shares = v;
+    else
+        return wrong(p, s, e, "not shares: write \"low\", \"normal\", \"high\" or a number from 1 to 1000000 (1000 for each virtual CPU is normal)");
+    return true;
+}
+
+static bool set_affinity(struct parse *p, const struct setting *s, struct error *e)
+{
+    if (cpu_list_parse(s->value, &p->out->affinity))
+        return true;
+    return wrong(p, s, e, "not a list of CPUs: write \"all\" or numbers such as \"0,1\" or \"0-3\"");
+}
+
+static bool set_cap(struct parse *p, const struct setting *s, struct error *e)
+{
+    uint64_t v = 0;
+    if (!parse_u64(s->value, &v) || v > 100 * VCPUS_MAX)
+        return wrong(p, s, e, "not a cap: write percent of one CPU from 1 to 3200, or \"0\" for none");
+    p->out->cap = (uint32_t)v;
+    return true;
+}
+
+static bool action(struct parse *p, const struct setting *s, uint8_t *out, struct error *e)
+{
+    static const char *const words[] = {[VM_DESTROY] = "destroy", [VM_RESTART] = "restart", [VM_PRESERVE] = "preserve"};
+    for (uint8_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(s->value, words[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return wrong(p, s, e, "not an action: write \"destroy\", \"restart\" or \"preserve\"");
+}
+
+static bool set_on_poweroff(struct parse *p, const struct setting *s, struct error *e)
+{
+    return action(p, s, &p->out->on_poweroff, e);
+}
+
+static bool set_on_reboot(struct parse *p, const struct setting *s, struct error *e)
+{
+    return action(p, s, &p->out->on_reboot, e);
+}
+
+static bool set_on_crash(struct parse *p, const struct setting *s, struct error *e)
+{
+    return action(p, s, &p->out->on_crash, e);
 }
 
 static bool set_guest_os(struct parse *p, const struct setting *s, struct error *e)
@@ -333,11 +417,32 @@ static bool default_name(struct parse *p, struct error *e)
         len -= 4;
     char name[VM_NAME_MAX + 1];
     strlcpy(name, base, len + 1 < sizeof name ? len + 1 : sizeof name);
-    if (!name_ok(name, &why))
+    if (!vmx_name_ok(name, &why))
         return error_set(
             e, EXIT_FAILED,
             "%s: no displayName, and the file's name is no name for a domain: write displayName = \"NAME\"", base);
     strlcpy(p->out->name, name, sizeof p->out->name);
+    return true;
+}
+
+/* What depends on more than one setting. */
+static bool limits(struct parse *p, struct error *e)
+{
+    struct vm_config *c = p->out;
+    if (c->maxvcpus == 0)
+        c->maxvcpus = c->numvcpus;
+    if (c->maxmem_mib == 0)
+        c->maxmem_mib = c->memsize_mib;
+    if (c->maxvcpus < c->numvcpus)
+        return error_set(e, EXIT_FAILED, "%s line %u: corbel.maxvcpus = \"%u\": less than numvcpus: write \"%u\" or more",
+                         p->file.name, p->vcpus_line, c->maxvcpus, c->numvcpus);
+    if (c->maxmem_mib < c->memsize_mib)
+        return error_set(e, EXIT_FAILED, "%s line %u: corbel.maxmem = \"%u\": less than memsize: write \"%u\" or more",
+                         p->file.name, p->mem_line, c->maxmem_mib, c->memsize_mib);
+    if (p->shares != 0) {
+        uint64_t weight = p->shares * VM_WEIGHT_USUAL / 1000 / c->numvcpus;
+        c->weight = (uint32_t)(weight == 0 ? 1 : weight > VM_WEIGHT_MAX ? VM_WEIGHT_MAX : weight);
+    }
     return true;
 }
 
@@ -348,6 +453,11 @@ bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config 
     memset(out, 0, sizeof *out);
     out->memsize_mib = 32; /* VMware's default */
     out->numvcpus = 1;
+    out->weight = VM_WEIGHT_USUAL;
+    out->affinity = CPU_LIST_ALL;
+    out->on_poweroff = VM_DESTROY;
+    out->on_reboot = VM_RESTART;
+    out->on_crash = VM_PRESERVE;
     if (strlcpy(out->path, path, sizeof out->path) >= sizeof out->path)
         return error_set(e, EXIT_FAILED, "%.60s…: the path is too long: at most 255 bytes", path);
     if (!vmx_file_split(&p.file, text, len, base_name(path), e))
@@ -360,5 +470,5 @@ bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config 
                          "%s: corbel.kernel is missing: write corbel.kernel = \"FILE\", a Linux bzImage or an ELF "
                          "kernel with a PVH note",
                          p.file.name);
-    return out->name[0] != '\0' || default_name(&p, e);
+    return limits(&p, e) && (out->name[0] != '\0' || default_name(&p, e));
 }

@@ -259,6 +259,9 @@ struct store *store_arena_init(void *mem, size_t bytes)
                         .next_tx = 1};
     s->checksum = header_checksum(s);
     struct store_perms none = {.count = 1, .entry = {{.domid = 0, .access = STORE_ACCESS_NONE}}};
+    for (unsigned i = 0; i < STORE_SPECIALS; i++) {
+        s->special[i] = none;
+    }
     struct store_node *root = store_node_new(s, &none, false, "", 0);
     if (root == NULL) {
         return NULL;
@@ -314,6 +317,11 @@ static bool check_header(struct check *c, size_t bytes)
     if (s->size > bytes || s->size > STORE_ARENA_MAX || s->brk < s->header_bytes || s->brk > s->size ||
         (s->brk & 15U) != 0) {
         return fault(c, "sizes");
+    }
+    for (unsigned i = 0; i < STORE_SPECIALS; i++) {
+        if (s->special[i].count == 0 || s->special[i].count > STORE_PERMS_MAX) {
+            return fault(c, "permissions of a special event");
+        }
     }
     return true;
 }

@@ -8,12 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dom0/store/perms.h"
+
 #define STORE_MAGIC     0x31524f54534c4243ULL /* "CBLSTOR1" */
-#define STORE_VERSION   1U
+#define STORE_VERSION   2U
 #define STORE_BINS      16U
 #define STORE_ARENA_MIN (16UL << 10)
 #define STORE_ARENA_MAX (64UL << 20)
 #define STORE_NONE      0U /* the offset that is none */
+#define STORE_SPECIALS  2U /* @introduceDomain, @releaseDomain */
 
 enum store_kind {
     STORE_FREE,
@@ -50,8 +53,9 @@ struct store {
     uint32_t guest_used; /* of these, charged to unprivileged domains */
     uint32_t nodes;      /* in the tree */
     uint32_t free[STORE_BINS];
+    struct store_perms special[STORE_SPECIALS]; /* who hears of domains that come and go; at first Dom0 alone */
 };
-_Static_assert(sizeof(struct store) == 128, "store arena");
+_Static_assert(sizeof(struct store) == 176, "store arena");
 
 /* Before each block's payload; blocks are multiples of 16 bytes and adjoin each other. */
 struct store_block {

@@ -136,8 +136,35 @@ int store_op_directory(const struct store_caller *c, const char *path,
     return 0;
 }
 
+/* The permissions of the special event NAME for who has ACCESS to it. */
+static int special(const struct store_caller *c, const char *name, uint8_t access, struct store_perms **out)
+{
+    *out = store_special_perms(c->s, name);
+    if (*out == NULL) {
+        return XEN_ENOENT;
+    }
+    return (store_perms_access(*out, c->domid) & access) == access ? 0 : XEN_EACCES;
+}
+
+/* Only Dom0 and the owner change permissions, and only Dom0 the owner. */
+static int may_set_perms(const struct store_caller *c, const struct store_perms *now, const struct store_perms *perms)
+{
+    if (c->domid != 0 && store_perms_owner(now) != c->domid) {
+        return XEN_EACCES;
+    }
+    return c->domid != 0 && store_perms_owner(perms) != store_perms_owner(now) ? XEN_EPERM : 0;
+}
+
 int store_op_get_perms(const struct store_caller *c, const char *path, struct store_perms *out)
 {
+    if (path[0] == '@') {
+        struct store_perms *p;
+        int err = special(c, path, STORE_ACCESS_READ, &p);
+        if (err == 0) {
+            *out = *p;
+        }
+        return err;
+    }
     struct store_view v;
     int err = get(c, path, STORE_ACCESS_READ, &v);
     if (err == 0) {
@@ -148,17 +175,20 @@ int store_op_get_perms(const struct store_caller *c, const char *path, struct st
 
 int store_op_set_perms(const struct store_caller *c, const char *path, const struct store_perms *perms)
 {
+    if (path[0] == '@') {
+        struct store_perms *p;
+        int err = special(c, path, STORE_ACCESS_WRITE, &p);
+        err = err != 0 ? err : may_set_perms(c, p, perms);
+        if (err == 0) {
+            *p = *perms;
+        }
+        return err;
+    }
     struct store_view v;
     int err = get(c, path, STORE_ACCESS_WRITE, &v);
     if (err != 0) {
         return err;
     }
-    uint16_t owner = store_perms_owner(v.perms);
-    if (c->domid != 0 && owner != c->domid) {
-        return XEN_EACCES;
-    }
-    if (c->domid != 0 && store_perms_owner(perms) != owner) {
-        return XEN_EPERM;
-    }
-    return store_view_set_perms(c->s, c->tx, path, perms);
+    err = may_set_perms(c, v.perms, perms);
+    return err != 0 ? err : store_view_set_perms(c->s, c->tx, path, perms);
 }

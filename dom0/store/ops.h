@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The operations of xenstore with their rules of rights and quotas, for whoever asks: a guest's ring (wire.c) or
- * Dom0 itself (domain 0: all rights, no quota). Paths are absolute and valid (store_path_valid). Each returns 0 or a
+ * Dom0 itself (domain 0: all rights, no quota). Paths are absolute and valid (store_path_valid); for permissions also the name of a special
+ * event, which is outside of every transaction. Each returns 0 or a
  * positive Xen errno and then has changed nothing. Pure. */
 #pragma once
 

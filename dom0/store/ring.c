@@ -3,6 +3,7 @@
 #include "dom0/store/ring.h"
 
 #include "dom0/lib/string.h"
+#include "dom0/store/transaction.h"
 #include "dom0/store/watch.h"
 
 #define HEAD_BYTES ((uint32_t)sizeof(struct xsd_sockmsg))
@@ -104,6 +105,32 @@ static void queue_out(struct store_ring *r)
     r->out_len = HEAD_BYTES + r->out.head.len;
 }
 
+void store_ring_start(struct store_ring *r, struct xenstore_domain_interface *page, uint16_t domid)
+{
+    *r = (struct store_ring){.page = page, .domid = domid};
+    page->server_features = XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR;
+}
+
+/* The guest begins anew, for example a kernel that was started by another one. */
+static void reconnect(struct store *s, struct store_ring *r)
+{
+    struct xenstore_domain_interface *page = r->page;
+    store_watch_del_all(s, r->domid);
+    store_tx_abort_all(s, r->domid);
+    r->bad = r->event_turn = false;
+    r->in_used = r->out_len = r->out_sent = 0;
+    page->req_cons = page->req_prod = page->rsp_cons = page->rsp_prod = 0;
+    page->error = XENSTORE_ERROR_NONE;
+    __atomic_store_n(&page->connection, XENSTORE_CONNECTED, __ATOMIC_RELEASE); /* the guest sees the indices first */
+}
+
+static enum store_ring_result violated(struct store_ring *r, uint32_t error)
+{
+    r->bad = true;
+    r->page->error = error;
+    return STORE_RING_BAD;
+}
+
 /* One request or one event into the empty out. */
 static bool work(struct store *s, struct store_ring *r, bool *moved, const char **why)
 {
@@ -132,16 +159,24 @@ enum store_ring_result store_ring_turn(struct store *s, struct store_ring *r, bo
 {
     bool moved = false;
     *notify = false;
+    if (__atomic_load_n(&r->page->connection, __ATOMIC_ACQUIRE) == XENSTORE_RECONNECT) {
+        reconnect(s, r);
+        *notify = true;
+        return STORE_RING_PROGRESS;
+    }
+    if (r->bad) {
+        return STORE_RING_IDLE;
+    }
     bool ok = flush(r, &moved);
     if (ok && r->out_sent == r->out_len) {
         if (!work(s, r, &moved, why)) {
-            return STORE_RING_BAD;
+            return violated(r, missing(r) == UINT32_MAX ? XENSTORE_ERROR_PROTO : XENSTORE_ERROR_RINGIDX);
         }
         ok = flush(r, &moved);
     }
     if (!ok) {
         *why = "the reply indices are impossible";
-        return STORE_RING_BAD;
+        return violated(r, XENSTORE_ERROR_RINGIDX);
     }
     *notify = moved;
     return moved ? STORE_RING_PROGRESS : STORE_RING_IDLE;

@@ -25,7 +25,7 @@
 
 struct connection {
     struct connection *next;
-    uint32_t port; /* 0: broken, no longer served */
+    uint32_t port;
     struct store_ring ring;
 };
 
@@ -52,10 +52,9 @@ static bool serve(struct connection *c, bool *progress)
         static struct limit limit;
         uint32_t dropped = 0;
         uint16_t domid = c->ring.domid;
-        event_close(c->port);
-        c->port = 0;
+        event_send(c->port); /* so that it looks at the page's error word */
         if (limit_pass(&limit, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped)) {
-            console_notice("xenstore: domain %u: %s: its ring is no longer served%s", domid, why,
+            console_notice("xenstore: domain %u: %s: its ring is not served until it reconnects%s", domid, why,
                            dropped != 0 ? " (nor were others, not shown)" : "");
         }
         return false;
@@ -71,7 +70,7 @@ static bool serve_all(void)
 {
     bool progress = false;
     for (struct connection *c = connections; c != NULL; c = c->next) {
-        if (c->port != 0 && !serve(c, &progress)) {
+        if (!serve(c, &progress)) {
             return true;
         }
     }
@@ -181,7 +180,8 @@ int store_set_perms(const char *path, const char *perms)
     if (err != 0) {
         return err;
     }
-    return store_path_valid(path) ? store_op_set_perms(&c, path, &p) : XEN_EINVAL;
+    bool named = store_path_valid(path) || store_special_valid(path);
+    return named ? store_op_set_perms(&c, path, &p) : XEN_EINVAL;
 }
 
 /* A directory copied out first: the caller's function may change the store. */
@@ -232,8 +232,7 @@ bool store_introduce(uint16_t domid, void *ring, uint32_t remote_port)
         store_domain_put(arena, domid);
         return false;
     }
-    c->ring.page = ring;
-    c->ring.domid = domid;
+    store_ring_start(&c->ring, ring, domid);
     int port = event_bind_interdomain(domid, remote_port, on_event, c);
     if (port <= 0) {
         heap_free(c);
@@ -244,7 +243,7 @@ bool store_introduce(uint16_t domid, void *ring, uint32_t remote_port)
     c->next = connections;
     connections = c;
     d->introduced = 1;
-    store_local_changed("@introduceDomain", false);
+    store_watch_fire_special(arena, "@introduceDomain");
     store_server_wake();
     return true;
 }
@@ -255,9 +254,7 @@ void store_release(uint16_t domid)
         struct connection *c = *at;
         if (c->ring.domid == domid) {
             *at = c->next;
-            if (c->port != 0) {
-                event_close(c->port);
-            }
+            event_close(c->port);
             heap_free(c);
             break;
         }
@@ -270,7 +267,7 @@ void store_release(uint16_t domid)
         d->introduced = 0;
         store_domain_put(arena, domid);
     }
-    store_local_changed("@releaseDomain", false);
+    store_watch_fire_special(arena, "@releaseDomain");
 }
 
 struct store_stats store_get_stats(void)

@@ -55,6 +55,31 @@ bool store_path_valid(const char *path)
     return name > 0 && depth <= STORE_DEPTH_MAX;
 }
 
+bool store_special_valid(const char *name)
+{
+    size_t len = strnlen(name, STORE_NAME_MAX + 1U);
+    if (name[0] != '@' || len < 2 || len > STORE_NAME_MAX) {
+        return false;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if (!name_char(name[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct store_perms *store_special_perms(struct store *s, const char *name)
+{
+    static const char *const names[STORE_SPECIALS] = {"@introduceDomain", "@releaseDomain"};
+    for (unsigned i = 0; i < STORE_SPECIALS; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return &s->special[i];
+        }
+    }
+    return NULL;
+}
+
 size_t store_path_parent(const char *path)
 {
     size_t slash = 0;
@@ -266,6 +291,9 @@ bool store_node_set_perms(struct store *s, struct store_node *node, const struct
 
 void store_tree_forget_domain(struct store *s, uint16_t domid)
 {
+    for (unsigned i = 0; i < STORE_SPECIALS; i++) {
+        (void)store_perms_forget(&s->special[i], domid);
+    }
     struct store_node *root = store_at(s, s->root);
     struct store_node *n = root;
     while (true) {

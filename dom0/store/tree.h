@@ -31,6 +31,10 @@ bool store_path_next(const char *path, size_t *pos, const char **part, size_t *l
 /* Absolute, only characters of names, no empty part, no '/' at the end but for "/" itself; depth, name and length
  * limits. */
 bool store_path_valid(const char *path);
+/* "@" and characters of names: what a watch may name beside a path. */
+bool store_special_valid(const char *name);
+/* The permissions of a special event that exists, or NULL. */
+struct store_perms *store_special_perms(struct store *s, const char *name);
 /* Length of the parent's path ("/a/b" -> 2, "/a" -> 1). */
 size_t store_path_parent(const char *path);
 /* Is PATH equal to or below TOP? */
@@ -56,5 +60,5 @@ void store_node_set_value(struct store *s, struct store_node *node, uint32_t val
 /* New permissions; a new owner is charged. false: no memory for the new owner's record. */
 bool store_node_set_perms(struct store *s, struct store_node *node, const struct store_perms *perms);
 void store_node_touch(struct store *s, struct store_node *node);
-/* Removes every mention of DOMID from all permissions of the tree. */
+/* Removes every mention of DOMID from all permissions of the tree and of the special events. */
 void store_tree_forget_domain(struct store *s, uint16_t domid);

@@ -181,6 +181,14 @@ void store_watch_fire(struct store *s, const char *path, const struct store_perm
     }
 }
 
+void store_watch_fire_special(struct store *s, const char *name)
+{
+    const struct store_perms *perms = store_special_perms(s, name);
+    if (perms != NULL) {
+        store_watch_fire(s, name, perms, false);
+    }
+}
+
 static size_t emit(const struct store_watch *w, const char *path, size_t path_len, char *buf)
 {
     char prefix[32];

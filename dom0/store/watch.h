@@ -38,13 +38,15 @@ struct store_hooks {
 };
 void store_watch_set_hooks(const struct store_hooks *hooks);
 
-/* PATH is absolute. Queues the first event. 0, XEN_EEXIST, XEN_E2BIG (quota), XEN_ENOSPC. */
+/* PATH is absolute, or a special name. Queues the first event. 0, XEN_EEXIST, XEN_E2BIG (quota), XEN_ENOSPC. */
 int store_watch_add(struct store *s, uint16_t domid, const char *path, bool rel, const char *token);
 int store_watch_del(struct store *s, uint16_t domid, const char *path, const char *token);
 void store_watch_del_all(struct store *s, uint16_t domid);
 /* The node PATH with permissions PERMS changed or (before the call that removes it) goes away. Who may not read it
  * learns nothing. */
 void store_watch_fire(struct store *s, const char *path, const struct store_perms *perms, bool removed);
+/* The special event NAME (store_special_perms knows it) happened: for watches of that name whose owners may read it. */
+void store_watch_fire_special(struct store *s, const char *name);
 /* Takes the next event of DOMID: "path\0token\0" into BUF (4096 bytes); its length, 0: none. */
 size_t store_watch_next(struct store *s, uint16_t domid, char *buf);
 bool store_watch_waiting(struct store *s, uint16_t domid);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include <xen/errno.h>
+#include <xen/xen.h>
 
 #include "dom0/lib/string.h"
 #include "dom0/store/ops.h"
@@ -64,17 +65,22 @@ static const char *next_string(const struct request *r, size_t *at)
     return start;
 }
 
-/* The path at *AT into r->path, absolute. 0, XEN_EINVAL, XEN_EACCES for the special names, which are Dom0's. */
-static int next_path(struct request *r, size_t *at)
+/* The path at *AT into r->path, absolute; with SPECIAL also the name of a special event. 0 or XEN_EINVAL. */
+static int next_path(struct request *r, size_t *at, bool special)
 {
     const char *text = next_string(r, at);
     if (text == NULL) {
         return XEN_EINVAL;
     }
-    if (text[0] == '@') {
-        return XEN_EACCES;
-    }
     size_t prefix = 0, len = strlen(text);
+    if (text[0] == '@') {
+        r->rel = false;
+        if (!special || !store_special_valid(text)) {
+            return XEN_EINVAL;
+        }
+        memcpy(r->path, text, len + 1U);
+        return 0;
+    }
     r->rel = text[0] != '/';
     if (r->rel) {
         prefix = store_domain_prefix(r->c.domid, r->path);
@@ -86,17 +92,17 @@ static int next_path(struct request *r, size_t *at)
     return store_path_valid(r->path) ? 0 : XEN_EINVAL;
 }
 
-static int only_path(struct request *r)
+static int only_path(struct request *r, bool special)
 {
     size_t at = 0;
-    int err = next_path(r, &at);
+    int err = next_path(r, &at, special);
     return err != 0 ? err : at == r->len ? 0 : XEN_EINVAL;
 }
 
 static int do_read(struct request *r)
 {
     struct store_view v;
-    int err = only_path(r);
+    int err = only_path(r, false);
     err = err != 0 ? err : store_op_read(&r->c, r->path, &v);
     if (err == 0) {
         reply(r, v.value == NULL ? "" : v.value, v.value_len);
@@ -107,21 +113,21 @@ static int do_read(struct request *r)
 static int do_write(struct request *r)
 {
     size_t at = 0;
-    int err = next_path(r, &at);
+    int err = next_path(r, &at, false);
     err = err != 0 ? err : store_op_write(&r->c, r->path, r->body + at, r->len - at);
     return err != 0 ? err : reply_ok(r);
 }
 
 static int do_mkdir(struct request *r)
 {
-    int err = only_path(r);
+    int err = only_path(r, false);
     err = err != 0 ? err : store_op_mkdir(&r->c, r->path);
     return err != 0 ? err : reply_ok(r);
 }
 
 static int do_rm(struct request *r)
 {
-    int err = only_path(r);
+    int err = only_path(r, false);
     err = err != 0 ? err : store_op_rm(&r->c, r->path);
     return err != 0 ? err : reply_ok(r);
 }
@@ -153,7 +159,7 @@ static void list_emit(void *ctx, const char *name, size_t len)
 static int do_directory(struct request *r)
 {
     struct listing l = {.buf = r->out->body, .max = XENSTORE_PAYLOAD_MAX};
-    int err = only_path(r);
+    int err = only_path(r, false);
     err = err != 0 ? err : store_op_directory(&r->c, r->path, list_emit, &l, NULL);
     if (err == 0 && l.full) {
         err = XEN_E2BIG;
@@ -178,7 +184,7 @@ static int do_directory_part(struct request *r)
 {
     size_t at = 0;
     uint32_t offset;
-    int err = next_path(r, &at);
+    int err = next_path(r, &at, false);
     const char *text = err != 0 ? NULL : next_string(r, &at);
     if (err != 0) {
         return err;
@@ -212,7 +218,7 @@ static int do_directory_part(struct request *r)
 static int do_get_perms(struct request *r)
 {
     struct store_perms p;
-    int err = only_path(r);
+    int err = only_path(r, true);
     err = err != 0 ? err : store_op_get_perms(&r->c, r->path, &p);
     if (err == 0) {
         r->out->head.len = (uint32_t)store_perms_format(&p, r->out->body);
@@ -224,7 +230,7 @@ static int do_set_perms(struct request *r)
 {
     size_t at = 0;
     struct store_perms p;
-    int err = next_path(r, &at);
+    int err = next_path(r, &at, true);
     err = err != 0 ? err : store_perms_parse(r->body + at, r->len - at, '\0', &p);
     err = err != 0 ? err : store_op_set_perms(&r->c, r->path, &p);
     return err != 0 ? err : reply_ok(r);
@@ -233,7 +239,7 @@ static int do_set_perms(struct request *r)
 static int path_and_token(struct request *r, const char **token)
 {
     size_t at = 0;
-    int err = next_path(r, &at);
+    int err = next_path(r, &at, true);
     if (err != 0) {
         return err;
     }
@@ -318,7 +324,7 @@ static int do_is_domain_introduced(struct request *r)
     int err = only_domid(r, &domid);
     if (err == 0) {
         const struct store_domain *d = store_domain_find(r->c.s, (uint16_t)domid);
-        reply(r, domid == 0 || (d != NULL && d->introduced != 0) ? "T" : "F", 2);
+        reply(r, domid == 0 || domid == DOMID_SELF || (d != NULL && d->introduced != 0) ? "T" : "F", 2);
     }
     return err;
 }
@@ -357,7 +363,8 @@ static int dispatch(struct request *r, const struct xsd_sockmsg *head)
     if (head->type >= sizeof(handlers) / sizeof(handlers[0]) || handlers[head->type] == NULL) {
         return XEN_ENOSYS;
     }
-    if (head->tx_id != 0) {
+    bool outside = head->type == XS_WATCH || head->type == XS_UNWATCH; /* the protocol: their tx_id is ignored */
+    if (head->tx_id != 0 && !outside) {
         r->c.tx = store_tx_find(r->c.s, r->c.domid, head->tx_id);
         if (r->c.tx == NULL) {
             return XEN_ENOENT;

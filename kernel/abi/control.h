@@ -76,8 +76,46 @@ struct cbl_domain_info {
     uint64_t first_entry_tsc; /* 0: not entered yet */
     uint64_t exits;
     uint32_t online_vcpus, generation;
+    uint32_t weight, cap; /* as in struct cbl_sched */
     uint8_t uuid[16];
     char why[64];        /* of a kill */
+};
+
+struct cbl_vcpu_info { /* one virtual CPU and its books; the four times add up to the time since it was made */
+    uint16_t domid, pad;
+    uint32_t vcpu;       /* in */
+    uint32_t state;      /* 0 down, 1 runnable, 2 running, 3 blocked */
+    uint32_t hold;       /* bits: 1 paused, 2 shut down, 4 dying */
+    uint32_t cpu;        /* host CPU that it runs on, or ran on last */
+    uint32_t loaded;     /* its registers are on that CPU now */
+    uint64_t affinity;   /* bit N: host CPU N is allowed */
+    uint64_t time_ns[4]; /* running, runnable, blocked, down or held */
+    uint64_t exits;
+};
+
+struct cbl_vcpu_pin { /* -EINVAL: no such vCPU, or AFFINITY names no CPU of this host */
+    uint16_t domid, pad;
+    uint32_t vcpu;
+    uint64_t affinity;
+};
+
+struct cbl_sched { /* of a domain; each of its vCPUs has this weight */
+    uint16_t domid, pad;
+    uint32_t weight;     /* 1..65535; 256 is usual */
+    uint32_t cap;        /* percent of one CPU for the whole domain; 0: none */
+    uint32_t pad2;
+};
+
+struct cbl_mem_max { /* the limit of a domain's pages; it may be set below what it has now, but not above what it was created with */
+    uint16_t domid, pad[3];
+    uint64_t max_pages;
+};
+
+struct cbl_cpu_info { /* one host CPU */
+    uint32_t cpu;        /* in */
+    uint32_t apic_id;
+    uint64_t idle_ns;    /* of now_ns; what the running vCPU has had in its present turn counts as idle until the turn ends */
+    uint64_t now_ns;     /* system time */
 };
 
 /* RAM at gfn .. gfn + nr * 2^order, given to the domain, or taken back (Dom0's borrowed memory and modules, or a paused
@@ -162,6 +200,10 @@ struct cbl_irq_bind { /* the line GSI raises event channel PORT (allocated here)
 struct cbl_irq_ack { uint32_t gsi; uint32_t pad; }; /* unmask a level line after its device was served */
 struct cbl_msi_bind { uint32_t port; uint32_t data; uint64_t address; }; /* all out */
 struct cbl_irq_unbind { uint32_t port; uint32_t pad; };
+
+/* Only with debug = on, for tests: VALUE into the VMCS of a vCPU that stands still, so that its next entry is refused. Out: the rules of
+ * VM entry that it breaks now. */
+struct cbl_vmwrite { uint16_t domid, pad; uint32_t vcpu, field, broken; uint64_t value; };
 
 struct cbl_trace_read { uint32_t cpu; uint32_t len; uint64_t pos; uint64_t words[120]; }; /* 4 words per record, see kernel/core/trace.h */
 

@@ -2,12 +2,16 @@
  * [ROOT] Ticket spinlocks: first come, first served. */
 #include "kernel/core/spinlock.h"
 
+uint64_t spin_epoch;
+
 void spin_lock(struct spinlock *lock)
 {
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
     /* Acquire: pairs with the release in spin_unlock. */
-    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket)
+    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) {
+        spin_pass();
         __builtin_ia32_pause();
+    }
 }
 
 void spin_unlock(struct spinlock *lock)

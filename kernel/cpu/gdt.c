@@ -23,11 +23,10 @@ static struct {
     uint64_t gdt[6];
     struct tss tss;
 } segments[MAX_CPUS];
-static uint8_t boot_ist[IST_STACKS][IST_STACK_BYTES] __attribute__((aligned(16)));
 
 void gdt_load_segments(const struct table_register *gdtr); /* gdt.asm */
 
-void gdt_load(uint32_t cpu)
+void gdt_load(uint32_t cpu, const char *stacks)
 {
     uint64_t *gdt = segments[cpu].gdt;
     struct tss *tss = &segments[cpu].tss;
@@ -35,7 +34,7 @@ void gdt_load(uint32_t cpu)
     gdt[GDT_CODE / 8] = 0x00af9b000000ffffUL;
     gdt[GDT_DATA / 8] = 0x00cf93000000ffffUL;
     for (unsigned i = 0; i < IST_STACKS; i++)
-        tss->ist[i] = (uint64_t)boot_ist[i] + IST_STACK_BYTES;
+        tss->ist[i] = (uint64_t)stacks + (i + 1) * IST_STACK_BYTES;
     tss->io_map_base = sizeof(*tss);
     gdt[GDT_TSS / 8] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
     gdt[GDT_TSS / 8 + 1] = base >> 32;

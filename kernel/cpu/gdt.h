@@ -13,8 +13,8 @@
 #define IST_DOUBLE_FAULT 2U
 #define IST_MACHINE_CHECK 3U
 
-/* Loads this CPU's GDT, segment registers and TR. Precondition: CPU < MAX_CPUS; boot CPU only until stacks exist for others. */
-void gdt_load(uint32_t cpu);
+/* Loads this CPU's GDT, segment registers and TR; STACKS: three pages for the interrupt stack table. Precondition: CPU < MAX_CPUS. */
+void gdt_load(uint32_t cpu, const char *stacks);
 /* For the host-state area of a VMCS. */
 uint64_t gdt_base(uint32_t cpu);
 uint64_t gdt_tss_base(uint32_t cpu);

@@ -3,6 +3,7 @@
 #include "kernel/cpu/traps.h"
 
 #include "kernel/cpu/gdt.h"
+#include "kernel/cpu/idle.h"
 #include "kernel/cpu/x86.h"
 
 #define VECTOR_NMI 2U
@@ -29,6 +30,7 @@ void traps_handle(struct trap_frame *frame);
 
 static struct idt_gate idt[256] __attribute__((aligned(16)));
 static void (*irq_handler)(uint8_t vector);
+static bool halt_at_nmi;
 
 void traps_init(void)
 {
@@ -45,9 +47,16 @@ void traps_init(void)
     idt[VECTOR_NMI].ist = IST_NMI;
     idt[VECTOR_DOUBLE_FAULT].ist = IST_DOUBLE_FAULT;
     idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE_CHECK;
+    traps_load();
+}
+
+void traps_load(void)
+{
     struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
     __asm__ volatile("lidt %0" : : "m"(idtr));
 }
+
+void traps_halt_at_nmi(void) { __atomic_store_n(&halt_at_nmi, true, __ATOMIC_RELEASE); }
 
 uint64_t traps_idt_base(void) { return (uint64_t)idt; }
 void traps_set_irq_handler(void (*fn)(uint8_t vector)) { irq_handler = fn; }
@@ -56,11 +65,14 @@ void traps_set_irq_handler(void (*fn)(uint8_t vector)) { irq_handler = fn; }
 void traps_handle(struct trap_frame *frame)
 {
     if (frame->vector >= FIRST_INTERRUPT) {
+        cpu_awake();
         if (irq_handler != NULL)
             irq_handler((uint8_t)frame->vector);
         return;
     }
-    if (frame->vector == VECTOR_NMI) /* means nothing to root */
+    while (frame->vector == VECTOR_NMI && __atomic_load_n(&halt_at_nmi, __ATOMIC_ACQUIRE))
+        __asm__ volatile("cli\n\thlt");
+    if (frame->vector == VECTOR_NMI) /* means nothing else to root */
         return;
     for (const struct fixup *f = traps_fixups; f < traps_fixups_end; f++) {
         if (f->at == frame->rip) {

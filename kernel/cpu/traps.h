@@ -12,6 +12,10 @@ struct trap_frame { /* as traps.asm pushes it */
 
 /* Builds and loads the IDT. Precondition: percpu_init. */
 void traps_init(void);
+/* Loads it on another CPU. */
+void traps_load(void);
+/* From now on an NMI is the order to stand still for good: a panic is under way. */
+void traps_halt_at_nmi(void);
 /* For the host-state area of a VMCS. */
 uint64_t traps_idt_base(void);
 /* Who takes vectors 0x20..0xff; set by platform/irq.c. */

@@ -40,6 +40,7 @@
 #define EFER_NXE (1UL << 11)
 #define RFLAGS_TF (1UL << 8)
 #define RFLAGS_IF (1UL << 9)
+#define RFLAGS_RF (1UL << 16)
 
 #define MSR_TSC 0x10U
 #define MSR_APIC_BASE 0x1bU

@@ -165,7 +165,7 @@ static enum status publish(struct domain *d, uint16_t wanted, bool dom0)
     return STATUS_OK;
 }
 
-/* All holds of REASON, and no vCPU of D runs on another CPU any more. */
+/* They leave their CPUs soon; vcpu_settle waits for that. */
 static void stop_vcpus(struct domain *d, uint32_t reason)
 {
     for (uint32_t i = 0; i < d->nr_vcpus; i++)
@@ -201,6 +201,8 @@ static void end(struct domain_locked l)
     stop_vcpus(d, SCHED_HOLD_DYING);
     trace(TRACE_DOMAIN, d->id, CBL_DOM_DYING);
     domain_unlock(l); /* refs is still at least 1 */
+    for (uint32_t i = 0; i < d->nr_vcpus; i++)
+        vcpu_settle(d->vcpus[i]);
     grant_release_mappings(d);
     event_close_all(d);
     if (d->ept.root.v)
@@ -227,7 +229,8 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
     d->pause_count = 1;
     d->refs = 1;
     d->privileges = how->privileges;
-    d->max_pages = how->max_pages;
+    d->max_pages = d->created_pages = how->max_pages;
+    d->sched.weight = SCHED_WEIGHT_DEFAULT;
     d->create_tsc = tsc;
     d->shared_info_gfn = GFN_INVALID;
     d->log_tokens = LOG_BURST;
@@ -261,18 +264,25 @@ enum status domain_create_dom0(uint64_t pages, uint8_t nr_vcpus, struct domain *
     return create(&how, true, (uint32_t)(frame_stats().total / 512 + 2048), out);
 }
 
+/* One at a time: two managers that destroy each other would wait for each other's vCPUs. */
 enum status domain_destroy(uint16_t domid)
 {
+    static bool under_way;
+    if (__atomic_exchange_n(&under_way, true, __ATOMIC_ACQUIRE))
+        return STATUS_BUSY;
+    enum status s = STATUS_OK;
+    const struct vcpu *v = this_cpu()->current;
     struct domain_locked l = domain_lock_id(domid);
-    struct domain *d = l.d;
-    if (!d)
-        return STATUS_NO_DOMAIN;
-    if (d == domain_dom0() || (this_cpu()->current && this_cpu()->current->domain == d && this_cpu()->current->sched.state == VCPU_RUNNING)) {
+    if (!l.d) {
+        s = STATUS_NO_DOMAIN;
+    } else if (l.d == domain_dom0() || (v && v->domain == l.d && v->sched.state == VCPU_RUNNING)) {
         domain_unlock(l);
-        return STATUS_DENIED;
+        s = STATUS_DENIED;
+    } else {
+        end(l);
     }
-    end(l);
-    return STATUS_OK;
+    __atomic_store_n(&under_way, false, __ATOMIC_RELEASE);
+    return s;
 }
 
 void domain_pause(struct domain_locked l)
@@ -378,7 +388,7 @@ void domain_info(struct domain_locked l, struct cbl_domain_info *out)
     *out = (struct cbl_domain_info){
         .domid = d->id, .state = shown_state(d), .shutdown = d->shutdown, .vcpus = d->nr_vcpus, .pause_count = d->pause_count,
         .privileges = d->privileges, .pages = d->pages, .max_pages = d->max_pages, .overhead_bytes = overhead_bytes(d),
-        .create_tsc = d->create_tsc, .first_entry_tsc = d->first_entry_tsc, .generation = d->generation};
+        .create_tsc = d->create_tsc, .first_entry_tsc = d->first_entry_tsc, .generation = d->generation, .weight = d->sched.weight, .cap = d->sched.cap};
     memcpy(out->uuid, d->uuid, sizeof(out->uuid));
     memcpy(out->why, d->why, sizeof(out->why));
     for (uint32_t i = 0; i < d->nr_vcpus; i++) {

@@ -8,6 +8,7 @@
 #include "kernel/core/addr.h"
 #include "kernel/core/spinlock.h"
 #include "kernel/core/status.h"
+#include "kernel/sched/sched.h"
 
 #define MAX_DOMAINS 128U
 #define MAX_VCPUS 32U
@@ -33,8 +34,10 @@ struct domain {
     char why[64];
     struct ept ept;
     uint64_t pages, max_pages;
+    uint64_t created_pages;    /* max_pages at first: what the EPT's table quota is good for */
     uint32_t nr_vcpus;         /* that exist: 0 once a dying domain has given them up */
     struct vcpu *vcpus[MAX_VCPUS];
+    struct sched_group sched;  /* weight and cap: atomic */
     struct event_table *events;
     struct grant_table *grants;
     hfn_t shared_info_hfn;     /* FRAME_SHARED, always present; mapped into the guest by add_to_physmap */

@@ -4,7 +4,6 @@
 
 #include "kernel/core/log.h"
 #include "kernel/core/printf.h"
-#include "kernel/core/string.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/domain/audit.h"
 #include "kernel/domain/event.h"
@@ -12,6 +11,7 @@
 #include "kernel/domain/physmap.h"
 #include "kernel/domain/state.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/reset.h"
 #include "kernel/time/clock.h"
 
 static const char *const vcpu_states[] = {"down", "runnable", "running", "blocked"};
@@ -85,33 +85,42 @@ static void show_timers(struct domain_locked l, void *ctx)
     }
 }
 
-/* Small rows in full: the table of all state is also the format of this dump. */
-static void show_row(const struct state_row *row, const void *bytes, void *ctx)
+/* Rows of what lies at BASE, small ones in full: the table of all state is also the format of this dump. */
+static void show_rows(enum state_home home, const void *base)
 {
-    (void)ctx;
-    char text[3 * 64 + 1] = "";
-    size_t n = MIN((size_t)row->size, (size_t)64);
-    for (size_t i = 0; i < n; i++)
-        snprintf(text + 2 * i, sizeof(text) - 2 * i, "%02x", ((const uint8_t *)bytes)[i]);
-    log_info("  %s: %s%s", row->name, text, n < row->size ? "…" : "");
+    for (unsigned row = 0; row < state_nr_rows; row++) {
+        const struct state_row *r = &state_rows[row];
+        char text[2 * 64 + 1] = "";
+        size_t n = MIN((size_t)r->size, (size_t)64);
+        if (r->home != home)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            snprintf(text + 2 * i, sizeof(text) - 2 * i, "%02x", ((const uint8_t *)base)[r->offset + i]);
+        log_info("  %s: %s%s", r->name, text, n < r->size ? "…" : "");
+    }
 }
 
 static void show_state(struct domain_locked l, void *ctx)
 {
     (void)ctx;
     log_info("d%u", l.d->id);
-    state_walk(l.d, NULL, show_row, NULL);
+    show_rows(STATE_IN_DOMAIN, l.d);
     for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
         log_info("d%uv%u", l.d->id, n);
-        state_walk(NULL, l.d->vcpus[n], show_row, NULL);
+        show_rows(STATE_IN_VCPU, l.d->vcpus[n]);
     }
 }
 
 static void show_vmcs(struct domain_locked l, void *ctx)
 {
     (void)ctx;
-    for (uint32_t n = 0; n < l.d->nr_vcpus; n++)
-        vmx_dump(&l.d->vcpus[n]->vmx);
+    for (uint32_t n = 0; n < l.d->nr_vcpus; n++) {
+        const struct sched_unit *u = &l.d->vcpus[n]->sched;
+        if (u->on_cpu && u->cpu != cpu_id()) /* its VMCS is there: nobody else may touch it */
+            log_info("d%uv%u is loaded on CPU %u: pause the domain to see its VMCS", l.d->id, n, u->cpu);
+        else
+            vmx_dump(&l.d->vcpus[n]->vmx);
+    }
 }
 
 struct run { gfn_t g; hfn_t h; uint64_t pages; unsigned rights, order; };
@@ -146,14 +155,6 @@ static void show_ept(struct domain_locked l, void *ctx)
     print_run(&r);
 }
 
-static void key_domains(void) { domain_each(show_domain, NULL); }
-static void key_events(void) { domain_each(show_events, NULL); }
-static void key_grants(void) { domain_each(show_grants, NULL); }
-static void key_timers(void) { domain_each(show_timers, NULL); }
-static void key_state(void) { domain_each(show_state, NULL); }
-static void key_vmcs(void) { domain_each(show_vmcs, NULL); }
-static void key_ept(void) { domain_each(show_ept, NULL); }
-
 static void key_audit(void)
 {
     struct cbl_audit a;
@@ -162,15 +163,42 @@ static void key_audit(void)
              a.frames_free, a.frames_root, a.frames_guest, a.domains);
 }
 
-void dump_register_keys(void)
+/* A key shows each domain, or the machine. */
+static const struct key {
+    char key;
+    const char *help;
+    void (*domain)(struct domain_locked l, void *ctx);
+    void (*machine)(void);
+} keys[] = {
+    {'q', "domains", show_domain, NULL},
+    {'e', "event channels", show_events, NULL},
+    {'g', "grants in use", show_grants, NULL},
+    {'r', "run queues", NULL, key_run_queues},
+    {'a', "timers", show_timers, NULL},
+    {'d', "registers and all other state", show_state, NULL},
+    {'v', "VMCS of each vCPU", show_vmcs, NULL},
+    {'D', "second-level page tables", show_ept, NULL},
+    {'A', "audit", NULL, key_audit},
+};
+
+static bool press(char key)
 {
-    console_register_key('q', "domains", key_domains);
-    console_register_key('e', "event channels", key_events);
-    console_register_key('g', "grants in use", key_grants);
-    console_register_key('r', "run queues", key_run_queues);
-    console_register_key('a', "timers", key_timers);
-    console_register_key('d', "registers and all other state", key_state);
-    console_register_key('v', "VMCS of each vCPU", key_vmcs);
-    console_register_key('D', "second-level page tables", key_ept);
-    console_register_key('A', "audit", key_audit);
+    if (key == 'R')
+        reset_machine();
+    if (key == 'h')
+        log_info("keys: h this list, * all of them but R, R reboot the machine");
+    bool known = key == 'h' || key == '*';
+    for (const struct key *k = keys; k < keys + ARRAY_SIZE(keys); k++) {
+        bool run = key == '*' || key == k->key;
+        if (run || key == 'h')
+            log_info("key %c  %s", k->key, k->help);
+        if (run && k->domain)
+            domain_each(k->domain, NULL);
+        else if (run)
+            k->machine();
+        known |= run;
+    }
+    return known;
 }
+
+void dump_register_keys(void) { console_set_keys(press); }

@@ -2,8 +2,6 @@
  * [ROOT] The table of all domain state. */
 #include "kernel/domain/state.h"
 
-#include "kernel/core/printf.h"
-
 #define V(field) STATE_IN_VCPU, offsetof(struct vcpu, field), sizeof(((struct vcpu *)0)->field)
 #define P(field) STATE_IN_PAGE, offsetof(struct vcpu, field), sizeof(((struct vcpu *)0)->field)
 #define D(field) STATE_IN_DOMAIN, offsetof(struct domain, field), sizeof(((struct domain *)0)->field)
@@ -17,7 +15,7 @@
 #define CPU_ENTRY "the CPU, each entry and exit"
 #define ROOT_ONLY "root, in place"
 
-static const struct state_row rows[] = {
+const struct state_row state_rows[] = {
     {"general registers", V(vmx.gprs), 1, 1, EXIT},
     {"CR2", V(vmx.cr2), 2, 1, EXIT},
     {"RIP, RSP, RFLAGS, control and segment registers, descriptor tables", VMCS, 3, 1, CPU_ENTRY},
@@ -54,38 +52,4 @@ static const struct state_row rows[] = {
     {"grant table", D(grants), 0, 0, "the guest grants again"},
     {"shared_info", D(shared_info_hfn), 0, 0, "made anew, the guest maps it again"},
 };
-
-void state_walk(const struct domain *d, const struct vcpu *v, void (*fn)(const struct state_row *row, const void *bytes, void *ctx), void *ctx)
-{
-    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const struct state_row *r = &rows[i];
-        if (r->home == STATE_IN_VCPU && v)
-            fn(r, (const char *)v + r->offset, ctx);
-        else if (r->home == STATE_IN_DOMAIN && d)
-            fn(r, (const char *)d + r->offset, ctx);
-    }
-}
-
-static bool clash(const struct state_row *a, const struct state_row *b)
-{
-    bool both_vcpu = a->home != STATE_IN_DOMAIN && b->home != STATE_IN_DOMAIN;
-    bool same_struct = both_vcpu || a->home == b->home;
-    bool overlap = same_struct && a->offset < b->offset + b->size && b->offset < a->offset + a->size;
-    return overlap || (a->record != 0 && a->record == b->record);
-}
-
-bool state_check(char *why, size_t len)
-{
-    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const struct state_row *r = &rows[i];
-        size_t limit = r->home == STATE_IN_DOMAIN ? sizeof(struct domain) : sizeof(struct vcpu);
-        bool ok = r->offset + (size_t)r->size <= limit && (r->record != 0) == (r->version != 0);
-        for (uint32_t j = 0; ok && j < i; j++)
-            ok = !clash(r, &rows[j]);
-        if (!ok) {
-            snprintf(why, len, "state table: the row of %s is out of place or taken twice", r->name);
-            return false;
-        }
-    }
-    return true;
-}
+const unsigned state_nr_rows = ARRAY_SIZE(state_rows);

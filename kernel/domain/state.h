@@ -16,7 +16,6 @@ struct state_row {
     const char *switched;  /* who loads and stores it, and when */
 };
 
-/* Calls FN for each row that lives in struct vcpu (V) or struct domain (D; the other NULL), with its bytes. */
-void state_walk(const struct domain *d, const struct vcpu *v, void (*fn)(const struct state_row *row, const void *bytes, void *ctx), void *ctx);
-/* For audit: rows lie inside their structs, overlap nowhere, and record types are unique. */
-bool state_check(char *why, size_t len);
+/* Rows lie inside their structs, overlap nowhere, and record types are unique: test_domain checks it. */
+extern const struct state_row state_rows[];
+extern const unsigned state_nr_rows;

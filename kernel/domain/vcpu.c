@@ -2,16 +2,20 @@
  * [ROOT] vCPUs: birth and death, waiting and waking, up and down, where their vcpu_info lives. */
 #include "kernel/domain/vcpu.h"
 
+#include "kernel/core/spinlock.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/x86.h"
 #include "kernel/domain/event.h"
 #include "kernel/domain/physmap.h"
 #include "kernel/domain/pvclock.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pool.h"
 #include "kernel/mm/window.h"
+#include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
 
 static struct pool vcpus = POOL_INIT(struct vcpu);
+static uint32_t next_cpu; /* where the next new one begins */
 
 static void singleshot_due(struct deadline *self)
 {
@@ -42,31 +46,29 @@ enum status vcpu_create(struct domain *d)
     v->id = id;
     v->info = &((struct shared_info *)d->shared_info)->vcpu_info[id];
     v->info_hfn = HFN_INVALID;
+    v->waits_for_sipi = id != 0;
     v->runstate_gpa = v->time_gpa = gpa(~0UL);
     v->singleshot.fire = singleshot_due;
     v->poll_timer.fire = poll_due;
-    sched_unit_init(&v->sched, cpu_id(), d->privileges & CBL_PRIV_DEVICE);
+    sched_unit_init(&v->sched, &d->sched, next_cpu++ % cpu_count(), d->privileges & CBL_PRIV_DEVICE); /* Dom0's, the first: 0 */
     pvclock_write_vcpu(v);
     d->vcpus[d->nr_vcpus++] = v;
     return STATUS_OK;
 }
 
-/* V may still be the one whose state is loaded here, though it does not run. */
-static void unload(struct vcpu *v)
+void vcpu_settle(struct vcpu *v)
 {
-    struct cpu *cpu = this_cpu();
-    if (cpu->current != v)
-        return;
-    vmx_unload(&v->vmx);
-    cpu->current = NULL;
-    window_flush();
+    while (__atomic_load_n(&v->sched.on_cpu, __ATOMIC_ACQUIRE)) { /* pairs with the run loop's release */
+        spin_pass();
+        smp_park_point();
+        cpu_relax();
+    }
 }
 
 void vcpu_destroy(struct domain_locked l, struct vcpu *v)
 {
     deadline_cancel(&v->singleshot);
     deadline_cancel(&v->poll_timer);
-    unload(v);
     if (hfn_valid(v->info_hfn))
         physmap_put_frame(l, &l.d->ept, v->info_hfn);
     vmx_vcpu_destroy(&v->vmx);
@@ -139,19 +141,21 @@ void vcpu_halt(struct vcpu *v)
 void vcpu_init_signal(struct vcpu *v)
 {
     sched_down(&v->sched);
-    v->vmx.vlapic.waiting_sipi = true;
+    __atomic_store_n(&v->waits_for_sipi, true, __ATOMIC_RELEASE);
 }
 
 void vcpu_sipi(struct vcpu *v, uint8_t vector)
 {
-    if (!v->vmx.vlapic.waiting_sipi && v->initialised)
+    if (v->sched.state != VCPU_DOWN || !__atomic_exchange_n(&v->waits_for_sipi, false, __ATOMIC_ACQ_REL))
         return; /* the second SIPI of the usual pair finds it started */
-    if (v->sched.state != VCPU_DOWN)
-        return;
-    v->vmx.vlapic.waiting_sipi = false;
+    __atomic_store_n(&v->sipi, (uint16_t)(vector + 1), __ATOMIC_RELEASE);
     v->initialised = true;
-    vmx_start_sipi(&v->vmx, vector);
     vcpu_up(v);
+}
+
+void vcpu_start(struct vcpu *v)
+{
+    vmx_start_sipi(&v->vmx, (uint8_t)(__atomic_exchange_n(&v->sipi, 0, __ATOMIC_ACQUIRE) - 1));
 }
 
 enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, uint32_t offset)

@@ -24,6 +24,8 @@ struct vcpu {
     bool runstate_flag;         /* VMASST_TYPE_runstate_update_flag */
     bool initialised;           /* its registers were set (context) or it was started by SIPI */
     bool polling;               /* event lock */
+    bool waits_for_sipi;        /* after INIT, and from the start on; atomic */
+    uint16_t sipi;              /* started by a SIPI with this vector, + 1: its next turn on a CPU begins there; atomic */
     struct deadline singleshot;
     struct deadline poll_timer;
     uint32_t virq_port[VCPU_NR_VIRQS]; /* event lock */
@@ -43,13 +45,16 @@ void vcpu_block(struct vcpu *v);
 void vcpu_kick(struct vcpu *v);
 /* HLT: IF=1 waits; IF=0 takes the vCPU down, and the domain powers off with its last one. */
 void vcpu_halt(struct vcpu *v);
-/* INIT/SIPI from another vCPU's local APIC. */
+/* INIT/SIPI from another vCPU's local APIC. What SIPI starts, vcpu_start prepares on the CPU that has V loaded. */
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
+void vcpu_start(struct vcpu *v);
+/* Waits until V, which is held, is loaded on no CPU. The caller holds no lock. */
+void vcpu_settle(struct vcpu *v);
 
 /* D's next vCPU, down. */
 enum status vcpu_create(struct domain *d);
-/* The last one goes first. Precondition: held and off every CPU. */
+/* The last one goes first. Precondition: held and settled. */
 void vcpu_destroy(struct domain_locked l, struct vcpu *v);
 /* VCPUOP_up and _down: a down vCPU keeps its registers. The last one going down powers the domain off. */
 void vcpu_up(struct vcpu *v);

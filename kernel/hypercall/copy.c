@@ -4,6 +4,7 @@
 
 #include "kernel/cpu/x86.h"
 #include "kernel/domain/physmap.h"
+#include "kernel/hypercall/hc_priv.h"
 
 #define PTE_P 1UL
 #define PTE_RW 2UL
@@ -65,6 +66,12 @@ static enum status copy(struct vcpu *v, gva_t at, void *in, const void *out, siz
     return STATUS_OK;
 }
 
-enum status copy_from_guest(struct vcpu *v, void *dst, gva_t src, size_t len) { return copy(v, src, dst, NULL, len); }
-enum status copy_to_guest(struct vcpu *v, gva_t dst, const void *src, size_t len) { return copy(v, dst, NULL, src, len); }
-enum status copy_to_gpa(struct domain_locked l, gpa_t dst, const void *src, size_t len) { return physmap_copy_to(l.d, dst, src, len); }
+int64_t hc_get(const struct hc *c, void *arg, uint64_t from, size_t len)
+{
+    return copy(c->v, gva(from), arg, NULL, len) == STATUS_OK ? 0 : HC_EFAULT;
+}
+
+int64_t hc_put(const struct hc *c, uint64_t to, const void *arg, size_t len)
+{
+    return copy(c->v, gva(to), NULL, arg, len) == STATUS_OK ? 0 : HC_EFAULT;
+}

@@ -5,8 +5,5 @@
 
 #include "kernel/domain/vcpu.h"
 
-enum status copy_from_guest(struct vcpu *v, void *dst, gva_t src, size_t len);
-enum status copy_to_guest(struct vcpu *v, gva_t dst, const void *src, size_t len);
-/* To a guest physical address, in any domain that the caller has locked. */
-enum status copy_to_gpa(struct domain_locked l, gpa_t dst, const void *src, size_t len);
+/* Where the pointer A leads. STATUS_FAULT: nowhere, or (WRITE) to what is read-only. */
 enum status translate_gva(struct vcpu *v, gva_t a, bool write, gpa_t *out);

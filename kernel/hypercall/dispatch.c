@@ -3,7 +3,6 @@
 #include "kernel/hypercall/dispatch.h"
 
 #include "kernel/core/trace.h"
-#include "kernel/hypercall/copy.h"
 #include "kernel/hypercall/hc_priv.h"
 #include "kernel/hypercall/policy.h"
 
@@ -19,16 +18,6 @@ int64_t hc_lock_managed(const struct hc *c, uint16_t domid, struct domain_locked
         return HC_EPERM;
     *l = domain_lock_id(domid);
     return l->d ? 0 : HC_ESRCH;
-}
-
-int64_t hc_get(const struct hc *c, void *arg, uint64_t from, size_t len)
-{
-    return copy_from_guest(c->v, arg, gva(from), len) == STATUS_OK ? 0 : HC_EFAULT;
-}
-
-int64_t hc_put(const struct hc *c, uint64_t to, const void *arg, size_t len)
-{
-    return copy_to_guest(c->v, gva(to), arg, len) == STATUS_OK ? 0 : HC_EFAULT;
 }
 
 enum hypercall_result hypercall_dispatch(struct vcpu *v)

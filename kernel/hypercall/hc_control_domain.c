@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Control operations on domains and their memory. */
 #include "ept/flush.h"
+#include "kernel/cpu/percpu.h"
 #include "kernel/domain/physmap.h"
 #include "kernel/domain/pvclock.h"
 #include "kernel/hypercall/hc_control_priv.h"
 #include "kernel/hypercall/policy.h"
+#include "kernel/platform/machine.h"
+#include "kernel/time/clock.h"
 
 #define MAX_UNITS 512U /* pages, leaves or frames in one call: the bound of its work */
 
@@ -106,7 +109,9 @@ static enum status context_vcpu(struct control *c, uint32_t id, struct vcpu **ou
     if (id >= d->nr_vcpus)
         return STATUS_NOT_FOUND;
     *out = d->vcpus[id];
-    return stands_still(d) ? STATUS_OK : STATUS_BAD_STATE;
+    if (!stands_still(d))
+        return STATUS_BAD_STATE;
+    return __atomic_load_n(&d->vcpus[id]->sched.on_cpu, __ATOMIC_ACQUIRE) ? STATUS_BUSY : STATUS_OK; /* its CPU lets go of it soon */
 }
 
 enum status hc_control_CONTEXT_GET(struct control *c, struct cbl_vcpu_context_op *a)
@@ -127,4 +132,54 @@ enum status hc_control_CONTEXT_SET(struct control *c, struct cbl_vcpu_context_op
     v->initialised = true;
     pvclock_write_vcpu(v); /* the TSC offset may have changed */
     return STATUS_OK;
+}
+
+enum status hc_control_VCPU_INFO(struct control *c, struct cbl_vcpu_info *a)
+{
+    struct domain *d = c->pair.other.d;
+    if (a->vcpu >= d->nr_vcpus)
+        return STATUS_NOT_FOUND;
+    struct vcpu *v = d->vcpus[a->vcpu];
+    struct sched_times t = sched_times(&v->sched);
+    uint64_t now = clock_now_ns();
+    *a = (struct cbl_vcpu_info){.domid = a->domid, .vcpu = a->vcpu, .state = v->sched.state, .hold = v->sched.hold, .cpu = v->sched.cpu,
+                                .loaded = v->sched.on_cpu, .affinity = v->sched.affinity, .exits = v->vmx.exits};
+    for (unsigned i = 0; i < ARRAY_SIZE(a->time_ns); i++)
+        a->time_ns[i] = t.time_ns[i] + (i == t.state && now > t.since_ns ? now - t.since_ns : 0);
+    return STATUS_OK;
+}
+
+enum status hc_control_VCPU_PIN(struct control *c, struct cbl_vcpu_pin *a)
+{
+    struct domain *d = c->pair.other.d;
+    if (a->vcpu >= d->nr_vcpus || !(a->affinity & ((1UL << cpu_count()) - 1)))
+        return STATUS_INVALID;
+    sched_set_affinity(&d->vcpus[a->vcpu]->sched, a->affinity);
+    return STATUS_OK;
+}
+
+enum status hc_control_SCHED_SET(struct control *c, struct cbl_sched *a)
+{
+    struct sched_group *g = &c->pair.other.d->sched;
+    if (a->weight == 0 || a->weight > SCHED_WEIGHT_MAX || a->cap > 100 * MAX_VCPUS)
+        return STATUS_INVALID;
+    g->weight = a->weight;
+    g->cap = a->cap;
+    return STATUS_OK;
+}
+
+enum status hc_control_MEM_MAX(struct control *c, struct cbl_mem_max *a)
+{
+    struct domain *d = c->pair.other.d;
+    if (a->max_pages == 0 || a->max_pages > d->created_pages)
+        return STATUS_INVALID;
+    d->max_pages = a->max_pages;
+    return STATUS_OK;
+}
+
+enum status hc_control_DEBUG_VMWRITE(struct control *c, struct cbl_vmwrite *a)
+{
+    struct vcpu *v;
+    enum status s = boot_info.options.debug != 0 ? context_vcpu(c, a->vcpu, &v) : STATUS_DENIED;
+    return s == STATUS_OK ? vmx_poke(&v->vmx, a->field, a->value, &a->broken) : s;
 }

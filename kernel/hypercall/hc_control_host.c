@@ -47,6 +47,16 @@ enum status hc_control_HOST_INFO(struct control *c, struct cbl_host_info *a)
     return STATUS_OK;
 }
 
+enum status hc_control_CPU_INFO(struct control *c, struct cbl_cpu_info *a)
+{
+    (void)c;
+    if (a->cpu >= cpu_count())
+        return STATUS_NOT_FOUND;
+    uint64_t now = clock_now_ns(), busy = sched_busy_ns(a->cpu);
+    *a = (struct cbl_cpu_info){.cpu = a->cpu, .apic_id = cpu_get(a->cpu)->apic_id, .idle_ns = now - MIN(busy, now), .now_ns = now};
+    return STATUS_OK;
+}
+
 enum status hc_control_LOG_READ(struct control *c, struct cbl_log_read *a)
 {
     (void)c;

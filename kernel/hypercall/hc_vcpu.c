@@ -74,7 +74,8 @@ int64_t hc_vcpu_op(struct hc *c)
     case VCPUOP_is_up: return v->sched.state != VCPU_DOWN;
     case VCPUOP_register_runstate_memory_area:
         r = register_area(c, sizeof(struct vcpu_runstate_info), &v->runstate_gpa);
-        pvclock_write_runstate(v);
+        if (v == c->v || !v->sched.on_cpu) /* else the CPU that runs it writes it at its next turn */
+            pvclock_write_runstate(v);
         return r;
     case VCPUOP_stop_periodic_timer: return 0; /* there is none: always stopped */
     case VCPUOP_set_singleshot_timer: return set_singleshot(c, v);

@@ -5,12 +5,11 @@
 #include "kernel/domain/dom0.h"
 #include "kernel/domain/physmap.h"
 #include "kernel/mm/frame.h"
-#include "kernel/platform/acpi.h"
+#include "kernel/platform/machine.h"
 
 #include <xen/xen.h>
 #include <xen/hvm/params.h>
 
-#define DEFAULT_IOAPIC 0xfec00000UL
 #define LAPIC_FIRST 0xfee00000UL /* also where message-signalled interrupts are written */
 #define LAPIC_LAST 0xfeefffffUL
 
@@ -52,22 +51,17 @@ bool policy_map_at(const struct domain *caller, uint64_t gfn, uint64_t nr)
 
 static bool touches(uint64_t gfn, uint64_t nr, uint64_t base, uint64_t last)
 {
-    return base != 0 && gfn <= last >> PAGE_SHIFT && gfn + nr > base >> PAGE_SHIFT;
+    return gfn <= last >> PAGE_SHIFT && gfn + nr > base >> PAGE_SHIFT;
 }
-
-static bool touches_page(uint64_t gfn, uint64_t nr, uint64_t base) { return touches(gfn, nr, base, base); }
 
 bool policy_mmio(const struct domain *caller, uint64_t gfn, uint64_t nr)
 {
     if (!(caller->privileges & CBL_PRIV_DEVICE) || nr > physmap_gfn_limit() || gfn > physmap_gfn_limit() - nr)
         return false;
-    bool taken = touches(gfn, nr, LAPIC_FIRST, LAPIC_LAST) || touches_page(gfn, nr, DEFAULT_IOAPIC) || touches_page(gfn, nr, acpi_info.hpet);
-    for (uint32_t i = 0; i < acpi_info.nr_ioapics && i < ACPI_MAX_IOAPICS; i++)
-        taken = taken || touches_page(gfn, nr, acpi_info.ioapics[i].addr);
-    for (uint32_t i = 0; i < acpi_info.nr_dmar_units && i < ACPI_MAX_DMAR_UNITS; i++)
-        taken = taken || touches_page(gfn, nr, acpi_info.dmar_units[i]);
-    if (acpi_info.spcr.space == 0)
-        taken = taken || touches_page(gfn, nr, acpi_info.spcr.addr);
+    const struct boot_machine *m = &boot_info.machine;
+    bool taken = touches(gfn, nr, LAPIC_FIRST, LAPIC_LAST);
+    for (uint32_t i = 0; i < m->nr_private; i++)
+        taken = taken || touches(gfn, nr, m->private_pages[i], m->private_pages[i]);
     for (uint64_t i = 0; !taken && i < nr; i++)
         taken = frame_is_ram((hfn_t){gfn + i});
     return !taken && (gfn >= dom0_scratch_gfn() + DOM0_SCRATCH_PAGES || gfn + nr <= dom0_scratch_gfn());

@@ -3,7 +3,6 @@
  * Scrubbing and mapping happen outside it, on frames that are already out of the lists. */
 #include "kernel/mm/frame.h"
 
-#include "kernel/core/log.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/printf.h"
 #include "kernel/core/spinlock.h"
@@ -12,10 +11,11 @@
 #include "kernel/mm/pagetable.h"
 #include "kernel/mm/window.h"
 
-#define LOW_MEMORY_END 0x100000UL /* the first MiB starts other CPUs and holds firmware's odds and ends: not given out */
+#define GIB (PAGE_SIZE << FRAME_CHUNK_SHIFT)
 
 static struct spinlock frame_lock;
 static bool chunk_used[FRAME_CHUNKS]; /* that GiB has a piece of frame table */
+_Static_assert(BOOT_RAM_LIMIT == FRAME_LIMIT << PAGE_SHIFT, "all memory that the loader offers has descriptors");
 static struct frame_stats stats;      /* without what is free: the lists count that */
 
 static bool has_desc(uint64_t f) { return f < FRAME_LIMIT && chunk_used[f >> FRAME_CHUNK_SHIFT]; }
@@ -27,57 +27,16 @@ static bool type_mapped(enum frame_type type) { return type != FRAME_GUEST && ty
 
 /* ---- boot ---- */
 
-static bool range_is_ram(const struct boot_range *r)
+/* Gives each GiB that R touches its piece of frame table, the next one from *TABLE on. */
+static void map_table(const struct boot_range *r, uint64_t *table)
 {
-    return r->type == BOOT_RANGE_FREE || (r->type >= BOOT_RANGE_ROOT && r->type <= BOOT_RANGE_BOOT_INFO);
-}
-
-static void clip(const struct boot_range *r, uint64_t *first, uint64_t *last)
-{
-    *first = MIN(MAX(r->base, LOW_MEMORY_END) >> PAGE_SHIFT, FRAME_LIMIT);
-    *last = MAX(MIN((r->base + r->size) >> PAGE_SHIFT, FRAME_LIMIT), *first);
-}
-
-/* Notes which GiBs have RAM and returns how many. */
-static unsigned mark_chunks(const struct boot_info *boot)
-{
-    unsigned count = 0;
-    for (uint32_t i = 0; i < boot->nr_ranges; i++) {
-        const struct boot_range *r = &boot->ranges[i];
-        uint64_t first, last;
-        if (!range_is_ram(r))
+    for (uint64_t c = r->base / GIB; c <= (r->base + r->size - 1) / GIB; c++) {
+        if (chunk_used[c])
             continue;
-        clip(r, &first, &last);
-        if (r->base + r->size > FRAME_LIMIT << PAGE_SHIFT)
-            log_warn("memory above 512 GiB is not used (0x%lx)", r->base + r->size);
-        for (uint64_t c = first >> FRAME_CHUNK_SHIFT; first < last && c <= (last - 1) >> FRAME_CHUNK_SHIFT; c++) {
-            count += chunk_used[c] ? 0 : 1;
-            chunk_used[c] = true;
-        }
-    }
-    return count;
-}
-
-/* The end of the highest free range that can hold SIZE bytes, 2 MiB-aligned; 0: none. */
-static uint64_t place_table(const struct boot_info *boot, uint64_t size)
-{
-    for (uint32_t i = boot->nr_ranges; i > 0; i--) {
-        const struct boot_range *r = &boot->ranges[i - 1];
-        uint64_t end = MIN(r->base + r->size, FRAME_LIMIT << PAGE_SHIFT) & ~(LARGE_PAGE_SIZE - 1);
-        if (r->type == BOOT_RANGE_FREE && end >= size && end - size >= MAX(r->base, LOW_MEMORY_END))
-            return end - size;
-    }
-    return 0;
-}
-
-static void map_table(uint64_t at)
-{
-    for (uint64_t c = 0; c < FRAME_CHUNKS; c++) {
-        if (!chunk_used[c])
-            continue;
-        pagetable_map_frame_table((unsigned)c, hpa(at));
+        chunk_used[c] = true;
+        pagetable_map_frame_table((unsigned)c, hpa(*table));
         fill(c << FRAME_CHUNK_SHIFT, 1UL << FRAME_CHUNK_SHIFT, desc_used(FRAME_OWNER_NONE, FRAME_UNUSABLE, 0));
-        at += LARGE_PAGE_SIZE;
+        *table += LARGE_PAGE_SIZE;
     }
 }
 
@@ -102,35 +61,41 @@ static void claim_range(uint64_t first, uint64_t last, uint16_t owner, enum fram
     fill(first, last - first, desc_used(owner, type, 1));
 }
 
-/* The frames of R that lie in [OURS, OURS_END) become root's, the others free, Dom0's if the loader put something there. */
-static void add_range(const struct boot_range *r, uint64_t ours, uint64_t ours_end)
+static void add_range(const struct boot_range *r)
 {
-    uint64_t first, last;
-    clip(r, &first, &last);
-    if (r->type == BOOT_RANGE_DOM0 || r->type == BOOT_RANGE_MODULE) {
+    uint64_t first = r->base >> PAGE_SHIFT, last = first + (r->size >> PAGE_SHIFT);
+    if (r->type == BOOT_RANGE_DOM0 || r->type == BOOT_RANGE_MODULE)
         claim_range(first, last, 0, FRAME_GUEST);
-        return;
-    }
-    ours = MIN(MAX(ours >> PAGE_SHIFT, first), last);
-    ours_end = MIN(MAX((ours_end + PAGE_SIZE - 1) >> PAGE_SHIFT, ours), last);
-    release_range(first, ours);
-    claim_range(ours, ours_end, FRAME_OWNER_ROOT, FRAME_ROOT);
-    release_range(ours_end, last);
+    else if (r->type == BOOT_RANGE_ROOT || r->type == BOOT_RANGE_FRAME_TABLE)
+        claim_range(first, last, FRAME_OWNER_ROOT, FRAME_ROOT);
+    else
+        release_range(first, last);
 }
+
+static bool is_ram(uint32_t type) { return type == BOOT_RANGE_FREE || type >= BOOT_RANGE_ROOT; }
 
 enum status frame_init(const struct boot_info *boot)
 {
-    stats.table_bytes = mark_chunks(boot) * LARGE_PAGE_SIZE;
-    uint64_t table = place_table(boot, stats.table_bytes);
-    if (stats.table_bytes == 0 || table == 0)
-        return STATUS_NO_MEMORY;
-    map_table(table);
-    for (uint32_t i = 0; i < boot->nr_ranges; i++)
-        if (range_is_ram(&boot->ranges[i]) && boot->ranges[i].type != BOOT_RANGE_ROOT)
-            add_range(&boot->ranges[i], table, table + stats.table_bytes);
-    for (uint32_t i = 0; i < boot->nr_ranges; i++) /* last, so that the lists give out first what follows the image in its 2 MiB unit */
-        if (boot->ranges[i].type == BOOT_RANGE_ROOT)
-            add_range(&boot->ranges[i], boot->root_base, boot->root_base + boot->root_size);
+    const struct boot_range *r, *end = boot->ranges + boot->nr_ranges;
+    uint64_t table = 0;
+    for (r = boot->ranges; r < end; r++) {
+        if (r->type == BOOT_RANGE_FRAME_TABLE) {
+            table = r->base;
+            stats.table_bytes = r->size;
+        }
+    }
+    uint64_t table_end = table + stats.table_bytes;
+    for (r = boot->ranges; r < end; r++)
+        if (is_ram(r->type))
+            map_table(r, &table);
+    if (table != table_end)
+        return STATUS_INVALID;
+    for (r = boot->ranges; r < end; r++)
+        if (is_ram(r->type) && r->type != BOOT_RANGE_ROOT_REST)
+            add_range(r);
+    for (r = boot->ranges; r < end; r++) /* last, so that the lists give it out first */
+        if (r->type == BOOT_RANGE_ROOT_REST)
+            add_range(r);
     return STATUS_OK;
 }
 

@@ -5,12 +5,13 @@
 #include "boot/boot_info.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/spinlock.h"
+#include "kernel/cpu/percpu.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable_priv.h"
 
 #define ENTRIES 512U
-#define EARLY_TABLES 14U /* image and its unit 4, windows 3, root map 2, frame table 1 + at most 2, MMIO from frames */
+#define EARLY_TABLES 15U /* image and its unit 4, windows 4, root map 2, frame table 1 + at most 2, MMIO from frames */
 #define IMAGE_MAX_UNITS 2U
 #define WINDOW_PAGES_PER_CPU 32U
 #define VA_MASK ((1UL << 48) - 1)
@@ -108,7 +109,8 @@ void pagetable_init(void)
     split_image();
     for (unsigned i = 0; i < ENTRIES / 2; i++)
         boot_pml4[i] = 0; /* entry.asm's identity map */
-    ASSERT(make_tables(ROOT_WINDOW_BASE, 1) == STATUS_OK);
+    for (uint64_t at = 0; at < MAX_CPUS * WINDOW_PAGES_PER_CPU * PAGE_SIZE; at += LARGE_PAGE_SIZE)
+        ASSERT(make_tables(ROOT_WINDOW_BASE + at, 1) == STATUS_OK);
     /* The rest of the image's last 2 MiB unit becomes root's first free frames: give them their table at root_va() now. */
     uint64_t tail = pagetable_image_pa(image_end).v - 1;
     ASSERT(make_tables(ROOT_MAP_BASE + tail, 1) == STATUS_OK);

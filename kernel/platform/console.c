@@ -4,25 +4,19 @@
 #include "kernel/platform/console.h"
 
 #include "kernel/core/log.h"
+#include "kernel/core/spinlock.h"
 #include "kernel/core/string.h"
 #include "kernel/platform/fbcon.h"
-#include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"
 
 #define TO_HYPERVISOR "\n(CBL) input goes to the hypervisor now: h for help, Ctrl-A three times for Dom0\n"
 #define TO_DOM0 "\n(CBL) input goes to Dom0 now: Ctrl-A three times for the hypervisor\n"
 #define INPUT_BYTES 1024U /* a power of two */
-#define MAX_KEYS 32U
 #define SWITCH_KEY 0x01U /* Ctrl-A */
 #define SWITCH_COUNT 3U
 
-static struct key {
-    char key;
-    const char *help;
-    void (*fn)(void);
-} keys[MAX_KEYS];
-static unsigned nr_keys;
-
+static bool (*keys)(char key);
+static struct spinlock screen_lock; /* the framebuffer console's place on the screen; a panic does without */
 static char input[INPUT_BYTES];
 static uint32_t input_head, input_tail;
 static void (*dom0_notify)(void);
@@ -32,6 +26,7 @@ static unsigned switch_seen;
 void console_write(const char *text, size_t len)
 {
     uart_write(text, len);
+    SPIN_GUARD(&screen_lock);
     fbcon_write(text, len);
 }
 
@@ -96,45 +91,22 @@ void console_set_dom0_notify(void (*fn)(void)) { dom0_notify = fn; }
 
 /* ---- keys ---- */
 
-void console_register_key(char key, const char *help, void (*fn)(void))
-{
-    if (nr_keys < MAX_KEYS)
-        keys[nr_keys++] = (struct key){key, help, fn};
-    else
-        log_error("console key '%c' cannot be registered: the table is full", key);
-}
-
-bool console_handle_key(char key)
-{
-    if (key == 'R')
-        reset_machine();
-    if (key == 'h')
-        log_info("keys: h this list, * all of them but R, R reboot the machine");
-    bool known = key == 'h' || key == '*';
-    for (unsigned i = 0; i < nr_keys; i++) {
-        bool run = key == '*' || key == keys[i].key;
-        if (run || key == 'h')
-            log_info("key %c  %s", keys[i].key, keys[i].help);
-        if (run)
-            keys[i].fn();
-        known |= run;
-    }
-    return known;
-}
+void console_set_keys(bool (*press)(char key)) { keys = press; }
+bool console_handle_key(char key) { return keys != NULL && keys(key); }
 
 /* ---- set-up ---- */
 
 void console_init_early(const struct boot_info *boot)
 {
     log_set_level((enum log_level)MIN(boot->options.loglvl, (uint32_t)LOG_DEBUG));
-    if (boot->options.console_kind == BOOT_CONSOLE_AUTO || boot->options.console_kind == BOOT_CONSOLE_IO)
-        uart_init(&boot->options);
+    if (boot->machine.uart.stride == 0)
+        uart_init();
     log_set_sink(console_write);
 }
 
 void console_init(const struct boot_info *boot)
 {
-    if (!uart_init(&boot->options) && fbcon_init(&boot->framebuffer)) {
+    if (!uart_init() && fbcon_init(&boot->framebuffer)) {
         char chunk[256]; /* what was logged while there was nowhere to show it */
         uint64_t pos = 0;
         for (size_t n = log_read(&pos, chunk, sizeof(chunk)); n > 0; n = log_read(&pos, chunk, sizeof(chunk)))

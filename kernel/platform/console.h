@@ -6,9 +6,9 @@
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
 
-/* Log level, a port-I/O UART if OPTIONS allow or COM1 answers; the log's sink. Before page tables and ACPI. */
+/* Log level, a port-I/O UART; the log's sink. Before page tables. */
 void console_init_early(const struct boot_info *boot);
-/* The rest, after acpi_init: MMIO UART, SPCR's port, framebuffer. */
+/* The rest, after pagetable_init: MMIO UART, framebuffer. */
 void console_init(const struct boot_info *boot);
 /* Dom0's output bytes. Never blocks: the oldest output is dropped when the ring is full. */
 void console_write(const char *text, size_t len);
@@ -16,9 +16,8 @@ void console_write(const char *text, size_t len);
 size_t console_read(char *buf, size_t len);
 /* FN runs (in root, any context) whenever the Dom0 input ring becomes non-empty. */
 void console_set_dom0_notify(void (*fn)(void));
-/* Hypervisor key KEY runs FN; HELP is one line. '*' runs all of them except h, * and R, so FN only looks.
- * A full table is our bug (logged). */
-void console_register_key(char key, const char *help, void (*fn)(void));
+/* PRESS carries out a hypervisor key; false: there is no such key. */
+void console_set_keys(bool (*press)(char key));
 /* Runs the key's function; also for the debug-keys operation. false: no such key. */
 bool console_handle_key(char key);
 /* One received byte, from the UART's interrupt (and from tests). */

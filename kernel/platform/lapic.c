@@ -65,8 +65,8 @@ static void enable(void)
         wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2);
         return;
     }
-    void *va;
-    if (pagetable_map_mmio(hpa(base & APIC_BASE_ADDR), PAGE_SIZE, &va) != STATUS_OK)
+    void *va = (void *)(uintptr_t)mmio;
+    if (va == NULL && pagetable_map_mmio(hpa(base & APIC_BASE_ADDR), PAGE_SIZE, &va) != STATUS_OK)
         panic("local APIC: cannot map its registers");
     mmio = va;
 }
@@ -86,8 +86,9 @@ void lapic_init(void)
     reg_write(REG_SPURIOUS, 0x100U | VECTOR_SPURIOUS);
     reg_write(REG_ESR, 0);
     tsc_deadline = cpu_features.tsc_deadline;
-    if (!tsc_deadline)
+    if (!tsc_deadline && counts_per_tick == 0)
         calibrate_one_shot();
+    reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     reg_write(REG_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
     __asm__ volatile("mfence" : : : "memory"); /* SDM vol 3, "TSC-Deadline Mode": orders an MMIO write of the LVT before the MSR */
     this_cpu()->apic_id = lapic_id();
@@ -98,16 +99,17 @@ uint32_t lapic_id(void) { return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >>
 
 void lapic_eoi(void) { reg_write(REG_EOI, 0); }
 
-void lapic_ipi(uint32_t apic_id, uint8_t vector)
+void lapic_ipi(uint32_t apic_id, uint32_t icr)
 {
     if (x2apic) {
-        wrmsr(0x800U + REG_ICR, (uint64_t)apic_id << 32 | vector);
+        __asm__ volatile("mfence" : : : "memory"); /* this MSR does not wait for stores: SDM vol 3, "MSR Access in x2APIC Mode" */
+        wrmsr(0x800U + REG_ICR, (uint64_t)apic_id << 32 | icr);
         return;
     }
     for (unsigned i = 0; i < 100000 && (reg_read(REG_ICR) & ICR_PENDING) != 0; i++)
         cpu_relax();
     reg_write(REG_ICR_HIGH, apic_id << 24);
-    reg_write(REG_ICR, vector);
+    reg_write(REG_ICR, icr);
 }
 
 void lapic_timer_arm(uint64_t tsc)

@@ -10,17 +10,14 @@
  *   console_init_early(&boot_info);    kernel/platform/console.h log level, port-I/O UART if there is one; log lines appear from here on
  *   pagetable_init();                  kernel/mm/pagetable.h     final W^X map of the image, windows (needs no frame allocator)
  *   frame_init(&boot_info);            kernel/mm/frame.h         frame table; enum status: not OK -> panic
- *   acpi_init(boot_info.rsdp);         kernel/platform/acpi.h    no tables is fine
- *   console_init(&boot_info);          kernel/platform/console.h MMIO UART, SPCR, framebuffer, hypervisor keys
- *   vtd_init();                        kernel/platform/vtd.h     translation left on by the firmware is turned off
+ *   console_init(&boot_info);          kernel/platform/console.h MMIO UART, framebuffer
  *   lapic_init();                      kernel/platform/lapic.h
  *   irq_init();                        kernel/platform/irq.h     I/O APICs, 8259 masked
- *   clock_init(&boot_info);            kernel/time/clock.h       TSC rate
+ *   clock_init(&boot_info);            kernel/time/clock.h       time runs
  *   deadline_init();                   kernel/time/deadline.h    takes VECTOR_TIMER
- *   smp_init();                        kernel/smp/smp.h          takes VECTOR_RESCHED
  *   uart_enable_irq();                 kernel/platform/uart.h
  *
- * Then vmx_global_init, ept_global_init, vmx_cpu_init and the domains. The run loop's idle path calls uart_poll() (uart.h) and
+ * Then vmx_global_init, ept_global_init, vmx_cpu_init, the other CPUs (smp_init) and the domains. The run loop's idle path calls uart_poll() (uart.h) and
  * cpu_idle_wait() (kernel/cpu/idle.h). */
 #pragma once
 

@@ -10,6 +10,7 @@
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/lapic.h"
 #include "kernel/platform/reset.h"
 #include "kernel/platform/uart.h"
 
@@ -43,8 +44,13 @@ static void say_symbol(uint64_t rip)
     say("(CBL)   %016lx %s+0x%lx\n", rip, name, offset);
 }
 
-/* All root stacks lie in the image's data, so a frame pointer that does not is the end (or damage). */
-static bool stack_pointer_ok(uint64_t rbp) { return rbp >= (uint64_t)data_start && rbp + 16 <= (uint64_t)image_end && rbp % 8 == 0; }
+/* Stacks lie in the image's data or are this CPU's own; a frame pointer that is nowhere there is the end (or damage). */
+static bool stack_pointer_ok(uint64_t rbp)
+{
+    uint64_t own = (uint64_t)this_cpu()->stacks;
+    bool in_image = rbp >= (uint64_t)data_start && rbp + 16 <= (uint64_t)image_end;
+    return rbp % 8 == 0 && (in_image || (rbp >= own && rbp + 16 <= own + (PAGE_SIZE << CPU_STACK_ORDER)));
+}
 
 static void backtrace(uint64_t rip, uint64_t rbp)
 {
@@ -90,6 +96,9 @@ static void begin(void)
         reset_machine();
     while (panics > 2)
         __asm__ volatile("hlt");
+    traps_halt_at_nmi();
+    if (cpu_count() > 1)
+        lapic_ipi(0, LAPIC_NMI | LAPIC_TO_OTHERS);
 }
 
 static const char *const exception_names[] = {

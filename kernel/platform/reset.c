@@ -5,11 +5,9 @@
 #include "kernel/cpu/traps.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/window.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/machine.h"
 
-#define S5_VALID (1U << 31)
 #define SLP_EN (1U << 13)
 #define SPINS 1000000U
 
@@ -31,11 +29,11 @@ static void give_it_time(void)
 void reset_machine(void)
 {
     quiesce();
-    const struct acpi_gas *r = &acpi_info.reset;
-    if (r->addr != 0 && r->space == 1)
-        out8((uint16_t)r->addr, acpi_info.reset_value);
-    else if (r->addr != 0 && r->space == 0)
-        *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(r->addr))) + (r->addr & (PAGE_SIZE - 1))) = acpi_info.reset_value;
+    const struct boot_machine *m = &boot_info.machine;
+    if (m->reset_addr != 0 && m->reset_space == 1)
+        out8((uint16_t)m->reset_addr, m->reset_value);
+    else if (m->reset_addr != 0)
+        *((volatile uint8_t *)window_open(hfn_of_hpa(hpa(m->reset_addr))) + m->reset_addr % PAGE_SIZE) = m->reset_value;
     give_it_time();
     out8(0xcf9, 0x02);
     out8(0xcf9, 0x06); /* hard reset: chipset reset control register */
@@ -46,21 +44,15 @@ void reset_machine(void)
         cpu_relax();
 }
 
-static void sleep_control(uint16_t port, uint32_t slp_typ)
-{
-    if (port != 0)
-        out16(port, (uint16_t)((in16(port) & ~0x3c00U) | (slp_typ & 7) << 10 | SLP_EN));
-}
-
 void poweroff_machine(void)
 {
     quiesce();
-    uint32_t s5 = boot_info.acpi_s5;
-    if ((s5 & S5_VALID) != 0 && acpi_info.present) {
-        sleep_control(acpi_info.pm1a_control, s5 & 255);
-        sleep_control(acpi_info.pm1b_control, s5 >> 8 & 255);
-        give_it_time();
+    for (unsigned i = 0; i < 2; i++) {
+        uint16_t port = boot_info.machine.pm1_control[i];
+        if (port != 0)
+            out16(port, (uint16_t)((in16(port) & ~0x3c00U) | (uint32_t)boot_info.machine.sleep_type[i] << 10 | SLP_EN));
     }
+    give_it_time();
     for (const char *p = "Shutdown"; *p != '\0'; p++) /* Bochs */
         out8(0x8900, (uint8_t)*p);
     out16(0x604, 0x2000); /* QEMU */

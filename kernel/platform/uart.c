@@ -7,97 +7,57 @@
 #include "kernel/core/spinlock.h"
 #include "kernel/cpu/x86.h"
 #include "kernel/mm/pagetable.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
+#include "kernel/platform/machine.h"
 
-/* Registers of the PC16550D. */
+/* Registers of the PC16550D, which the loader has programmed. */
 #define REG_DATA 0U
 #define REG_IER 1U
-#define REG_FCR 2U /* write */
-#define REG_IIR 2U /* read */
-#define REG_LCR 3U
-#define REG_MCR 4U
+#define REG_IIR 2U
 #define REG_LSR 5U
-#define REG_SCRATCH 7U
 #define IER_RX 1U
 #define IER_TX 2U
 #define IIR_NONE 1U
 #define LSR_RX 0x01U
 #define LSR_TX_EMPTY 0x20U
-#define COM1 0x3f8U
 #define RING_BYTES 32768U /* a power of two */
-#define FIFO_BYTES 16U
 #define RX_PER_CALL 64U
 #define SYNC_SPINS 200000U /* per byte: 100 ms or more at any speed that matters */
 
+static const struct boot_uart *const at = &boot_info.machine.uart;
 static struct uart {
     bool present, irq_on;
-    uint16_t port;          /* 0: MMIO */
-    uint32_t stride;        /* of MMIO registers, bytes */
-    volatile uint8_t *mmio;
-    unsigned fifo;
+    volatile uint8_t *mmio; /* NULL: by port */
     uint8_t ier;
 } uart;
 static struct spinlock uart_lock;
 static char ring[RING_BYTES];
 static uint64_t ring_head, ring_tail; /* absolute; tail: the oldest byte not sent */
 
-static uint8_t reg_read(unsigned reg) { return uart.port == 0 ? uart.mmio[reg * uart.stride] : in8((uint16_t)(uart.port + reg)); }
+static uint8_t reg_read(unsigned reg) { return uart.mmio != NULL ? uart.mmio[reg * at->stride] : in8((uint16_t)(at->addr + reg)); }
 
 static void reg_write(unsigned reg, uint8_t v)
 {
-    if (uart.port == 0)
-        uart.mmio[reg * uart.stride] = v;
+    if (uart.mmio != NULL)
+        uart.mmio[reg * at->stride] = v;
     else
-        out8((uint16_t)(uart.port + reg), v);
+        out8((uint16_t)(at->addr + reg), v);
 }
 
-/* Takes the registers at PORT or, where that is 0, MMIO into use, if somebody answers there. */
-static bool use(uint16_t port, volatile uint8_t *mmio, uint32_t stride, uint32_t baud)
+bool uart_init(void)
 {
-    if (uart.present && port != 0 && uart.port == port)
-        return true;
-    uart = (struct uart){.port = port, .mmio = mmio, .stride = stride};
-    reg_write(REG_SCRATCH, 0x5a);
-    if (reg_read(REG_LSR) == 0xff || (port == COM1 && reg_read(REG_SCRATCH) != 0x5a))
-        return false;
-    reg_write(REG_IER, 0);
-    if (baud != 0) {
-        uint32_t divisor = MAX(MIN(115200U / baud, 0xffffU), 1U);
-        reg_write(REG_LCR, 0x83); /* divisor latch, 8n1 */
-        reg_write(0, (uint8_t)divisor);
-        reg_write(1, (uint8_t)(divisor >> 8));
-    }
-    reg_write(REG_LCR, 0x03);
-    reg_write(REG_FCR, 0x07); /* FIFOs on and empty, receive trigger 1 */
-    reg_write(REG_MCR, 0x0b); /* DTR, RTS, OUT2: the interrupt line */
-    uart.fifo = (reg_read(REG_IIR) & 0xc0) == 0xc0 ? FIFO_BYTES : 1;
-    uart.present = true;
-    return true;
-}
-
-bool uart_init(const struct boot_options *options)
-{
-    struct acpi_gas at = acpi_info.spcr;
-    if (options->console_kind == BOOT_CONSOLE_NONE)
-        return false;
-    if (options->console_kind != BOOT_CONSOLE_AUTO)
-        at = (struct acpi_gas){.addr = options->console_addr, .space = options->console_kind == BOOT_CONSOLE_IO ? 1 : 0};
-    else if (at.addr == 0)
-        at = (struct acpi_gas){.addr = COM1, .space = 1};
-    if (at.space == 1)
-        return at.addr != 0 && at.addr <= 0xfff8 && use((uint16_t)at.addr, NULL, 0, options->console_baud);
-    uint32_t stride = at.bits == 32 ? 4 : 1;
-    void *va;
-    return at.space == 0 && pagetable_map_mmio(hpa(at.addr), 8UL * stride, &va) == STATUS_OK && use(0, va, stride, options->console_baud);
+    void *va = NULL;
+    uart.present = at->fifo != 0 && (at->stride == 0 || pagetable_map_mmio(hpa(at->addr), 8UL * at->stride, &va) == STATUS_OK);
+    uart.mmio = va;
+    return uart.present;
 }
 
 /* Fills the transmit FIFO if it is empty. Its interrupt is on exactly while the ring holds something. Lock held. */
 static void drain(void)
 {
     if (ring_head != ring_tail && (reg_read(REG_LSR) & LSR_TX_EMPTY) != 0)
-        for (unsigned i = 0; i < uart.fifo && ring_tail != ring_head; i++)
+        for (unsigned i = 0; i < at->fifo && ring_tail != ring_head; i++)
             reg_write(REG_DATA, (uint8_t)ring[ring_tail++ % RING_BYTES]);
     uint8_t want = (uint8_t)(IER_RX | (ring_head != ring_tail ? IER_TX : 0));
     if (uart.irq_on && want != uart.ier) {
@@ -130,14 +90,11 @@ static void on_irq(uint32_t gsi, void *ctx)
     }
 }
 
-/* COM1 and COM3 share an ISA interrupt, COM2 and COM4 the next; any other port stays polled. */
 void uart_enable_irq(void)
 {
-    bool odd = uart.port == 0x3f8 || uart.port == 0x3e8;
-    bool even = uart.port == 0x2f8 || uart.port == 0x2e8;
-    if (!uart.present || (!odd && !even))
+    if (!uart.present || at->gsi == ~0U)
         return;
-    uart.irq_on = irq_bind_gsi(irq_gsi_of_isa(odd ? 4 : 3), ~0U, on_irq, NULL) == STATUS_OK;
+    uart.irq_on = irq_bind_gsi(at->gsi, ~0U, on_irq, NULL) == STATUS_OK;
     if (uart.irq_on)
         drain_locked();
     else
@@ -208,4 +165,4 @@ int uart_poll_byte(void)
     return uart.present && (reg_read(REG_LSR) & LSR_RX) != 0 ? reg_read(REG_DATA) : -1;
 }
 
-bool uart_owns_port(uint16_t port) { return uart.present && uart.port != 0 && port >= uart.port && port < uart.port + 8; }
+bool uart_owns_port(uint16_t port) { return uart.present && at->stride == 0 && port >= at->addr && port < at->addr + 8; }

@@ -2,11 +2,10 @@
  * [ROOT] The serial console: 16550 by port or MMIO, output ring drained by the transmit interrupt, input ring. */
 #pragma once
 
-#include "boot/boot_info.h"
 #include "kernel/core/types.h"
 
-/* Chooses and sets up the port by OPTIONS, else SPCR, else COM1 if its scratch register answers. false: none. */
-bool uart_init(const struct boot_options *options);
+/* Takes the loader's port into use; a memory-mapped one needs the page tables. false: there is none. */
+bool uart_init(void);
 /* Moves bytes both ways without an interrupt; from the run loop's slow path and idle. Cheap when there is nothing to do. */
 void uart_poll(void);
 /* The same for a port without an interrupt, from the run loop; nothing for others. */

@@ -5,7 +5,7 @@
 #include "boot/boot_info.h"
 #include "kernel/core/types.h"
 
-/* Calibrates the TSC: HPET, ACPI PM timer or PIT (each wait bounded); CPUID 0x15 last. */
+/* Time runs from here on, at the rate that BOOT says. */
 void clock_init(const struct boot_info *boot);
 uint64_t clock_tsc_khz(void);
 uint64_t clock_now_ns(void);            /* system time */

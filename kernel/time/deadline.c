@@ -16,12 +16,14 @@
 static struct queue {
     struct spinlock lock;
     uint64_t armed; /* host TSC the hardware is set to; UINT64_MAX: not armed */
+    struct deadline *firing; /* whose `fire` runs now; atomic */
     struct deadline_heap heap;
 } queues[MAX_CPUS];
 
 void deadline_init(void)
 {
-    queues[0].armed = UINT64_MAX;
+    for (uint32_t i = 0; i < MAX_CPUS; i++)
+        queues[i].armed = UINT64_MAX;
     irq_set_system(VECTOR_TIMER, deadline_run);
 }
 
@@ -31,15 +33,47 @@ static void arm(struct queue *q, uint64_t tsc)
     lapic_timer_arm(tsc);
 }
 
-void deadline_cancel(struct deadline *d)
+/* Another CPU may have taken D off its queue already and be in its `fire`: that is over when this returns. */
+static void wait_fired(const struct deadline *d)
 {
-    while (d->slot != 0) { /* again if it moved to another CPU meanwhile */
+    uint32_t cpu = __atomic_load_n(&d->cpu, __ATOMIC_RELAXED);
+    while (cpu != cpu_id() && __atomic_load_n(&queues[cpu].firing, __ATOMIC_ACQUIRE) == d) { /* pairs with deadline_run */
+        spin_pass();
+        cpu_relax();
+    }
+}
+
+/* Takes D off the queue it is on; false: it was on none, or fires just now. */
+static bool take_off(struct deadline *d)
+{
+    while (__atomic_load_n(&d->slot, __ATOMIC_ACQUIRE) != 0) { /* again if it moved to another CPU meanwhile */
         uint32_t cpu = __atomic_load_n(&d->cpu, __ATOMIC_RELAXED);
         struct queue *q = &queues[cpu];
         SPIN_GUARD(&q->lock);
-        if (d->slot != 0 && d->cpu == cpu)
-            heap_remove(&q->heap, d);
+        if (d->slot == 0 || d->cpu != cpu)
+            continue;
+        heap_remove(&q->heap, d);
+        return true;
     }
+    return false;
+}
+
+void deadline_cancel(struct deadline *d)
+{
+    do {
+        (void)take_off(d);
+        wait_fired(d);
+    } while (__atomic_load_n(&d->slot, __ATOMIC_RELAXED) != 0); /* its `fire` has set it again */
+}
+
+void deadline_bring(struct deadline *d)
+{
+    if (d->cpu == cpu_id())
+        return;
+    if (take_off(d))
+        deadline_set(d, d->tsc);
+    else
+        wait_fired(d);
 }
 
 void deadline_set(struct deadline *d, uint64_t tsc)
@@ -60,6 +94,7 @@ static struct deadline *take_due(struct queue *q, bool may_fire)
     SPIN_GUARD(&q->lock);
     struct deadline *d = q->heap.first;
     if (d != NULL && may_fire && d->tsc <= rdtsc()) {
+        __atomic_store_n(&q->firing, d, __ATOMIC_RELAXED); /* before it is off the queue: who finds it so looks here */
         heap_remove(&q->heap, d);
         return d;
     }
@@ -71,7 +106,10 @@ static struct deadline *take_due(struct queue *q, bool may_fire)
 
 void deadline_run(void)
 {
+    struct queue *q = &queues[cpu_id()];
     struct deadline *d;
-    for (unsigned fired = 0; (d = take_due(&queues[cpu_id()], fired < FIRE_LIMIT)) != NULL; fired++)
+    for (unsigned fired = 0; (d = take_due(q, fired < FIRE_LIMIT)) != NULL; fired++) {
         d->fire(d);
+        __atomic_store_n(&q->firing, NULL, __ATOMIC_RELEASE);
+    }
 }

@@ -16,7 +16,10 @@ struct deadline { /* zeroed: not queued */
 void deadline_init(void);
 /* Queues D on this CPU for TSC (re-queues if queued). A past value fires at the next deadline_run. */
 void deadline_set(struct deadline *d, uint64_t tsc);
-/* Removes D; harmless when it is not queued. */
+/* Removes D; harmless when it is not queued. When it returns, D's fire does not run on another CPU either: it must need no lock that the
+ * caller holds. */
 void deadline_cancel(struct deadline *d);
+/* Moves D, if it is queued, to this CPU, so that it fires where its owner runs. */
+void deadline_bring(struct deadline *d);
 /* Fires all due deadlines of this CPU and re-arms the hardware. Called on the timer interrupt and before each VM entry if due. */
 void deadline_run(void);

@@ -66,7 +66,7 @@ static uint8_t next(struct input *in)
 static void send(struct xenstore_domain_interface *page, struct input *in)
 {
     static const char *const paths[] = {
-        "data", "data/a", "data/a/b", "data/c", "/local/domain/1/data", "/local/domain/2/data/x", "/", "data/a/b/c/d"};
+        "data", "data/a", "data/a/b", "data/c", "/local/domain/1/data", "/local/domain/2/data/x", "/", "@releaseDomain"};
     uint8_t type = next(in), choice = next(in), tx = next(in), extra = (uint8_t)(next(in) % 64);
     char msg[16 + 256];
     size_t len = (size_t)snprintf(msg + 16, 64, "%s", paths[choice % 8]) + 1U;
@@ -93,15 +93,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store *s = store_arena_init(aligned_alloc(16, ARENA_BYTES), ARENA_BYTES);
     struct xenstore_domain_interface *page[GUESTS];
     struct store_ring *ring[GUESTS];
-    bool bad[GUESTS] = {false};
     struct input in = {data, size};
     uint32_t empty = s->used;
     for (uint16_t d = 0; d < GUESTS; d++) {
         home(s, (uint16_t)(d + 1));
         page[d] = calloc(1, sizeof(*page[d]));
         ring[d] = calloc(1, sizeof(*ring[d]));
-        ring[d]->page = page[d];
-        ring[d]->domid = (uint16_t)(d + 1);
+        store_ring_start(ring[d], page[d], (uint16_t)(d + 1));
     }
     while (in.len > 0) {
         uint8_t what = next(&in), g = what % GUESTS;
@@ -119,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 2:
             page[g]->rsp_cons = page[g]->rsp_prod;
+            page[g]->connection = next(&in) % 4 == 0 ? XENSTORE_RECONNECT : XENSTORE_CONNECTED;
+            store_watch_fire_special(s, "@releaseDomain");
             break;
         case 3:
             (void)store_op_write(&zero, next(&in) % 2 ? "/local/domain/1/data/a" : "/local/domain/2/data/c", "zero", 4);
@@ -130,9 +130,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             send(page[g], &in);
             break;
         }
-        for (int i = 0; i < 8 && !bad[g]; i++) {
+        for (int i = 0; i < 8; i++) {
             enum store_ring_result r = store_ring_turn(s, ring[g], &notify, &why);
-            bad[g] = r == STORE_RING_BAD;
+            must(!ring[g]->bad || page[g]->error != XENSTORE_ERROR_NONE, "a broken ring without its error word");
             if (r != STORE_RING_PROGRESS) {
                 break;
             }

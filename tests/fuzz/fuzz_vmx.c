@@ -12,9 +12,13 @@ static void warn(const char *line, void *ctx)
 
 static void check(const struct vm_config *c)
 {
-    if (c->name[0] == '\0' || strlen(c->name) >= sizeof c->name || c->memsize_mib < 4 || c->memsize_mib % 4 != 0 || c->numvcpus != 1)
+    if (c->name[0] == '\0' || strlen(c->name) >= sizeof c->name || c->memsize_mib < 4 || c->memsize_mib % 4 != 0 || c->numvcpus < 1 || c->numvcpus > c->maxvcpus || c->maxvcpus > 32)
         abort();
     if (c->kernel[0] == '\0' || strlen(c->kernel) >= sizeof c->kernel || strlen(c->cmdline) >= sizeof c->cmdline)
+        abort();
+    if (c->maxmem_mib < c->memsize_mib || c->maxmem_mib % 4 != 0 || c->weight < 1 || c->weight > VM_WEIGHT_MAX || c->cap > 3200 || c->affinity == 0)
+        abort();
+    if (c->on_poweroff > VM_PRESERVE || c->on_reboot > VM_PRESERVE || c->on_crash > VM_PRESERVE)
         abort();
     if (strlen(c->ramdisk) >= sizeof c->ramdisk || strlen(c->guest_os) >= sizeof c->guest_os)
         abort();

@@ -135,7 +135,7 @@ def clean(text):
 
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
-    "regress-0003": 8, "regress-0004": 8,
+    "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3968,
 }
 
 
@@ -181,3 +181,12 @@ def guest_files(*names, **extra):
 def debian_files():
     base = os.path.join(ROOT, "build", "vm", "debian")
     return {f"\\corbel\\vm\\debian\\{n}": os.path.join(base, n) for n in ("debian.vmx", "vmlinuz", "initrd.gz")}
+
+
+def generic_files(name="generic", extra=""):
+    """Debian's generic kernel, packed with XZ, with the same ramdisk."""
+    folder = f"\\corbel\\vm\\{name}\\"
+    cmdline = 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n'
+    return {folder + f"{name}.vmx": vmx_text(name, 256, "vmlinuz", cmdline + extra),
+            folder + "vmlinuz": os.path.join(ROOT, "build", "debian-generic", "vmlinuz"),
+            folder + "initrd.gz": os.path.join(ROOT, "build", "debian", "initrd.gz")}

@@ -151,6 +151,8 @@ def test_a_taken_name_is_refused(corbel):
     corbel.ok("create tiny")
     corbel.refused("create tiny", 4, "tiny")
     corbel.refused("unpause tiny", 4, "tiny")
+    corbel.ok("pause tiny")
+    corbel.refused("debug-vmwrite tiny 0 0x6804 0", 5, "debug = on")
     corbel.ok("destroy tiny")
 
 

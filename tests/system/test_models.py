@@ -3,7 +3,8 @@
 from corbel import debian_files, guest_files
 
 SIZE_MIB = 192
-MACHINE = {"model": "corei5_arrandale_m520"}
+MACHINE = {"model": "corei5_arrandale_m520", "cpus": 2}
+CFG = "loglvl = info\ndebug = on\n"
 
 
 def FILES():
@@ -21,9 +22,22 @@ def test_what_must_not_work_does_not(corbel):
     corbel.run("")
 
 
+def test_a_refused_entry_is_explained_here_as_well(corbel):
+    corbel.ok("create -p tiny")
+    assert "breaks 1 rule\n" in corbel.ok("debug-vmwrite tiny 0 0x401c 16")
+    corbel.ok_and("unpause tiny", r"entry refused: TPR_THRESHOLD \(0x401c\) 0x10, bit 4 is 1: only bits 0 to 3 may be set[\s\S]*?tiny: (killed|crashed|stopped)")
+    corbel.run("")
+    corbel.ok("destroy tiny")
+
+
 def test_linux_reaches_its_shell_beside_a_spinning_guest(corbel):
     corbel.ok("create spin")
     corbel.ok("create debian", 400)
+    for _ in range(10): # as a rule of VM entry sees it: nothing is wrong with what this CPU saves
+        corbel.ok("pause debian")
+        assert "breaks 0 rules" in corbel.ok("debug-vmwrite debian 0 0x4826 0")
+        corbel.ok("unpause debian")
+        corbel.run("sleep 1")
     corbel.send("console debian\r")
     corbel.expect(r"guest: up after [0-9.]+ s", 500)
     corbel.send("\r")

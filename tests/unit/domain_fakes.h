@@ -26,11 +26,11 @@
 #include "kernel/domain/event.h"
 #include "kernel/domain/grant.h"
 #include "kernel/domain/physmap.h"
+#include "kernel/domain/vcpu.h"
 #include "kernel/hypercall/dispatch.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/pagetable.h"
 #include "kernel/mm/window.h"
-#include "kernel/platform/acpi.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/machine.h"
@@ -95,14 +95,38 @@ void str_copy(char *dst, size_t size, const char *src) { snprintf(dst, size, "%s
 
 /* ---- CPU, clock, deadlines ------------------------------------------------------------------- */
 struct cpu_features cpu_features = {.phys_bits = 36, .invariant_tsc = true};
-struct acpi_info acpi_info;
-const struct boot_info boot_info = {.magic = BOOT_INFO_MAGIC};
-static struct cpu fake_cpu;
+#define FAKE_CPUS 4U
+static struct cpu fake_cpus[FAKE_CPUS];
+static uint32_t fake_nr_cpus = 1;
+#define fake_cpu fake_cpus[0]
+struct boot_info fake_boot_info = {.magic = BOOT_INFO_MAGIC, .machine = {.nr_private = 1, .private_pages = {0xfec00000}}};
+extern const struct boot_info boot_info __attribute__((alias("fake_boot_info")));
 static uint64_t fake_ns = 1000;
 
-struct cpu *cpu_get(uint32_t id) { assert_int_equal(id, 0); return &fake_cpu; }
-uint32_t cpu_count(void) { return 1; }
+struct cpu *cpu_get(uint32_t id) { assert_true(id < fake_nr_cpus); return &fake_cpus[id]; }
+uint32_t cpu_count(void) { return fake_nr_cpus; }
 void smp_kick(uint32_t cpu) { cpu_get(cpu)->need_resched = true; }
+static unsigned fake_stopped;
+void smp_stop_others(void) { fake_stopped++; }
+void smp_release_others(void) { fake_stopped--; }
+/* Whoever waits here gives the other CPUs time: they come round their run loops. */
+void smp_park_point(void)
+{
+    for (uint32_t i = 0; i < fake_nr_cpus; i++) {
+        struct vcpu *v = fake_cpus[i].current;
+        if (!v || !sched_must_leave(&v->sched))
+            continue;
+        fake_cpus[i].current = NULL;
+        sched_leave(&v->sched);
+    }
+}
+/* The code under test runs on CPU from here on. */
+static void fake_be(uint32_t cpu)
+{
+    fake_cpus[cpu].self = &fake_cpus[cpu];
+    fake_cpus[cpu].id = cpu;
+    assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpus[cpu]), 0); /* this_cpu() reads GS:0 */
+}
 uint64_t clock_now_ns(void) { return fake_ns; }
 uint64_t clock_tsc_khz(void) { return 1000000; } /* one tick is one nanosecond */
 uint64_t clock_tsc_of_ns(uint64_t ns) { return ns; }
@@ -128,7 +152,7 @@ void deadline_set(struct deadline *d, uint64_t tsc)
 }
 __attribute__((unused)) size_t uart_room(void) { return 32768; }
 
-static void fake_time(uint64_t ns)
+__attribute__((unused)) static void fake_time(uint64_t ns)
 {
     fake_ns = ns;
     for (uint32_t i = 0; i < FAKE_DEADLINES; i++) {
@@ -350,6 +374,12 @@ bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nm
 bool vmx_interruptible(struct vmx_vcpu *v) { (void)v; return fake_if; }
 bool vlapic_has_pending(struct vmx_vcpu *v) { (void)v; return false; }
 void vmx_dump(struct vmx_vcpu *v) { (void)v; }
+enum status vmx_poke(struct vmx_vcpu *v, uint32_t field, uint64_t value, uint32_t *broken)
+{
+    v->gprs.rcx = value;
+    *broken = field == 0x6804;
+    return field == 0x6804 ? STATUS_OK : STATUS_DENIED;
+}
 
 /* ---- console and interrupts ------------------------------------------------------------------------ */
 __attribute__((unused)) static char fake_console[1024];
@@ -385,9 +415,11 @@ uint32_t irq_gsi_count(void) { return 24; }
 /* ---- building blocks for tests ----------------------------------------------------------------------- */
 static void fake_machine(void)
 {
-    fake_cpu.self = &fake_cpu;
-    assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpu), 0); /* this_cpu() reads GS:0 */
-    sched_init_cpu(0);
+    memset(fake_cpus, 0, sizeof(fake_cpus));
+    fake_nr_cpus = 1;
+    for (uint32_t i = 0; i < FAKE_CPUS; i++)
+        sched_init_cpu(i);
+    fake_be(0);
 }
 __attribute__((unused)) static struct domain *fake_dom0(void)
 {
@@ -437,8 +469,12 @@ __attribute__((unused)) static void fake_audit(void)
 __attribute__((unused)) static void fake_run(struct vcpu *v)
 {
     for (int i = 0; i < 64; i++) {
-        struct sched_unit *u = sched_pick(0, fake_cpu.current ? &fake_cpu.current->sched : NULL);
-        fake_cpu.current = u ? vcpu_of_sched(u) : NULL;
+        smp_park_point();
+        struct vcpu *prev = fake_cpu.current;
+        struct sched_unit *u = sched_pick(0, prev ? &prev->sched : NULL);
+        fake_cpu.current = u ? vcpu_of_sched(u) : prev;
+        if (u && prev && prev != fake_cpu.current)
+            prev->sched.on_cpu = false;
         if (fake_cpu.current == v)
             return;
         if (u)

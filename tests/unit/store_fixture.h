@@ -89,8 +89,7 @@ static inline struct guest *guest_new(struct store *s, uint16_t domid)
 {
     struct guest *g = calloc(1, sizeof(*g));
     g->s = s;
-    g->ring.page = &g->page;
-    g->ring.domid = domid;
+    store_ring_start(&g->ring, &g->page, domid);
     g->next_id = 100;
     return g;
 }

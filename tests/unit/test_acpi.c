@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] Root's reader of ACPI tables: made-up tables in 1 MiB of pretended memory, well-formed and broken. */
+ * [HOST] boot/efi/fwacpi.c, the static tables: made-up ones in 1 MiB of pretended memory, well-formed and broken. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,24 +8,18 @@
 
 #include <cmocka.h>
 
-#include "kernel/core/log.h"
-#include "kernel/mm/window.h"
-#include "kernel/platform/acpi.h"
+#include "boot/efi/fwacpi.h"
 
 #define MEMORY 0x100000UL
 #define RSDP 0xe0010UL
 #define XSDT 0x10ff0UL /* across a page */
 
 static uint8_t memory[MEMORY];
-static uint8_t elsewhere[4096];
-static unsigned warnings;
+static struct fwacpi acpi;
+static struct boot_machine machine;
 
-void log_line(enum log_level level, const char *fmt, ...)
-{
-    (void)fmt;
-    warnings += level == LOG_WARN;
-}
-void *window_open(hfn_t f) { return f.v < MEMORY >> 12 ? memory + (f.v << 12) : elsewhere; }
+static uint64_t there(uint64_t at) { return (uintptr_t)memory + at; }
+static void read_all(void) { fwacpi_read(there(RSDP), &acpi, &machine); }
 
 static void put(uint64_t at, uint64_t v, unsigned bytes) { memcpy(memory + at, &v, bytes); }
 
@@ -50,11 +44,11 @@ static void root(const uint64_t *tables, unsigned count)
     memcpy(memory + RSDP, "RSD PTR ", 8);
     memory[RSDP + 15] = 2;
     put(RSDP + 20, 36, 4);
-    put(RSDP + 24, XSDT, 8);
+    put(RSDP + 24, there(XSDT), 8);
     checksum(RSDP, 20, 8);
     checksum(RSDP, 36, 32);
     for (unsigned i = 0; i < count; i++)
-        put(XSDT + 36 + 8 * i, tables[i], 8);
+        put(XSDT + 36 + 8 * i, tables[i] < MEMORY && tables[i] != 0 ? there(tables[i]) : tables[i], 8);
     table(XSDT, "XSDT", 36 + 8 * count);
 }
 
@@ -89,20 +83,19 @@ static int reset(void **state)
 {
     (void)state;
     memset(memory, 0, sizeof(memory));
-    warnings = 0;
     return 0;
 }
 
 static void test_none(void **state)
 {
     (void)state;
-    acpi_init(0);
-    assert_false(acpi_info.present);
-    assert_int_equal(acpi_info.isa[4].gsi, 4);
-    acpi_init(RSDP); /* zeros */
-    assert_false(acpi_info.present);
-    acpi_init(~0UL);
-    assert_false(acpi_info.present);
+    fwacpi_read(0, &acpi, &machine);
+    assert_int_equal(machine.nr_ioapics, 0);
+    assert_int_equal(machine.isa[4].gsi, 4);
+    read_all(); /* zeros */
+    assert_int_equal(machine.isa[15].gsi, 15);
+    assert_int_equal(machine.reset_addr + machine.pm1_control[0] + acpi.hpet + acpi.serial.address, 0);
+    assert_int_equal(fwacpi_damaged(there(RSDP)), 0);
 }
 
 static void test_all(void **state)
@@ -115,6 +108,10 @@ static void test_all(void **state)
     put(0x21000 + 112, 1 << 10 | 1 << 8, 4);
     gas(0x21000 + 116, 1, 0xcf9);
     memory[0x21000 + 128] = 0xf;
+    static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a, 0x05, 0x01, 0x00, 0x00};
+    memcpy(memory + 0x26000 + 36, s5, sizeof(s5));
+    table(0x26000, "DSDT", 36 + sizeof(s5));
+    put(0x21000 + 140, there(0x26000), 8);
     table(0x21000, "FACP", 244);
     gas(0x22000 + 40, 0, 0xfed00000);
     table(0x22000, "HPET", 56);
@@ -129,21 +126,21 @@ static void test_all(void **state)
     table(0x25000, "DMAR", 64);
     const uint64_t all[] = {0x20000, 0x21000, 0x22000, 0x23000, 0x24000, 0x25000};
     root(all, 6);
-    acpi_init(RSDP);
-    assert_true(acpi_info.present);
-    assert_int_equal(acpi_info.nr_ioapics, 1);
-    assert_int_equal(acpi_info.ioapics[0].addr, 0xfec00000);
-    assert_int_equal(acpi_info.isa[0].gsi, 2);
-    assert_int_equal(acpi_info.isa[9].flags, 0xd);
-    assert_int_equal(acpi_info.isa[4].gsi, 4);
-    assert_int_equal(acpi_info.pm1a_control, 0x604);
-    assert_int_equal(acpi_info.pm_timer_port, 0x608);
-    assert_true(acpi_info.reset.addr == 0xcf9 && acpi_info.reset.space == 1 && acpi_info.reset_value == 0xf);
-    assert_int_equal(acpi_info.hpet, 0xfed00000);
-    assert_int_equal(acpi_info.spcr.addr, 0x2f8);
-    assert_int_equal(acpi_info.nr_dmar_units, 1);
-    assert_int_equal(acpi_info.dmar_units[0], 0xfed90000);
-    assert_int_equal(warnings, 0);
+    read_all();
+    assert_int_equal(machine.nr_ioapics, 1);
+    assert_int_equal(machine.ioapics[0].addr, 0xfec00000);
+    assert_int_equal(machine.isa[0].gsi, 2);
+    assert_int_equal(machine.isa[9].flags, 0xd);
+    assert_int_equal(machine.isa[4].gsi, 4);
+    assert_int_equal(machine.pm1_control[0], 0x604);
+    assert_int_equal(machine.sleep_type[0] << 8 | machine.sleep_type[1], 0x501);
+    assert_int_equal(acpi.pm_timer_port, 0x608);
+    assert_true(machine.reset_addr == 0xcf9 && machine.reset_space == 1 && machine.reset_value == 0xf);
+    assert_int_equal(acpi.hpet, 0xfed00000);
+    assert_int_equal(acpi.serial.address, 0x2f8);
+    assert_int_equal(acpi.nr_iommus, 1);
+    assert_int_equal(acpi.iommus[0], 0xfed90000);
+    assert_int_equal(fwacpi_damaged(there(RSDP)), 0);
 }
 
 static void test_broken(void **state)
@@ -160,12 +157,11 @@ static void test_broken(void **state)
     put(0x24000 + 4, 0x7fffffff, 4); /* length beyond all reason */
     const uint64_t all[] = {0x20000, 0x21000, 0x22000, 0x23000, 0x24000, 0, ~0UL};
     root(all, 7);
-    acpi_init(RSDP);
-    assert_true(acpi_info.present);
-    assert_int_equal(acpi_info.nr_ioapics, 0);
-    assert_int_equal(acpi_info.nr_dmar_units, 0);
-    assert_int_equal(acpi_info.reset.addr, 0);
-    assert_int_equal(warnings, 1);
+    read_all();
+    assert_int_equal(machine.nr_ioapics, 0);
+    assert_int_equal(acpi.nr_iommus, 0);
+    assert_int_equal(machine.reset_addr, 0);
+    assert_int_equal(fwacpi_damaged(there(RSDP)), 4); /* the checksum, two lengths, the address */
 }
 
 static void test_too_many(void **state)
@@ -179,25 +175,32 @@ static void test_too_many(void **state)
     table(0x20000, "APIC", 44 + 12 * 40);
     const uint64_t all[] = {0x20000};
     root(all, 1);
-    acpi_init(RSDP);
-    assert_int_equal(acpi_info.nr_ioapics, ACPI_MAX_IOAPICS);
+    read_all();
+    assert_int_equal(machine.nr_ioapics, BOOT_MAX_IOAPICS);
 }
 
-/* Whatever is in the tables' bodies (with right checksums), nothing outside is touched: the sanitizers watch. */
+/* Whatever is in the tables' bodies (with right checksums), nothing outside is touched: the sanitizers watch a copy of that size. */
 static void test_noise(void **state)
 {
     (void)state;
     static const char *const sigs[] = {"APIC", "FACP", "DMAR", "MCFG", "SPCR", "HPET"};
-    const uint64_t all[] = {0x20000};
     srand(11);
     for (unsigned round = 0; round < 3000; round++) {
         uint32_t len = 36 + (uint32_t)rand() % 400;
         for (unsigned i = 36; i < len; i++)
             memory[0x20000 + i] = (uint8_t)(rand() % 3 == 0 ? rand() : rand() % 20);
+        if (len >= 44)
+            put(0x20000 + 40, 0, 4); /* as FADT: no DSDT, neither here nor there */
+        if (len >= 148)
+            put(0x20000 + 140, 0, 8);
         table(0x20000, sigs[round % 6], len);
+        uint8_t *copy = malloc(len);
+        memcpy(copy, memory + 0x20000, len);
+        const uint64_t all[] = {(uintptr_t)copy};
         root(all, 1);
-        acpi_init(RSDP);
-        assert_true(acpi_info.nr_ioapics <= ACPI_MAX_IOAPICS && acpi_info.nr_dmar_units <= ACPI_MAX_DMAR_UNITS);
+        read_all();
+        assert_true(machine.nr_ioapics <= BOOT_MAX_IOAPICS && acpi.nr_iommus <= FWACPI_MAX_IOMMUS);
+        free(copy);
     }
 }
 

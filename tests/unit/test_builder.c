@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include <elf.h>
@@ -15,6 +16,8 @@
 
 #include "dom0/builder/acpi_tables.h"
 #include "dom0/builder/builder.h"
+#include "dom0/builder/kernel_cache.h"
+#include "dom0/builder/start_info.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/thread.h"
@@ -27,6 +30,8 @@
 static struct {
     uint8_t *ram; /* of the guest, 0 .. ram_bytes */
     size_t ram_bytes;
+    uint64_t high_next, low_next; /* without RAM to write to: what was given, in order */
+    bool huge;
     uint8_t extra[16][PAGE]; /* pages outside */
     uint64_t extra_gfn[16];
     unsigned extras;
@@ -37,7 +42,8 @@ static struct {
     long populate_error;
     struct cbl_vcpu_context context;
     bool context_set;
-    unsigned heap_blocks, borrowed;
+    unsigned heap_blocks, borrowed, borrows, fail_borrow;
+    uint64_t host_free;
     unsigned progress_calls, stop_at;
     uint64_t last_done, last_total;
     bool in_memory; /* do files lie in memory? */
@@ -55,13 +61,16 @@ void heap_free(void *p)
 }
 void *memory_borrow(size_t bytes)
 {
+    if (++m.borrows == m.fail_borrow) {
+        return NULL;
+    }
     m.borrowed++;
-    return malloc(bytes);
+    return calloc(1, bytes);
 }
 void memory_return(void *p, size_t bytes)
 {
     (void)bytes;
-    m.borrowed--;
+    m.borrowed -= p != NULL;
     free(p);
 }
 void thread_yield(void) {}
@@ -86,17 +95,6 @@ bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got,
     return true;
 }
 
-/* Blocks of the test are stored as they are. */
-int LZ4_decompress_safe(const char *src, char *dst, int src_len, int dst_len);
-int LZ4_decompress_safe(const char *src, char *dst, int src_len, int dst_len)
-{
-    if (src_len > dst_len) {
-        return -1;
-    }
-    memcpy(dst, src, (size_t)src_len);
-    return src_len;
-}
-
 static long populate(struct cbl_mem_units *op)
 {
     m.populate_calls++;
@@ -112,11 +110,16 @@ static long populate(struct cbl_mem_units *op)
             return -XEN_ENOMEM;
         }
         op->order == 9 ? m.large_left-- : m.small_left--;
+        if (m.huge && (gfn < GUEST_LOW_MAX / PAGE || gfn >= GUEST_HIGH_BASE / PAGE)) {
+            uint64_t *next = gfn < GUEST_LOW_MAX / PAGE ? &m.low_next : &m.high_next;
+            assert_int_equal(gfn, *next); /* once each, without a gap */
+            *next = gfn + (1UL << op->order);
+        }
         for (uint64_t i = gfn; i < gfn + (1UL << op->order); i++) {
             if (i < m.ram_bytes / PAGE) {
                 assert_false(m.populated[i]);
                 m.populated[i] = true;
-            } else {
+            } else if (!m.huge || i < GUEST_HIGH_BASE / PAGE) {
                 m.extra_gfn[m.extras++] = i;
             }
         }
@@ -131,6 +134,9 @@ long hypercall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
     switch (a) {
     case CTL_MEM_POPULATE:
         return populate((struct cbl_mem_units *)b);
+    case CTL_HOST_INFO:
+        ((struct cbl_host_info *)b)->mem_free_bytes = m.host_free;
+        return 0;
     case CTL_CONTEXT_GET:
         ((struct cbl_vcpu_context_op *)b)->ctx = m.context;
         return 0;
@@ -184,6 +190,8 @@ static bool on_progress(void *ctx, const char *what, uint64_t done, uint64_t tot
 
 static void machine(size_t ram_bytes)
 {
+    kernel_cache_drop();
+    assert_int_equal(m.borrowed, 0);
     free(m.ram);
     free(m.populated);
     memset(&m, 0, sizeof(m));
@@ -225,28 +233,63 @@ static uint8_t *elf_new(uint64_t gpa, size_t code, size_t bss, size_t *len)
     return f;
 }
 
-/* A bzImage around an ELF file, in blocks of BLOCK bytes. */
-static uint8_t *bzimage_new(const uint8_t *elf, size_t elf_len, size_t block, uint32_t magic, size_t *len)
+/* A bzImage around PACKED bytes of a kernel of ELF_LEN bytes. */
+static uint8_t *bzimage_around(const uint8_t *packed, size_t packed_len, size_t elf_len, bool length_word, size_t *len)
 {
-    size_t blocks = (elf_len + block - 1) / block, off = 5 * 512;
-    uint32_t payload = (uint32_t)(4 + blocks * 4 + elf_len + 4);
+    size_t off = 5 * 512;
+    uint32_t payload = (uint32_t)packed_len + (length_word ? 4 : 0), total = (uint32_t)elf_len;
     uint8_t *f = calloc(1, off + payload + 100);
     memcpy(f + 0x202, "HdrS", 4);
     f[0x206] = 0x0f;
     f[0x207] = 0x02;
     memcpy(f + 0x24c, &payload, 4);
-    uint8_t *p = f + off;
-    memcpy(p, &magic, 4);
-    p += 4;
-    for (size_t at = 0; at < elf_len; at += block) {
-        uint32_t n = (uint32_t)(elf_len - at < block ? elf_len - at : block);
-        memcpy(p, &n, 4);
-        memcpy(p + 4, elf + at, n);
-        p += 4 + n;
-    }
-    uint32_t total = (uint32_t)elf_len;
-    memcpy(p, &total, 4);
+    memcpy(f + off, packed, packed_len);
+    memcpy(f + off + payload - 4, &total, 4);
     *len = off + payload + 100;
+    return f;
+}
+
+/* In LZ4 blocks of BLOCK bytes that hold the bytes as they are (token 15, the rest of the count, literals). */
+static uint8_t *bzimage_new(const uint8_t *elf, size_t elf_len, size_t block, uint32_t magic, size_t *len)
+{
+    uint8_t *z = malloc(elf_len + elf_len / 200 + 64 * (elf_len / block + 2)), *p = z + 4;
+    memcpy(z, &magic, 4);
+    for (size_t at = 0; at < elf_len; at += block) {
+        size_t n = elf_len - at < block ? elf_len - at : block, more = n - 15;
+        uint8_t *head = p;
+        p += 4;
+        *p++ = 0xf0;
+        for (; more >= 255; more -= 255) {
+            *p++ = 255;
+        }
+        *p++ = (uint8_t)more;
+        memcpy(p, elf + at, n);
+        p += n;
+        uint32_t packed = (uint32_t)(p - head - 4);
+        memcpy(head, &packed, 4);
+    }
+    uint8_t *f = bzimage_around(z, (size_t)(p - z), elf_len, true, len);
+    free(z);
+    return f;
+}
+
+/* Packed by a real tool. */
+static uint8_t *bzimage_by(const char *command, const uint8_t *elf, size_t elf_len, bool length_word, size_t *len)
+{
+    char in[] = "/tmp/corbel-elf-XXXXXX", line[300];
+    int fd = mkstemp(in);
+    assert_int_equal(write(fd, elf, elf_len), elf_len);
+    close(fd);
+    snprintf(line, sizeof(line), "%s -c < %s", command, in);
+    FILE *p = popen(line, "r");
+    uint8_t *z = malloc(2 * elf_len);
+    size_t n = fread(z, 1, 2 * elf_len, p);
+    if (pclose(p) != 0) {
+        fail_msg("%s failed: is it installed?", line);
+    }
+    unlink(in);
+    uint8_t *f = bzimage_around(z, n, elf_len, length_word, len);
+    free(z);
     return f;
 }
 
@@ -269,7 +312,9 @@ static bool build(uint64_t mem, const void *kernel, size_t kernel_len, const voi
     bool ok = builder_build(&req, &err);
     assert_int_equal(m.open_maps, 0);
     assert_int_equal(m.heap_blocks, 0);
-    assert_int_equal(m.borrowed, 0);
+    struct kernel_cache_figures kept;
+    kernel_cache_figures(&kept);
+    assert_int_equal(m.borrowed, 2 * kept.kernels); /* all but what is kept went back */
     assert_int_equal(ok, err.text[0] == '\0');
     return ok;
 }
@@ -389,6 +434,136 @@ static void bzimage(void **state)
     free(elf);
 }
 
+static void each_method(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command;
+        bool length_word;
+    } by[] = {{"xz --check=crc32 --x86 --lzma2=dict=32MiB", true},
+              {"gzip -n -9", false},
+              {"bzip2 -9", true},
+              {"zstd -q --ultra -22", true},
+              {"lz4 -q -l -9", true}};
+    size_t len, bz_len;
+    uint8_t *elf = elf_new(16 * MIB, 3 * MIB, MIB, &len);
+    for (size_t i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+        uint8_t *bz = bzimage_by(by[i].command, elf, len, by[i].length_word, &bz_len);
+        for (unsigned way = 0; way < 4; way++) {
+            machine(32 * MIB);
+            m.in_memory = way % 2;
+            m.host_free = way < 2 ? 0 : 1UL << 30; /* with memory to keep it, and without */
+            if (!build(32 * MIB, bz, bz_len, NULL, 0, NULL)) {
+                fail_msg("%s: %s", by[i].command, err.text);
+            }
+            assert_memory_equal(m.ram + 16 * MIB, elf + CODE_AT, 3 * MIB);
+            assert_int_equal(m.context.rip, 16 * MIB + 16);
+        }
+        /* Each loan that cannot be had: told, and the rest goes back (build looks). */
+        for (unsigned n = 1; n <= 5; n++) {
+            machine(32 * MIB);
+            m.in_memory = false;
+            m.host_free = 1UL << 30;
+            m.fail_borrow = n;
+            bool ok = build(32 * MIB, bz, bz_len, NULL, 0, NULL);
+            assert_true(ok || (err.code == EXIT_NO_RESOURCE && strstr(err.text, "MiB of free memory to") != NULL));
+            assert_true(n != 1 || !ok);
+        }
+        free(bz);
+    }
+    free(elf);
+}
+
+static void kept_kernel(void **state)
+{
+    (void)state;
+    struct kernel_cache_figures before, after;
+    size_t len, bz_len;
+    uint8_t *elf = elf_new(16 * MIB, MIB, MIB, &len);
+    uint8_t *bz = bzimage_by("gzip -n -1", elf, len, false, &bz_len);
+    kernel_cache_figures(&before);
+    machine(32 * MIB);
+    m.host_free = 1UL << 30;
+    assert_true(build(32 * MIB, bz, bz_len, NULL, 0, NULL));
+    for (int i = 0; i < 2; i++) { /* the file's place in memory does not matter */
+        memset(m.ram, 0, m.ram_bytes);
+        memset(m.populated, 0, m.ram_bytes / PAGE);
+        m.extras = 0;
+        m.in_memory = i;
+        unsigned borrows = m.borrows;
+        assert_true(build(32 * MIB, bz, bz_len, NULL, 0, NULL));
+        assert_memory_equal(m.ram + 16 * MIB, elf + CODE_AT, MIB);
+        assert_int_equal(m.borrows - borrows, !i); /* nothing was unpacked */
+    }
+    kernel_cache_figures(&after);
+    assert_int_equal(after.used - before.used, 2);
+    /* The file changed. */
+    elf[CODE_AT + 100] ^= 1;
+    size_t changed_len;
+    uint8_t *changed = bzimage_by("gzip -n -1", elf, len, false, &changed_len);
+    memset(m.populated, 0, m.ram_bytes / PAGE);
+    m.extras = 0;
+    assert_true(build(32 * MIB, changed, changed_len, NULL, 0, NULL));
+    assert_memory_equal(m.ram + 16 * MIB, elf + CODE_AT, MIB);
+    /* A damaged one is not kept. */
+    changed[5 * 512 + 5000] ^= 1;
+    memset(m.populated, 0, m.ram_bytes / PAGE);
+    m.extras = 0;
+    assert_false(build(32 * MIB, changed, changed_len, NULL, 0, NULL));
+    kernel_cache_figures(&after);
+    assert_int_equal(after.kernels, 2);
+    free(changed);
+    free(bz);
+    free(elf);
+}
+
+/* More than fits below the devices: the rest goes on at 4 GiB. The fake has RAM for the first MiBs only. */
+static void above_4_gib(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t mem, low, high;
+    } sizes[] = {{GUEST_LOW_MAX, GUEST_LOW_MAX, 0},
+                 {GUEST_LOW_MAX + PAGE, GUEST_LOW_MAX, PAGE},
+                 {6UL << 30, GUEST_LOW_MAX, (6UL << 30) - GUEST_LOW_MAX},
+                 {GUEST_RAM_MAX, GUEST_LOW_MAX, GUEST_RAM_MAX - GUEST_LOW_MAX}};
+    size_t len;
+    uint8_t *elf = elf_new(MIB, 3000, 0, &len);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        machine(GUEST_LOW_MAX);
+        m.huge = true;
+        m.high_next = GUEST_HIGH_BASE / PAGE;
+        m.large_left = m.small_left = 1000000;
+        assert_true(build(sizes[i].mem, elf, len, "ramdisk", 7, NULL));
+        assert_int_equal(m.low_next * PAGE, sizes[i].low);
+        assert_int_equal(m.high_next * PAGE, GUEST_HIGH_BASE + sizes[i].high);
+        assert_in_range(m.large_left, 1000000 - (sizes[i].mem >> 21), 1000000 - (sizes[i].mem >> 21) + 1);
+        struct hvm_start_info *si = (struct hvm_start_info *)(m.ram + m.context.rbx);
+        struct hvm_memmap_table_entry *map = (struct hvm_memmap_table_entry *)(m.ram + si->memmap_paddr);
+        assert_int_equal(si->memmap_entries, sizes[i].high > 0 ? 4 : 3);
+        assert_int_equal(map[0].size, sizes[i].low);
+        if (sizes[i].high > 0) {
+            assert_int_equal(map[3].addr, GUEST_HIGH_BASE);
+            assert_int_equal(map[3].size, sizes[i].high);
+            assert_int_equal(map[3].type, XEN_HVM_MEMMAP_TYPE_RAM);
+        }
+        /* Linux takes a ramdisk's address as 32 bits. */
+        struct hvm_modlist_entry *mod = (struct hvm_modlist_entry *)(m.ram + si->modlist_paddr);
+        assert_int_equal(mod->paddr, sizes[i].low - PAGE);
+        assert_memory_equal(m.ram + mod->paddr, "ramdisk", 7);
+        assert_int_equal(si->cmdline_paddr, 0);
+    }
+    /* The host's memory ends above 4 GiB. */
+    machine(GUEST_LOW_MAX);
+    m.huge = true;
+    m.high_next = GUEST_HIGH_BASE / PAGE;
+    m.large_left = 2000;
+    m.small_left = 7;
+    assert_false(build(6UL << 30, elf, len, NULL, 0, NULL));
+    assert_non_null(strstr(err.text, "4000 of 6144 MiB"));
+    free(elf);
+}
+
 static void few_large_blocks(void **state)
 {
     (void)state;
@@ -457,7 +632,7 @@ static void refusals(void **state)
     uint8_t *elf = elf_new(MIB, 6 * MIB, 0, &len);
     machine(8 * MIB);
     REFUSED("memsize", MIB, elf, len, NULL, 0, NULL);
-    REFUSED("3840", 0xf0001000, elf, len, NULL, 0, NULL);
+    REFUSED("524288", (512UL << 30) + PAGE, elf, len, NULL, 0, NULL);
     REFUSED("memsize", 8 * MIB + 1, elf, len, NULL, 0, NULL);
     machine(4 * MIB);
     REFUSED("raise memsize", 4 * MIB, elf, len, NULL, 0, NULL);
@@ -480,13 +655,16 @@ static void refusals(void **state)
     static const struct {
         uint32_t magic;
         const char *name;
-    } packed[] = {{0x8b1f, "gzip"}, {0x587a37fd, "unknown"}, {0xfd2fb528, "zstd"}};
-    for (size_t i = 0; i < 3; i++) {
+    } packed[] = {{0x8000005d, "packed with LZMA: use"},
+                  {0x587a37fd, "packed with an unknown method: use"},
+                  {0x4f5a4c89, "packed with LZO: use"},
+                  {0x8b1f, "damaged"},
+                  {0xfd2fb528, "packed with zstd in a way"},
+                  {0x31685a42, "damaged"}};
+    for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
         uint8_t *bz = bzimage_new(elf, len, 8 * MIB, packed[i].magic, &bz_len);
         machine(8 * MIB);
         REFUSED(packed[i].name, 8 * MIB, bz, bz_len, NULL, 0, NULL);
-        machine(8 * MIB);
-        REFUSED("linux-image-cloud-amd64", 8 * MIB, bz, bz_len, NULL, 0, NULL);
         free(bz);
     }
     uint8_t *bz = bzimage_new(elf, len, 1 * MIB, 0x184c2102, &bz_len);
@@ -494,6 +672,11 @@ static void refusals(void **state)
     machine(8 * MIB);
     REFUSED("damaged", 8 * MIB, bz, bz_len, NULL, 0, NULL);
     bz[5 * 512 + 4]--;
+    uint8_t top = bz[bz_len - 101];
+    bz[bz_len - 101] = 0x7f; /* nearly 2 GiB */
+    machine(8 * MIB);
+    REFUSED("another length", 8 * MIB, bz, bz_len, NULL, 0, NULL);
+    bz[bz_len - 101] = top;
     bz[bz_len - 101]++; /* the length behind the payload */
     machine(8 * MIB);
     REFUSED("another length", 8 * MIB, bz, bz_len, NULL, 0, NULL);
@@ -512,10 +695,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiny_elf),   cmocka_unit_test(ramdisk_and_small_files),
-        cmocka_unit_test(bzimage),    cmocka_unit_test(few_large_blocks),
+        cmocka_unit_test(bzimage),    cmocka_unit_test(few_large_blocks), cmocka_unit_test(above_4_gib),
+        cmocka_unit_test(each_method), cmocka_unit_test(kept_kernel),
         cmocka_unit_test(low_kernel), cmocka_unit_test(refusals),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    kernel_cache_drop();
     free(m.ram);
     free(m.populated);
     return failed;

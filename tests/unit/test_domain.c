@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] Life of domains on the real domain layer: birth with a failure at every allocation, states, death in every state, the audit, and that it notices. */
 #include "domain_fakes.h"
+#include "kernel/domain/state.h"
 
 #include <xen/vcpu.h>
 
@@ -280,9 +281,30 @@ static void early_console_has_a_budget(void **state)
     assert_int_equal(domain_destroy(d->id), STATUS_OK);
 }
 
+/* The table of all state: each row inside its struct, none twice, record types unique. */
+static void state_table(void **state)
+{
+    (void)state;
+    assert_true(state_nr_rows > 30);
+    for (unsigned i = 0; i < state_nr_rows; i++) {
+        const struct state_row *r = &state_rows[i];
+        bool of_domain = r->home == STATE_IN_DOMAIN;
+        assert_true(r->offset + (size_t)r->size <= (of_domain ? sizeof(struct domain) : sizeof(struct vcpu)));
+        assert_int_equal(r->record != 0, r->version != 0);
+        assert_non_null(r->switched);
+        for (unsigned j = 0; j < i; j++) {
+            const struct state_row *o = &state_rows[j];
+            bool same_struct = of_domain == (o->home == STATE_IN_DOMAIN);
+            assert_false(same_struct && r->offset < o->offset + o->size && o->offset < r->offset + r->size);
+            assert_false(r->record != 0 && r->record == o->record);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(state_table),
         cmocka_unit_test(birth_fails_anywhere), cmocka_unit_test(arguments), cmocka_unit_test(many_lives), cmocka_unit_test(states),
         cmocka_unit_test(own_end_is_refused), cmocka_unit_test(dom0_ends_the_machine), cmocka_unit_test(zombie_goes_with_the_last_mapping),
         cmocka_unit_test(audit_notices), cmocka_unit_test(vcpu_info_moves_once), cmocka_unit_test(early_console_has_a_budget),

@@ -90,7 +90,7 @@ void flush_mark(struct ept *e) { (void)e; marks++; }
 void flush_sync(struct ept *e) { (void)e; }
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order) { (void)e; deferred++; frame_free(first, order); }
 unsigned ept_max_order(void) { return 18; }
-unsigned hw_memtype(hfn_t h, unsigned order) { (void)order; return h.v >= 0x100000 ? EPT_MEMTYPE_UC : EPT_MEMTYPE_WB; }
+unsigned hw_memtype(hfn_t h) { return h.v >= 0x100000 ? EPT_MEMTYPE_UC : EPT_MEMTYPE_WB; }
 bool hw_nx_large(void) { return nx_large; }
 
 static int reset(void **state)

@@ -10,18 +10,20 @@
 
 #include "kernel/core/log.h"
 #include "kernel/cpu/x86.h"
-#include "kernel/hypercall/copy.h"
+#include "kernel/domain/physmap.h"
 #include "kernel/hypercall/dispatch.h"
 #include "kernel/platform/irq.h"
 #include "kernel/platform/uart.h"
 #include "kernel/time/clock.h"
 #include "vmx/caps.h"
+#include "boot/efi/guest_cpuid.h"
 #include "vmx/cpuid_policy.h"
 #include "vmx/exit/dispatch.h"
 #include "vmx/exit/handlers.h"
 #include "vmx/switch.h"
 #include "vmx/vlapic.h"
 #include "vmx/vmcs.h"
+#include "vmx/vmcs_check.h"
 
 struct vmx_caps vmx_caps;
 static uint64_t fields[0x8000];
@@ -55,11 +57,13 @@ uint64_t clock_tsc_khz(void) { return 50000; }
 void clock_pv_factors(uint32_t *mul, int8_t *shift, uint64_t *t, uint64_t *ns) { *mul = 1; *shift = 0; *t = *ns = 0; }
 void switch_set_xcr0(struct vmx_vcpu *w, uint64_t value) { w->xcr0 = value; }
 void vmx_dump(struct vmx_vcpu *w) { (void)w; }
+static unsigned explained;
+unsigned vmcs_explain(struct vmx_vcpu *w, bool guest_state, bool quiet) { (void)w; assert_true(guest_state && !quiet); return ++explained; }
 void deadline_set(struct deadline *d, uint64_t tsc) { d->tsc = tsc; armed = d; }
 void deadline_cancel(struct deadline *d) { (void)d; armed = NULL; }
-enum status copy_to_gpa(struct domain_locked l, gpa_t dst, const void *src, size_t len)
+enum status physmap_copy_to(struct domain *d, gpa_t dst, const void *src, size_t len)
 {
-    (void)l;
+    (void)d;
     if (dst.v < 0x5000 || dst.v + len > 0x6000)
         return STATUS_FAULT;
     memcpy(guest_page + (dst.v - 0x5000), src, len);
@@ -71,7 +75,8 @@ static enum status split_answer;
 bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out) { (void)e; (void)g; *out = leaf; return mapped; }
 enum status ept_split_exec(struct ept *e, gfn_t g) { (void)e; (void)g; return split_answer; }
 
-static struct cpuid_regs host(uint32_t a, uint32_t c) { return (struct cpuid_regs){a == 0 ? 0xd : 0x100 + a, c, 0xffffffff, 0xffffffff}; }
+struct boot_info host_info __asm__("boot_info"); /* root's own is constant */
+static struct boot_cpuid_leaf host(uint32_t a, uint32_t c) { return (struct boot_cpuid_leaf){a == 0 ? 0xd : 0x100 + a, c, 0xffffffff, 0xffffffff}; }
 
 static int reset(void **state)
 {
@@ -80,7 +85,7 @@ static int reset(void **state)
     memset(vcpus, 0, sizeof(vcpus));
     memset(&dom, 0, sizeof(dom));
     vmx_caps = (struct vmx_caps){.xcr0_offer = 7};
-    cpuid_policy_init(host, &vmx_caps);
+    guest_cpuid_build(host, &vmx_caps, &host_info.cpuid);
     dom.nr_vcpus = 2;
     for (unsigned i = 0; i < 2; i++) {
         dom.vcpus[i] = &vcpus[i];
@@ -170,9 +175,17 @@ static void test_unknown_kills(void **state)
         STAYED();
     }
     killed = NULL;
+    explained = 0;
     leave(0x80000021U, 0);
     assert_non_null(killed);
     assert_true(v->vmx.exit.entry_failure);
+    assert_int_equal(explained, 1);
+    for (uint32_t other = 34; other <= 41; other += 7) { /* MSR loading, machine check: not the guest state's fault */
+        killed = NULL;
+        leave(1U << 31 | other, 0);
+        assert_non_null(killed);
+    }
+    assert_int_equal(explained, 1);
 }
 
 static void test_undefined(void **state)
@@ -371,9 +384,20 @@ static void test_control_registers(void **state)
     STAYED(); /* the instruction runs again by itself */
     assert_int_equal(fields[VMCS_CR0_SHADOW], CR0_PE | CR0_ET | CR0_NE | CR0_CD);
     assert_int_equal(fields[VMCS_GUEST_CR0], CR0_PE | CR0_PG);
-    v->vmx.gprs.rbx = CR0_PE | CR0_NW;
+    /* What faults must leave the shadow as it was: NW without CD, PG without PE, bit 32, no paging in 64-bit code. */
+    const uint64_t wrong[] = {CR0_PE | CR0_PG | CR0_NW, CR0_PG, CR0_PE | CR0_PG | 1UL << 32, CR0_PE};
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        v->vmx.gprs.rbx = wrong[i];
+        leave(28, 0x300);
+        expect_exception(13);
+        assert_int_equal(fields[VMCS_CR0_SHADOW], CR0_PE | CR0_ET | CR0_NE | CR0_CD);
+        assert_int_equal(fields[VMCS_GUEST_RFLAGS], RFLAGS_RF | 2); /* as a fault pushes it */
+    }
+    fields[VMCS_GUEST_CS_AR] = 0x409b; /* compatibility mode may leave paging */
     leave(28, 0x300);
-    expect_exception(13);
+    STAYED();
+    assert_int_equal(fields[VMCS_CR0_SHADOW], CR0_PE | CR0_ET);
+    fields[VMCS_GUEST_CS_AR] = SEG_LONG | 0x9b;
     leave(28, 0x004);
     expect_exception(13);
     assert_null(killed);
@@ -397,6 +421,21 @@ static void test_events(void **state)
     leave(0, 0);
     expect_exception(17);
     assert_int_equal(vlapic_deliverable(&v->vmx), 0x71);
+    assert_int_equal(fields[VMCS_GUEST_INTR_STATUS], 0);
+    /* With virtual-interrupt delivery the CPU keeps the vector in service too: that is the one below again. */
+    vmx_caps.virtual_interrupts = true;
+    for (uint8_t below = 0; below <= 0x51; below += 0x51) {
+        if (below != 0) {
+            vlapic_set_irr(&v->vmx, below);
+            vlapic_accept(&v->vmx, below);
+        }
+        vlapic_accept(&v->vmx, 0x71);
+        fields[VMCS_GUEST_INTR_STATUS] = 0x7133;
+        leave(0, 0);
+        expect_exception(17);
+        assert_int_equal(fields[VMCS_GUEST_INTR_STATUS], below << 8 | 0x33);
+        assert_true(v->vmx.vlapic.irr_dirty);
+    }
     fields[VMCS_IDT_VECTORING] = INTR_VALID | 2U << 8 | 2;
     leave(0, 0);
     expect_exception(17);
@@ -418,6 +457,17 @@ static void test_redelivery(void **state)
     assert_true(v->vmx.reinject_valid);
     assert_int_equal(v->vmx.reinject_info, INTR_VALID | INTR_ERROR_CODE | 3U << 8 | 14);
     assert_int_equal(v->vmx.reinject_error, 7);
+    v->vmx.reinject_valid = false;
+    /* An IRET had lifted NMI blocking when it met the violation: it runs again, blocked again. Undefined while an event was under way. */
+    leave(48, EPT_R | 1U << 12);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
+    v->vmx.reinject_valid = false;
+    fields[VMCS_IDT_VECTORING] = 0;
+    leave(48, EPT_R | 1U << 12);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], BLOCK_NMI);
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = 0;
+    leave(48, EPT_R);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
 }
 
 static void test_ept_violation(void **state)
@@ -451,6 +501,13 @@ static void test_hlt_and_rest(void **state)
     leave(12, 0);
     assert_int_equal(halts, 1);
     assert_int_equal(fields[VMCS_GUEST_RIP], 0x1006);
+    fields[VMCS_GUEST_RFLAGS] = RFLAGS_TF | 2; /* the step's trap ends it at once */
+    leave(12, 0);
+    assert_int_equal(halts, 1);
+    assert_int_equal(blocks, 1);
+    assert_int_equal(fields[VMCS_GUEST_RIP], 0x1009);
+    assert_int_equal(fields[VMCS_GUEST_PENDING_DEBUG], PENDING_DEBUG_BS);
+    fields[VMCS_GUEST_RFLAGS] = 2;
     leave(2, 0);
     assert_int_equal(shutdowns, 1);
     fields[VMCS_GUEST_RIP] = 0x1000;
@@ -468,6 +525,12 @@ static void test_hlt_and_rest(void **state)
     v->vmx.gprs.rcx = 1;
     leave(55, 0);
     expect_exception(13);
+    v->vmx.gprs.rcx = 0;
+    v->vmx.gprs.rax = 3;
+    fields[VMCS_GUEST_SS_AR] = 0xf3; /* from user mode */
+    leave(55, 0);
+    expect_exception(13);
+    assert_int_equal(v->vmx.xcr0, 7);
     leave(9, 0);
     assert_non_null(killed);
 }

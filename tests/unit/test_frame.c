@@ -11,6 +11,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/log.h"
 #include "kernel/core/spinlock.h"
+#include "boot/efi/handoff.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/frame_priv.h"
 #include "kernel/mm/pagetable.h"
@@ -89,17 +90,18 @@ static void start(void)
     add_range(0, 0x9f000, BOOT_RANGE_FREE);
     add_range(0x9f000, MIB, BOOT_RANGE_RESERVED);
     add_range(MIB, 16 * MIB, BOOT_RANGE_FREE);
-    add_range(16 * MIB, 18 * MIB, BOOT_RANGE_ROOT);
+    add_range(16 * MIB, 16 * MIB + 0x5a000, BOOT_RANGE_ROOT);
+    add_range(16 * MIB + 0x5a000, 18 * MIB, BOOT_RANGE_ROOT_REST);
     add_range(18 * MIB, 64 * MIB, BOOT_RANGE_FREE);
     add_range(64 * MIB, 96 * MIB, BOOT_RANGE_DOM0);
     add_range(96 * MIB, 96 * MIB + 0x3000, BOOT_RANGE_MODULE);
-    add_range(96 * MIB + 0x3000, 96 * MIB + 0x8000, BOOT_RANGE_BOOT_INFO);
-    add_range(96 * MIB + 0x8000, 1000 * MIB, BOOT_RANGE_FREE);
+    add_range(96 * MIB + 0x3000, 1000 * MIB, BOOT_RANGE_FREE);
     add_range(1000 * MIB, 1001 * MIB, BOOT_RANGE_ACPI);
     add_range(1001 * MIB, 1002 * MIB, BOOT_RANGE_NVS);
     add_range(1536 * MIB, 3584 * MIB, BOOT_RANGE_FREE);
-    boot.root_base = 16 * MIB;
-    boot.root_size = 0x59123;
+    struct handoff_ranges ranges = {boot.ranges, boot.nr_ranges, BOOT_MAX_RANGES};
+    assert_true(handoff_finish(&ranges));
+    boot.nr_ranges = ranges.count;
     assert_int_equal(frame_init(&boot), STATUS_OK);
 }
 

@@ -62,6 +62,7 @@ static int build(void **state)
     rsdp[15] = 2;
     put(rsdp + 24, (uintptr_t)xsdt, 8);
     seal(rsdp, 20, 8);
+    seal(rsdp, 36, 32);
     return 0;
 }
 
@@ -112,18 +113,20 @@ static void test_s5(void **state)
     (void)state;
     assert_ptr_equal(fwacpi_dsdt(fadt, sizeof(fadt), &n), dsdt);
     assert_int_equal(n, sizeof(dsdt));
-    assert_int_equal(fwacpi_s5(dsdt, n), 0x80000105);
+    uint8_t types[2];
+    assert_true(fwacpi_s5(dsdt, n, types));
+    assert_int_equal(types[0] << 8 | types[1], 0x501);
     for (size_t cut = 0; cut < n; cut++) {
         uint8_t *copy = malloc(cut > 0 ? cut : 1);
         memcpy(copy, dsdt, cut);
-        fwacpi_s5(copy, cut);
+        fwacpi_s5(copy, cut, types);
         free(copy);
     }
     dsdt[36 + 6] = 0xc8; /* a package length that leads outside */
     dsdt[36 + 8] = 0xff;
-    assert_int_equal(fwacpi_s5(dsdt, 36 + 9), 0);
+    assert_false(fwacpi_s5(dsdt, 36 + 9, types));
     dsdt[37] = 'x';
-    assert_int_equal(fwacpi_s5(dsdt, n), 0);
+    assert_false(fwacpi_s5(dsdt, n, types));
     assert_null(fwacpi_dsdt(fadt, 40, &n));
 }
 

@@ -10,6 +10,10 @@
 #include <cmocka.h>
 
 #include "boot/efi/handoff.h"
+#include "boot/efi/start_info.h"
+
+#include <xen/xen.h>
+#include <xen/arch-x86/hvm/start_info.h>
 
 #define PAGE  4096UL
 #define PAGES 64U
@@ -201,6 +205,74 @@ static void test_time(void **state)
     assert_int_equal(handoff_unix_seconds(2023, 1, 1, 0, 1441), 0);
 }
 
+static void test_finish(void **state)
+{
+    const uint64_t gib = 1UL << 30;
+
+    (void)state;
+    handoff_paint(&ranges, 0, 3 * gib, BOOT_RANGE_FREE);
+    handoff_paint(&ranges, 0x9f000, 0x61000, BOOT_RANGE_RESERVED);
+    handoff_paint(&ranges, 64 << 20, 32 << 20, BOOT_RANGE_DOM0);
+    handoff_paint(&ranges, 10 * gib, gib, BOOT_RANGE_MMIO);
+    handoff_paint(&ranges, 511 * gib, 3 * gib, BOOT_RANGE_FREE);
+    handoff_paint(&ranges, 600 * gib, gib, BOOT_RANGE_FREE);
+    assert_true(handoff_finish(&ranges));
+    check_invariants();
+    assert_int_equal(type_of(0), BOOT_RANGE_RESERVED);
+    assert_int_equal(type_of(0xff000), BOOT_RANGE_RESERVED);
+    assert_int_equal(type_of(0x100000), BOOT_RANGE_FREE);
+    assert_int_equal(type_of(512 * gib), BOOT_RANGE_RESERVED);
+    assert_int_equal(type_of(601 * gib - PAGE), BOOT_RANGE_RESERVED);
+    assert_int_equal(type_of(512 * gib - (8 << 20)), BOOT_RANGE_FRAME_TABLE); /* GiBs 0, 1, 2 and 511 */
+    assert_int_equal(type_of(512 * gib - PAGE), BOOT_RANGE_FRAME_TABLE);
+    assert_int_equal(type_of(512 * gib - (8 << 20) - PAGE), BOOT_RANGE_FREE);
+    empty(NULL);
+    handoff_paint(&ranges, 2 << 20, (2 << 20) - PAGE, BOOT_RANGE_FREE); /* no whole 2 MiB */
+    assert_false(handoff_finish(&ranges));
+}
+
+static void test_scratch(void **state)
+{
+    const uint64_t gib = 1UL << 30;
+
+    (void)state;
+    assert_int_equal(handoff_scratch(&ranges, 36), 32 * gib / PAGE);
+    handoff_paint(&ranges, 33 * gib - PAGE, 2 * PAGE, BOOT_RANGE_RESERVED);
+    assert_int_equal(handoff_scratch(&ranges, 36), 34 * gib / PAGE);
+    handoff_paint(&ranges, 32 * gib, 32 * gib, BOOT_RANGE_MMIO);
+    assert_int_equal(handoff_scratch(&ranges, 36), 0);
+}
+
+static void test_start_info(void **state)
+{
+    (void)state;
+    static struct boot_info b;
+    static char out[START_INFO_BYTES];
+    b.dom0_base = 64 << 20;
+    b.dom0_size = 24 << 20;
+    b.rsdp = 0xe0000;
+    b.nr_modules = BOOT_MAX_MODULES;
+    memset(out, 0xa5, sizeof(out));
+    for (uint32_t i = 0; i < b.nr_modules; i++) {
+        b.modules[i] = (struct boot_module){.base = 0x8000000 + i * 4096, .size = 100 + i};
+        memset(b.modules[i].name, 'a', sizeof(b.modules[i].name)); /* not terminated */
+    }
+    uint64_t base = b.dom0_base + b.dom0_size - START_INFO_BYTES;
+    assert_true(start_info_build(&b, out, base));
+    const struct hvm_start_info *si = (void *)out;
+    assert_int_equal(si->magic, 0x336ec578);
+    assert_int_equal(si->flags, 3);
+    assert_int_equal(si->nr_modules, BOOT_MAX_MODULES);
+    assert_string_equal(out + (si->cmdline_paddr - base), "corbel");
+    const struct hvm_modlist_entry *m = (void *)(out + (si->modlist_paddr - base));
+    assert_int_equal(m[63].size, 163);
+    assert_int_equal(strlen(out + (m[63].cmdline_paddr - base)), sizeof(b.modules[0].name) - 1);
+    const struct hvm_memmap_table_entry *map = (void *)(out + (si->memmap_paddr - base));
+    assert_int_equal(map[0].size + map[1].size, b.dom0_size);
+    b.nr_modules++;
+    assert_false(start_info_build(&b, out, base));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +280,9 @@ int main(void)
         cmocka_unit_test_setup(test_paint_edges, empty),
         cmocka_unit_test_setup(test_map, empty),
         cmocka_unit_test_setup(test_find, empty),
+        cmocka_unit_test_setup(test_finish, empty),
+        cmocka_unit_test_setup(test_scratch, empty),
+        cmocka_unit_test(test_start_info),
         cmocka_unit_test(test_cpus),
         cmocka_unit_test(test_time),
     };

@@ -8,9 +8,10 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/domain/dom0.h"
 #include "kernel/hypercall/copy.h"
+#include "kernel/hypercall/copy.h"
+#include "kernel/hypercall/hc_priv.h"
 #include "kernel/hypercall/policy.h"
 
-#include <xen/arch-x86/hvm/start_info.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
@@ -219,10 +220,10 @@ static void rights(void **state)
 {
     (void)state;
     union { struct cbl_host_info host; struct cbl_domain_ref ref; char bytes[1280]; } a;
-    for (uint64_t nr = 0; nr < 24; nr++) {
+    for (uint64_t nr = 0; nr < 32; nr++) {
         memset(&a, 0, sizeof(a));
         int64_t r = control(d, nr, &a, sizeof(a)); /* a DomU may do nothing of it */
-        assert_int_equal(r, nr == 0 || nr > 22 ? -38 : -1);
+        assert_int_equal(r, nr == 0 || nr > 28 ? -38 : -1);
     }
     struct cbl_domain_create create = {.max_pages = 8, .vcpus = 1, .privileges = 0x40};
     assert_int_equal(control(dom0, 2, &create, sizeof(create)), -1);
@@ -275,9 +276,22 @@ static void a_domain_is_born(void **state)
     assert_int_equal(control(dom0, 5, &ref, sizeof(ref)), 0);
     ctx.vcpu = 0;
     assert_int_equal(control(dom0, 12, &ctx, sizeof(ctx)), -16); /* it runs */
+    struct cbl_vmwrite poke = {.domid = create.domid, .field = 0x6804, .value = 9};
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -1); /* not without debug = on */
+    fake_boot_info.options.debug = 1;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -16);
     assert_int_equal(control(dom0, 4, &ref, sizeof(ref)), 0);
     assert_int_equal(control(dom0, 12, &ctx, sizeof(ctx)), 0);
     assert_int_equal(ctx.ctx.rax, 77);
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), 0);
+    assert_int_equal(poke.broken, 1);
+    poke.field = 0x6806;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -1);
+    poke.vcpu = 1;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -2);
+    poke.domid = 0;
+    assert_int_equal(control(dom0, 28, &poke, sizeof(poke)), -1); /* never Dom0 */
+    fake_boot_info.options.debug = 0;
     struct cbl_domain_info info = {.domid = create.domid, .exact = 1};
     assert_int_equal(control(dom0, 6, &info, sizeof(info)), 0);
     assert_int_equal(info.state, CBL_DOM_PAUSED);
@@ -374,6 +388,7 @@ static void page_walk(void **state)
     l1[2] = 6 << 12 | 1;
     fake_paging = (struct vmx_paging){.cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = 48 << 12 | 0xfff, .cr4 = CR4_PAE, .efer = EFER_LME | EFER_LMA};
     struct vcpu *v = d->vcpus[0];
+    struct hc at = {.v = v};
     assert_int_equal(translate_gva(v, gva(0x40001234), true, &g), STATUS_OK);
     assert_int_equal(g.v, 0x5234);
     assert_int_equal(translate_gva(v, gva(0x40002234), false, &g), STATUS_OK);
@@ -387,11 +402,11 @@ static void page_walk(void **state)
     assert_int_equal(g.v, 0x12345);
     assert_int_equal(translate_gva(v, gva(0x40003000), false, &g), STATUS_FAULT);
     assert_int_equal(translate_gva(v, gva(1UL << 47), false, &g), STATUS_FAULT); /* not canonical */
-    assert_int_equal(copy_from_guest(v, back, gva(0x40001ff8), 16), STATUS_OK); /* across pages */
-    assert_int_equal(copy_to_guest(v, gva(0x40001ff8), bytes, 16), STATUS_FAULT); /* the second is read-only */
-    assert_int_equal(copy_to_guest(v, gva(0x40001ff0), bytes, 16), STATUS_OK);
+    assert_int_equal(hc_get(&at, back, 0x40001ff8, 16), 0); /* across pages */
+    assert_int_equal(hc_put(&at, 0x40001ff8, bytes, 16), HC_EFAULT); /* the second is read-only */
+    assert_int_equal(hc_put(&at, 0x40001ff0, bytes, 16), 0);
     assert_memory_equal((char *)fake_page(d, 5) + 0xff0, bytes, 16);
-    assert_int_equal(copy_from_guest(v, back, gva(~0UL - 4), 16), STATUS_FAULT);
+    assert_int_equal(hc_get(&at, back, ~0UL - 4, 16), HC_EFAULT);
     l4[0] = 3UL << 50 | 3; /* a table outside of its memory */
     assert_int_equal(translate_gva(v, gva(0x40001234), false, &g), STATUS_FAULT);
     l4[0] = 49 << 12 | 0x83; /* PS is reserved there */
@@ -399,35 +414,6 @@ static void page_walk(void **state)
     fake_paging.efer = 0; /* 32-bit paging: no hypercalls from there */
     assert_int_equal(translate_gva(v, gva(0x1000), false, &g), STATUS_FAULT);
     fake_paging = (struct vmx_paging){0};
-}
-
-static void dom0_tables(void **state)
-{
-    (void)state;
-    static struct boot_info b;
-    static char out[DOM0_TABLES_BYTES];
-    b.dom0_base = 64 << 20;
-    b.dom0_size = 24 << 20;
-    b.rsdp = 0xe0000;
-    b.nr_modules = BOOT_MAX_MODULES;
-    for (uint32_t i = 0; i < b.nr_modules; i++) {
-        b.modules[i] = (struct boot_module){.base = 0x8000000 + i * 4096, .size = 100 + i};
-        memset(b.modules[i].name, 'a', sizeof(b.modules[i].name)); /* not terminated */
-    }
-    uint64_t base = b.dom0_base + b.dom0_size - DOM0_TABLES_BYTES;
-    assert_true(dom0_write_tables(&b, out, base));
-    const struct hvm_start_info *si = (void *)out;
-    assert_int_equal(si->magic, 0x336ec578);
-    assert_int_equal(si->flags, 3);
-    assert_int_equal(si->nr_modules, BOOT_MAX_MODULES);
-    assert_string_equal(out + (si->cmdline_paddr - base), "corbel");
-    const struct hvm_modlist_entry *m = (void *)(out + (si->modlist_paddr - base));
-    assert_int_equal(m[63].size, 163);
-    assert_int_equal(strlen(out + (m[63].cmdline_paddr - base)), sizeof(b.modules[0].name) - 1);
-    const struct hvm_memmap_table_entry *map = (void *)(out + (si->memmap_paddr - base));
-    assert_int_equal(map[0].size + map[1].size, b.dom0_size);
-    b.nr_modules++;
-    assert_false(dom0_write_tables(&b, out, base));
 }
 
 static uint64_t seed = 88172645463325252UL;
@@ -498,7 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_numbers), cmocka_unit_test(linux_boot_order), cmocka_unit_test(balloon), cmocka_unit_test(bad_pointers), cmocka_unit_test(rights),
         cmocka_unit_test(a_domain_is_born), cmocka_unit_test(interrupts), cmocka_unit_test(consoles), cmocka_unit_test(waiting), cmocka_unit_test(page_walk),
-        cmocka_unit_test(dom0_tables), cmocka_unit_test(storm),
+        cmocka_unit_test(storm),
     };
     return cmocka_run_group_tests(tests, setup, finish);
 }

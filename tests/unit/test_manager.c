@@ -12,12 +12,15 @@
 
 #include "dom0/backend/console_backend.h"
 #include "dom0/builder/builder.h"
+#include "dom0/builder/kernel_cache.h"
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/thread.h"
 #include "dom0/kernel/time.h"
+#include "dom0/manager/adjust.h"
+#include "dom0/manager/cpulist.h"
 #include "dom0/manager/manager.h"
 #include "dom0/manager/manager_priv.h"
 #include "dom0/manager/registry.h"
@@ -30,7 +33,11 @@ size_t strlcpy(char *dst, const char *src, size_t size);
 #define NOMEM (-12L)
 
 static struct model {
-    struct { bool exists, paused; uint32_t state, shutdown; const char *why; } dom[300];
+    struct { bool exists, paused; uint32_t state, shutdown; const char *why; uint32_t vcpus, online, weight, cap; uint64_t pages, max_pages, created_pages, pinned; } dom[300];
+    bool follows; /* the guest does what xenstore asks for, a little with each sleep */
+    bool available[32];
+    uint64_t target_kib, static_max_kib;
+    char name_node[64];
     int domains, mapped, introduced, consoles, files, heap_blocks, nodes;
     uint16_t last;
     uint64_t now;
@@ -44,6 +51,7 @@ static struct model {
     bool with_console[300], kept_console[300];
     uint64_t free_bytes;
     bool abort_build;
+    unsigned kept, drops; /* kernels that are kept, each of 1 GiB; how often they were dropped */
 } m;
 static jmp_buf reaper_idle;
 
@@ -64,8 +72,12 @@ static long info_of(struct cbl_domain_info *a)
         a->domid = i;
         a->state = m.dom[i].state == CBL_DOM_SHUTDOWN ? CBL_DOM_SHUTDOWN : m.dom[i].paused ? CBL_DOM_PAUSED : m.dom[i].state;
         a->shutdown = m.dom[i].shutdown;
-        a->vcpus = 1;
-        a->pages = 4096;
+        a->vcpus = m.dom[i].vcpus;
+        a->online_vcpus = m.dom[i].online;
+        a->pages = m.dom[i].pages;
+        a->max_pages = m.dom[i].max_pages;
+        a->weight = m.dom[i].weight;
+        a->cap = m.dom[i].cap;
         a->overhead_bytes = 98304;
         strcpy(a->why, m.dom[i].why != NULL ? m.dom[i].why : "");
         return 0;
@@ -82,6 +94,10 @@ static long create_of(struct cbl_domain_create *a)
     memset(&m.dom[m.last], 0, sizeof m.dom[0]);
     m.dom[m.last].exists = m.dom[m.last].paused = true;
     m.dom[m.last].shutdown = CBL_SHUTDOWN_NONE;
+    m.dom[m.last].vcpus = a->vcpus;
+    m.dom[m.last].online = 1;
+    m.dom[m.last].weight = 256;
+    m.dom[m.last].created_pages = m.dom[m.last].max_pages = a->max_pages;
     m.domains++;
     return 0;
 }
@@ -106,6 +122,7 @@ long control(enum control_op op, void *arg)
     case CTL_HOST_INFO:
         memset(arg, 0, sizeof(struct cbl_host_info));
         ((struct cbl_host_info *)arg)->max_domains = 8;
+        ((struct cbl_host_info *)arg)->cpus = 2;
         ((struct cbl_host_info *)arg)->mem_free_bytes = m.free_bytes;
         return 0;
     case CTL_DOMAIN_INFO: return info_of(arg);
@@ -118,6 +135,30 @@ long control(enum control_op op, void *arg)
         m.dom[ref->domid].paused = false;
         m.dom[ref->domid].state = CBL_DOM_RUNNING;
         return 0;
+    case CTL_SCHED_SET: {
+        struct cbl_sched *a = arg;
+        assert_true(m.dom[a->domid].exists && a->weight >= 1 && a->weight <= 65535 && a->cap <= 3200);
+        if (fails())
+            return -22;
+        m.dom[a->domid].weight = a->weight;
+        m.dom[a->domid].cap = a->cap;
+        return 0;
+    }
+    case CTL_VCPU_PIN: {
+        struct cbl_vcpu_pin *a = arg;
+        assert_true(m.dom[a->domid].exists && a->vcpu < m.dom[a->domid].vcpus);
+        if (fails() || (a->affinity & 3) == 0) /* a host of two CPUs */
+            return -22;
+        m.dom[a->domid].pinned |= 1UL << a->vcpu;
+        return 0;
+    }
+    case CTL_MEM_MAX: {
+        struct cbl_mem_max *a = arg;
+        if (a->max_pages == 0 || a->max_pages > m.dom[a->domid].created_pages)
+            return -22;
+        m.dom[a->domid].max_pages = a->max_pages;
+        return 0;
+    }
     default: fail_msg("control operation %d", (int)op); return -38;
     }
 }
@@ -159,11 +200,22 @@ int event_bind_virq(uint32_t virq, event_handler fn, void *arg)
 
 bool builder_build(const struct build_request *r, struct error *e)
 {
-    assert_true(m.dom[r->domid].exists && r->kernel != NULL && r->mem_bytes == 16 << 20);
+    assert_true(m.dom[r->domid].exists && r->kernel != NULL && (r->mem_bytes == 16 << 20 || r->mem_bytes == 32 << 20));
+    assert_int_equal(r->vcpus, m.dom[r->domid].vcpus);
+    m.dom[r->domid].pages = r->mem_bytes / 4096 + 14;
     bool go_on = r->progress == NULL || r->progress(r->ctx, "kernel", 1, 2);
     if (!go_on || fails())
         return error_set(e, EXIT_FAILED, "kernel: broken: get another");
     return true;
+}
+
+bool kernel_cache_drop(void)
+{
+    bool any = m.kept > 0;
+    m.free_bytes += (uint64_t)m.kept << 30;
+    m.kept = 0;
+    m.drops++;
+    return any;
 }
 
 bool store_introduce(uint16_t domid, void *ring, uint32_t port)
@@ -181,11 +233,37 @@ int store_write(const char *path, const char *value)
         snprintf(m.shutdown_node, sizeof m.shutdown_node, "%s", value);
         return 0;
     }
+    unsigned domid, cpu;
+    if (sscanf(path, "/local/domain/%u/cpu/%u/availability", &domid, &cpu) == 2 && domid != 0)
+        m.available[cpu] = strcmp(value, "online") == 0;
+    if (strstr(path, "memory/target") != NULL)
+        m.target_kib = strtoull(value, NULL, 10);
+    if (strstr(path, "memory/static-max") != NULL)
+        m.static_max_kib = strtoull(value, NULL, 10);
+    if (strstr(path, "/name") != NULL)
+        snprintf(m.name_node, sizeof m.name_node, "%s", value);
     m.nodes++;
     return strncmp(path, "/local/domain/0", 15) != 0 && m.fail_at != 0 && fails() ? 28 : 0;
 }
 int store_set_perms(const char *path, const char *perms) { (void)path; assert_non_null(strchr("n", perms[0])); return 0; }
-int store_read(const char *path, char *value, size_t len) { (void)path; snprintf(value, len, "%d", m.listens); return 0; }
+int store_write_fmt(const char *path, const char *fmt, ...)
+{
+    char value[64];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(value, sizeof value, fmt, ap);
+    va_end(ap);
+    return store_write(path, value);
+}
+int store_read(const char *path, char *value, size_t len)
+{
+    unsigned domid, cpu;
+    if (sscanf(path, "/local/domain/%u/cpu/%u/availability", &domid, &cpu) == 2)
+        snprintf(value, len, "%s", m.available[cpu] ? "online" : "offline");
+    else
+        snprintf(value, len, "%d", m.listens);
+    return 0;
+}
 int store_rm(const char *path) { assert_non_null(strstr(path, "/local/domain/")); m.nodes = 0; return 0; }
 
 bool guest_console_add(uint16_t domid, void *ring, uint32_t port)
@@ -213,7 +291,22 @@ void console_printf(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print
 void console_notice(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print(fmt, ap); va_end(ap); strcat(m.printed, "\n"); }
 uint64_t time_now_ns(void) { return m.now += 1000; }
 uint64_t time_tsc(void) { return m.now; }
-void thread_sleep_ns(uint64_t ns) { m.now += ns; }
+static void guest_follows(void)
+{
+    uint64_t pages = m.dom[m.last].created_pages - 2 - (m.static_max_kib - m.target_kib) / 4;
+    uint64_t *now = &m.dom[m.last].pages;
+    m.dom[m.last].online = 0;
+    for (unsigned i = 0; i < m.dom[m.last].vcpus; i++)
+        m.dom[m.last].online += m.available[i];
+    *now = *now > pages ? (*now - pages > 500 ? *now - 500 : pages) : pages - *now > 500 ? *now + 500 : pages;
+    assert_true(pages <= m.dom[m.last].max_pages); /* else the driver would be refused what it was promised */
+}
+void thread_sleep_ns(uint64_t ns)
+{
+    m.now += ns;
+    if (m.follows)
+        guest_follows();
+}
 void thread_yield(void) {}
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
 {
@@ -239,7 +332,7 @@ void heap_free(void *p) { m.heap_blocks -= p != NULL; free(p); }
 void *page_alloc(size_t pages, uint64_t *phys) { (void)phys; return calloc(pages, 4096); }
 
 /* Guests /NAME/NAME.vmx; the file's content is made from its name. */
-struct file { char text[200]; };
+struct file { char text[400]; };
 bool path_resolve(const char *path, char *out, size_t len, struct error *e) { (void)e; snprintf(out, len, "boot:/%s", path); return true; }
 bool path_stat(const char *path, struct dir_entry *out, struct error *e)
 {
@@ -254,8 +347,10 @@ bool file_open(const char *path, struct file **out, struct error *e)
         return error_set(e, EXIT_FAILED, "%s: no such file: copy it", path);
     *out = calloc(1, sizeof **out);
     const char *base = strrchr(path, '/') + 1;
-    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s",
-             (int)(strlen(base) - 4), base, strstr(path, "disk") != NULL ? "corbel.ramdisk = \"r\"\n" : "");
+    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s",
+             (int)(strlen(base) - 4), base, strstr(path, "disk") != NULL ? "corbel.ramdisk = \"r\"\n" : "",
+             strstr(path, "other-way") != NULL ? "corbel.on_poweroff = \"preserve\"\non_reboot = \"destroy\"\ncorbel.on_crash = \"restart\"\n" : "",
+             strstr(path, "large") != NULL ? "numvcpus = \"2\"\ncorbel.maxvcpus = \"4\"\ncorbel.maxmem = \"32\"\nsched.cpu.shares = \"high\"\ncorbel.cap = \"150\"\nsched.cpu.affinity = \"1\"\n" : "");
     m.files++;
     return true;
 }
@@ -398,7 +493,20 @@ static void test_interrupt_and_refusals(void **s)
     m.free_bytes = 15 << 20;
     assert_false(create("alpha", &id));
     assert_int_equal(err.code, EXIT_NO_RESOURCE);
+    assert_int_equal(m.drops, 1);
+    /* What is kept of kernels makes room, once. */
+    m.kept = 2;
+    assert_true(create("alpha", &id));
+    assert_int_equal(m.drops, 2);
+    assert_true(manager_destroy("alpha", &err));
     m.free_bytes = 1UL << 30;
+    m.kept = 1;
+    m.step = 0;
+    m.fail_at = 2; /* the kernel file cannot be read: nothing that memory would mend */
+    assert_false(create("alpha", &id));
+    m.fail_at = 0;
+    assert_int_equal(m.drops, 2);
+    m.kept = 0;
     assert_false(create("none", &id));
     assert_false(create("notdir", &id));
     assert_false(create("gone", &id));
@@ -545,7 +653,7 @@ static void test_reboot_flood(void **s)
     m.now += 600000000000UL;
     assert_true(manager_find("alpha", &v, &err));
     ends(v.domid, CBL_SHUTDOWN_REBOOT, NULL);
-    assert_non_null(strstr(m.printed, "reboots before it were not shown)"));
+    assert_non_null(strstr(m.printed, "restarts before it were not shown)"));
     assert_true(manager_destroy("alpha", &err));
     nothing_left(0);
 }
@@ -577,12 +685,179 @@ static void test_shutdown_asks(void **s)
     assert_int_equal(err.code, EXIT_REFUSED);
 }
 
+#define SECOND 1000000000UL
+
+static void refused(bool ok, enum exit_code code, const char *words)
+{
+    assert_false(ok);
+    assert_int_equal(err.code, code);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", words, err.text);
+    const char *first = strstr(err.text, ": ");
+    if (first == NULL || strstr(first + 2, ": ") == NULL)
+        fail_msg("not what, why and what to do: %s", err.text);
+}
+
+static void test_exit_actions(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    create("other-way", &id);
+    ends(id, CBL_SHUTDOWN_CRASH, NULL);
+    assert_non_null(strstr(m.printed, "other-way: crashed: the guest reported a fatal error of its own: now domain 2"));
+    nothing_left(1);
+    ends(2, CBL_SHUTDOWN_POWEROFF, NULL);
+    assert_non_null(strstr(m.printed, "other-way: powered off; kept as it was"));
+    assert_true(manager_find("other-way", &v, &err));
+    assert_string_equal(v.state, "---s--");
+    assert_true(manager_destroy("other-way", &err));
+    nothing_left(0);
+    create("other-way", &id);
+    ends(id, CBL_SHUTDOWN_REBOOT, NULL);
+    assert_string_equal(m.printed, "other-way: rebooted\n");
+    nothing_left(0);
+}
+
+static void test_limits_and_scheduling_of_a_new_domain(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    assert_true(create("large", &id));
+    assert_int_equal(m.dom[id].vcpus, 4);
+    assert_int_equal(m.dom[id].created_pages, 32 * 256 + 16);
+    assert_int_equal(m.dom[id].weight, 512);
+    assert_int_equal(m.dom[id].cap, 150);
+    assert_int_equal(m.dom[id].pinned, 0xf);
+    assert_true(m.available[0] && m.available[1] && !m.available[2] && !m.available[3]);
+    assert_int_equal(m.static_max_kib, 32 * 1024);
+    assert_int_equal(m.target_kib, 16 * 1024);
+    assert_true(manager_find("large", &v, &err));
+    assert_int_equal(v.mem_mib, 32); /* it has not given anything back yet */
+    assert_int_equal(v.vcpus, 1);
+    m.follows = true;
+    for (int i = 0; i < 10; i++)
+        thread_sleep_ns(1);
+    assert_true(manager_find("large", &v, &err));
+    assert_int_equal(v.mem_mib, 16);
+    assert_int_equal(v.vcpus, 2);
+    m.free_bytes = 31 << 20;
+    assert_true(manager_destroy("large", &err));
+    refused(create("large", &id), EXIT_NO_RESOURCE, "corbel.maxmem is 32 MiB");
+    nothing_left(0);
+}
+
+static void test_rename(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    create("alpha", &id);
+    create("beta", &id);
+    assert_true(manager_rename("alpha", "gamma", &err));
+    assert_string_equal(m.name_node, "gamma");
+    assert_true(manager_find("gamma", &v, &err));
+    assert_int_equal(v.domid, 1);
+    refused(manager_find("alpha", &v, &err), EXIT_NO_DOMAIN, "alpha");
+    refused(manager_rename("gamma", "beta", &err), EXIT_WRONG_STATE, "taken");
+    refused(manager_rename("gamma", "gamma", &err), EXIT_WRONG_STATE, "this name");
+    refused(manager_rename("gamma", "17", &err), EXIT_FAILED, "digits");
+    refused(manager_rename("gamma", "a/b", &err), EXIT_FAILED, "/");
+    refused(manager_rename("gamma", "Domain-0", &err), EXIT_FAILED, "own name");
+    refused(manager_rename("0", "delta", &err), EXIT_REFUSED, "Domain-0");
+    refused(manager_rename("nobody", "delta", &err), EXIT_NO_DOMAIN, "nobody");
+    /* The name goes on through a reboot, and the old one is free. */
+    m.now += 60 * SECOND;
+    ends(1, CBL_SHUTDOWN_REBOOT, NULL);
+    assert_true(manager_find("gamma", &v, &err));
+    assert_int_equal(v.domid, 3);
+    assert_true(create("alpha", &id));
+    nothing_left(3);
+}
+
+static void test_vcpus(void **s)
+{
+    (void)s;
+    uint16_t id;
+    create("large", &id);
+    refused(manager_vcpu_set("large", 3, 5 * SECOND, NULL, &err), EXIT_TIMEOUT, "1 of 4 virtual CPUs are online after 5 s, not 3");
+    assert_true(m.available[2] && !m.available[3]); /* it was asked all the same */
+    refused(manager_vcpu_set("large", 3, UINT64_MAX, always, &err), EXIT_FAILED, "interrupted");
+    m.follows = true;
+    assert_true(manager_vcpu_set("large", 4, 5 * SECOND, never, &err));
+    assert_int_equal(m.dom[id].online, 4);
+    assert_true(manager_vcpu_set("large", 1, 5 * SECOND, never, &err));
+    assert_int_equal(m.dom[id].online, 1);
+    assert_true(m.available[0] && !m.available[1]);
+    refused(manager_vcpu_set("large", 0, 0, NULL, &err), EXIT_FAILED, "1 to 4");
+    refused(manager_vcpu_set("large", 5, 0, NULL, &err), EXIT_FAILED, "1 to 4");
+    refused(manager_vcpu_set("0", 1, 0, NULL, &err), EXIT_REFUSED, "Domain-0");
+    assert_true(manager_pause("large", &err));
+    refused(manager_vcpu_set("large", 2, 0, NULL, &err), EXIT_WRONG_STATE, "unpause");
+    assert_true(manager_unpause("large", &err));
+    m.dom[id].pinned = 0;
+    assert_true(manager_vcpu_pin("large", 2, 1, &err));
+    assert_int_equal(m.dom[id].pinned, 4);
+    assert_true(manager_vcpu_pin("large", VM_ALL_VCPUS, CPU_LIST_ALL, &err));
+    assert_int_equal(m.dom[id].pinned, 0xf);
+    refused(manager_vcpu_pin("large", 4, 1, &err), EXIT_FAILED, "0 to 3");
+    refused(manager_vcpu_pin("large", 0, 4, &err), EXIT_FAILED, "0 to 1");
+    refused(manager_vcpu_pin("large", 0, 5, &err), EXIT_FAILED, "0 to 1"); /* one that it has, one that it has not */
+    assert_true(manager_sched("large", 100, VM_KEEP, &err));
+    assert_int_equal(m.dom[id].weight, 100);
+    assert_int_equal(m.dom[id].cap, 150);
+    assert_true(manager_sched("large", VM_KEEP, 0, &err));
+    assert_int_equal(m.dom[id].weight, 100);
+    assert_int_equal(m.dom[id].cap, 0);
+    refused(manager_sched("large", 0, VM_KEEP, &err), EXIT_FAILED, "weight 0");
+    refused(manager_sched("large", 65536, VM_KEEP, &err), EXIT_FAILED, "weight 65536");
+    refused(manager_sched("large", VM_KEEP, 3201, &err), EXIT_FAILED, "cap 3201");
+    /* A restart keeps weight and cap. */
+    m.now += 60 * SECOND;
+    ends(id, CBL_SHUTDOWN_REBOOT, NULL);
+    assert_int_equal(m.dom[id + 1].weight, 100);
+    nothing_left(1);
+}
+
+static void test_memory(void **s)
+{
+    (void)s;
+    uint16_t id;
+    uint32_t now = 0;
+    create("large", &id);
+    refused(manager_mem_set("large", 24, 3 * SECOND, NULL, &now, &err), EXIT_TIMEOUT, "it has 32 MiB after 3 s, not 24");
+    assert_int_equal(now, 32);
+    assert_int_equal(m.target_kib, 24 * 1024);
+    assert_in_range(m.dom[id].max_pages, 24 * 256 + 14, 26 * 256); /* what it gives back it does not get again unasked */
+    m.follows = true;
+    for (uint32_t mib = 8; mib <= 32; mib += 4) {
+        assert_true(manager_mem_set("large", mib, 30 * SECOND, never, &now, &err));
+        assert_int_equal(now, mib);
+        assert_true(manager_mem_set("large", 40 - mib, 30 * SECOND, never, &now, &err));
+        assert_int_equal(now, 40 - mib);
+    }
+    refused(manager_mem_set("large", 33, 0, NULL, &now, &err), EXIT_FAILED, "4 to 32");
+    refused(manager_mem_set("large", 3, 0, NULL, &now, &err), EXIT_FAILED, "4 to 32");
+    refused(manager_mem_set("0", 8, 0, NULL, &now, &err), EXIT_REFUSED, "Domain-0");
+    m.free_bytes = 1 << 20;
+    refused(manager_mem_set("large", 32, 0, NULL, &now, &err), EXIT_NO_RESOURCE, "only 1 MiB");
+    m.free_bytes = 1UL << 30;
+    assert_true(manager_mem_max("large", 16, &err));
+    assert_int_equal(m.dom[id].max_pages, 16 * 256 + 16);
+    refused(manager_mem_max("large", 36, &err), EXIT_FAILED, "4 to 32");
+    refused(manager_mem_max("0", 36, &err), EXIT_REFUSED, "Domain-0");
+    m.dom[id].state = CBL_DOM_SHUTDOWN;
+    refused(manager_mem_set("large", 16, 0, NULL, &now, &err), EXIT_WRONG_STATE, "stopped");
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_interrupt_and_refusals), T(test_poweroff),
-        T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks),
+        T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks), T(test_exit_actions),
+        T(test_limits_and_scheduling_of_a_new_domain), T(test_rename), T(test_vcpus), T(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [HOST] ept/memtype.c against MTRR settings as firmware makes them. */
+ * [HOST] boot/efi/memtype.c against MTRR settings as firmware makes them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "ept/memtype.h"
-#include "ept/walk.h"
+#include "boot/efi/memtype.h"
+
+#define MEMTYPE_WC 1U
+#define MEMTYPE_WT 4U
 
 #define FIXED_ALL(t) ((uint64_t)(t) * 0x0101010101010101UL)
 
@@ -31,28 +33,28 @@ static struct mtrr_state machine(void)
     return m;
 }
 
-static unsigned type_at(const struct mtrr_state *m, uint64_t a) { return memtype_of_frame(m, hfn(a >> 12)); }
+static unsigned type_at(const struct mtrr_state *m, uint64_t a) { return memtype_of_frame(m, a >> 12); }
 
 static void test_frames(void **state)
 {
     (void)state;
     struct mtrr_state m = machine();
-    assert_int_equal(type_at(&m, 0), EPT_MEMTYPE_WB);
-    assert_int_equal(type_at(&m, 0x9f000), EPT_MEMTYPE_WB);
-    assert_int_equal(type_at(&m, 0xa0000), EPT_MEMTYPE_UC);
-    assert_int_equal(type_at(&m, 0xbf000), EPT_MEMTYPE_UC);
-    assert_int_equal(type_at(&m, 0xc0000), EPT_MEMTYPE_WB);
-    assert_int_equal(type_at(&m, 0x100000), EPT_MEMTYPE_WB);
-    assert_int_equal(type_at(&m, 0xfee00000), EPT_MEMTYPE_UC);
-    assert_int_equal(type_at(&m, 0x80000000), EPT_MEMTYPE_WC);
-    assert_int_equal(type_at(&m, 0x80100000), EPT_MEMTYPE_WB);
-    assert_int_equal(type_at(&m, 0x40000000), EPT_MEMTYPE_WT);
-    assert_int_equal(type_at(&m, 0x10000000), EPT_MEMTYPE_WB);
-    assert_int_equal(type_at(&m, 0x100000000UL), EPT_MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0), MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0x9f000), MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0xa0000), MEMTYPE_UC);
+    assert_int_equal(type_at(&m, 0xbf000), MEMTYPE_UC);
+    assert_int_equal(type_at(&m, 0xc0000), MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0x100000), MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0xfee00000), MEMTYPE_UC);
+    assert_int_equal(type_at(&m, 0x80000000), MEMTYPE_WC);
+    assert_int_equal(type_at(&m, 0x80100000), MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0x40000000), MEMTYPE_WT);
+    assert_int_equal(type_at(&m, 0x10000000), MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0x100000000UL), MEMTYPE_WB);
     m.def_type = 0x406; /* MTRRs off: everything is UC */
-    assert_int_equal(type_at(&m, 0x100000), EPT_MEMTYPE_UC);
+    assert_int_equal(type_at(&m, 0x100000), MEMTYPE_UC);
     m.def_type = 0x806; /* fixed ranges off */
-    assert_int_equal(type_at(&m, 0xa0000), EPT_MEMTYPE_WB);
+    assert_int_equal(type_at(&m, 0xa0000), MEMTYPE_WB);
 }
 
 static void test_fixed_units(void **state)
@@ -77,20 +79,20 @@ static void test_ranges(void **state)
     (void)state;
     struct mtrr_state m = machine();
     unsigned type;
-    assert_false(memtype_of_range(&m, hfn(0), 9, &type)); /* VGA hole inside */
-    assert_true(memtype_of_range(&m, hfn(0x200), 9, &type));
-    assert_int_equal(type, EPT_MEMTYPE_WB);
-    assert_true(memtype_of_range(&m, hfn(0x40000), 9, &type));
-    assert_int_equal(type, EPT_MEMTYPE_WT);
-    assert_false(memtype_of_range(&m, hfn(0x40000), 18, &type));
-    assert_false(memtype_of_range(&m, hfn(0x80000), 9, &type));
-    assert_true(memtype_of_range(&m, hfn(0xc0000), 18, &type));
-    assert_int_equal(type, EPT_MEMTYPE_UC);
-    assert_true(memtype_of_range(&m, hfn(0x100000), 18, &type));
-    assert_int_equal(type, EPT_MEMTYPE_WB);
+    assert_false(memtype_of_range(&m, 0, 9, &type)); /* VGA hole inside */
+    assert_true(memtype_of_range(&m, 0x200, 9, &type));
+    assert_int_equal(type, MEMTYPE_WB);
+    assert_true(memtype_of_range(&m, 0x40000, 9, &type));
+    assert_int_equal(type, MEMTYPE_WT);
+    assert_false(memtype_of_range(&m, 0x40000, 18, &type));
+    assert_false(memtype_of_range(&m, 0x80000, 9, &type));
+    assert_true(memtype_of_range(&m, 0xc0000, 18, &type));
+    assert_int_equal(type, MEMTYPE_UC);
+    assert_true(memtype_of_range(&m, 0x100000, 18, &type));
+    assert_int_equal(type, MEMTYPE_WB);
     for (unsigned i = 0; i < 11; i++)
         m.fixed[i] = FIXED_ALL(6);
-    assert_true(memtype_of_range(&m, hfn(0), 9, &type));
+    assert_true(memtype_of_range(&m, 0, 9, &type));
 }
 
 /* Every 2 MiB range that is called uniform is so, frame by frame. */
@@ -101,11 +103,37 @@ static void test_range_agrees_with_frames(void **state)
     for (uint64_t f = 0; f < 0x110000; f += 0x200) {
         unsigned type;
         bool uniform = true;
-        bool said = memtype_of_range(&m, hfn(f), 9, &type);
+        bool said = memtype_of_range(&m, f, 9, &type);
         for (unsigned i = 1; i < 512; i++)
-            uniform &= memtype_of_frame(&m, hfn(f + i)) == memtype_of_frame(&m, hfn(f));
+            uniform &= memtype_of_frame(&m, f + i) == memtype_of_frame(&m, f);
         assert_int_equal(said, uniform);
     }
+}
+
+static void test_keep(void **state)
+{
+    (void)state;
+    struct mtrr_state m = machine();
+    static struct boot_range list[32];
+    struct handoff_ranges r = {list, 0, 32};
+    const struct { uint64_t at; uint32_t type; } want[] = {
+        {0x100000, BOOT_RANGE_FREE}, {0x3ffff000, BOOT_RANGE_FREE}, {0x40000000, BOOT_RANGE_RESERVED}, {0x40200000, BOOT_RANGE_FREE},
+        {0x7ffff000, BOOT_RANGE_FREE}, {0x80000000, BOOT_RANGE_RESERVED}, {0x80050000, BOOT_RANGE_ACPI}, {0x800ff000, BOOT_RANGE_RESERVED},
+        {0x80100000, BOOT_RANGE_FREE}, {0xc0000000, BOOT_RANGE_RESERVED}, {0xfffff000, BOOT_RANGE_RESERVED}, {0x100000000, BOOT_RANGE_FREE}};
+    assert_true(handoff_paint(&r, 0x1000, 0x140000000 - 0x1000, BOOT_RANGE_FREE));
+    assert_true(handoff_paint(&r, 0x80050000, 0x1000, BOOT_RANGE_ACPI));
+    assert_true(memtype_keep_write_back(&m, &r));
+    for (unsigned i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        uint32_t k = 0;
+        while (list[k].base + list[k].size <= want[i].at)
+            k++;
+        assert_int_equal(list[k].type, want[i].type);
+    }
+    struct handoff_ranges full = {list, 0, 3};
+    assert_true(handoff_paint(&full, 0x1000, 0x140000000 - 0x1000, BOOT_RANGE_FREE));
+    assert_false(memtype_keep_write_back(&m, &full));
+    m.def_type = 0;
+    assert_true(memtype_keep_write_back(&m, &full));
 }
 
 int main(void)
@@ -115,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_fixed_units),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_range_agrees_with_frames),
+        cmocka_unit_test(test_keep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,9 +15,9 @@
 #include "kernel/platform/uart.h"
 #include "vmx/bitmaps.h"
 #include "vmx/context_check.h"
+#include "boot/efi/guest_cpuid.h"
 #include "vmx/cpuid_policy.h"
 #include "vmx/exit/decode.h"
-#include "vmx/io_policy.h"
 #include "vmx/msr_policy.h"
 #include "vmx/vlapic.h"
 
@@ -62,8 +62,8 @@ static bool io_policy_direct(bool privileged, uint16_t port, bool owned)
 {
     if (!privileged || owned)
         return false;
-    for (unsigned i = 0; i < io_nr_kept; i++) {
-        if (port >= io_kept[i].first && port <= io_kept[i].last)
+    for (unsigned i = 0; i < BITMAPS_KEPT; i++) {
+        if (port >= bitmaps_kept[i].first && port <= bitmaps_kept[i].last)
             return false;
     }
     return true;
@@ -168,35 +168,37 @@ static void test_ports(void **state)
     assert_false(io_policy_direct(true, 0x3f8, true));
     assert_false(io_policy_direct(true, 0x43, false));
     assert_false(io_policy_direct(true, 0xcf9, false));
-    assert_int_equal(io_policy_read(0x42, 1), 0);
-    assert_int_equal(io_policy_read(0x60, 1), 0xff);
-    assert_int_equal(io_policy_read(0xcfc, 2), 0xffff);
-    assert_int_equal(io_policy_read(0xcfc, 4), 0xffffffffU);
 }
 
 /* ---- CPUID ---- */
 
-static struct cpuid_regs all_ones(uint32_t leaf, uint32_t subleaf)
+struct boot_info host_info __asm__("boot_info"); /* root's own is constant */
+static struct boot_cpuid_leaf all_ones(uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid_regs r = {~0U, ~0U, ~0U, ~0U};
+    struct boot_cpuid_leaf r = {~0U, ~0U, ~0U, ~0U};
     if (leaf == 0)
         r.eax = 0x20;
     if (leaf == 0x80000000U)
         r.eax = 0x80000021U;
     if (leaf == 0xd && subleaf > 1) {
         const uint32_t place[] = {0, 0, 576, 960, 1024, 1088, 1152, 1664}, size[] = {0, 0, 256, 64, 64, 64, 512, 1024};
-        r = (struct cpuid_regs){subleaf < 8 ? size[subleaf] : 0, subleaf < 8 ? place[subleaf] : 0, 0, 0};
+        r = (struct boot_cpuid_leaf){subleaf < 8 ? size[subleaf] : 0, subleaf < 8 ? place[subleaf] : 0, 0, 0};
     }
     return r;
 }
 
 static const struct cpuid_vcpu one = {.apic_id = 6, .vcpu_id = 3, .nr_vcpus = 4, .domid = 9, .xcr0 = 1, .tsc_khz = 50000, .tsc_mul = 5, .tsc_shift = -1};
 
+static void build(uint64_t xcr0, bool more)
+{
+    vmx_caps = (struct vmx_caps){.xcr0_offer = xcr0, .rdtscp = more, .proc2 = more ? ~0U : 0, .arch_caps = more};
+    guest_cpuid_build(all_ones, &vmx_caps, &host_info.cpuid);
+}
+
 static void test_cpuid_hides(void **state)
 {
     (void)state;
-    vmx_caps = (struct vmx_caps){.xcr0_offer = 0xe7, .rdtscp = true, .proc2 = ~0U, .arch_caps = 1};
-    cpuid_policy_init(all_ones, &vmx_caps);
+    build(0xe7, true);
     assert_int_equal(cpuid_policy_get(0, 0, &one).eax, 0xd);
     struct cpuid_regs r = cpuid_policy_get(1, 0, &one);
     const unsigned ecx_hidden[] = {2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 18};
@@ -231,8 +233,7 @@ static void test_cpuid_hides(void **state)
 static void test_cpuid_follows_caps(void **state)
 {
     (void)state;
-    vmx_caps = (struct vmx_caps){0}; /* no XSAVE, no RDTSCP, no INVPCID */
-    cpuid_policy_init(all_ones, &vmx_caps);
+    build(0, false); /* no XSAVE, no RDTSCP, no INVPCID */
     struct cpuid_regs r = cpuid_policy_get(1, 0, &one);
     assert_int_equal(r.ecx & (1U << 26 | 1U << 28 | 1U << 12 | 1U << 29), 0);
     r = cpuid_policy_get(7, 0, &one);
@@ -242,8 +243,7 @@ static void test_cpuid_follows_caps(void **state)
     assert_int_equal(cpuid_policy_get(0x80000001U, 0, &one).edx & 1U << 27, 0);
     r = cpuid_policy_get(0xd, 0, &one);
     assert_int_equal(r.eax | r.ebx | r.ecx, 0);
-    vmx_caps.xcr0_offer = 7;
-    cpuid_policy_init(all_ones, &vmx_caps);
+    build(7, false);
     assert_int_equal(cpuid_policy_get(7, 0, &one).ebx & (1U << 5 | 1U << 16), 1U << 5);
 }
 
@@ -257,8 +257,7 @@ static uint32_t xsave_now(uint64_t xcr0, uint32_t sub)
 static void test_cpuid_xsave(void **state)
 {
     (void)state;
-    vmx_caps = (struct vmx_caps){.xcr0_offer = 0xe7};
-    cpuid_policy_init(all_ones, &vmx_caps);
+    build(0xe7, false);
     struct cpuid_regs r = cpuid_policy_get(0xd, 0, &one);
     assert_int_equal(r.eax, 0xe7);
     assert_int_equal(r.edx, 0);
@@ -281,8 +280,7 @@ static void test_cpuid_xsave(void **state)
 static void test_cpuid_vcpu_and_xen(void **state)
 {
     (void)state;
-    vmx_caps = (struct vmx_caps){0};
-    cpuid_policy_init(all_ones, &vmx_caps);
+    build(0, false);
     struct cpuid_regs r = cpuid_policy_get(0x40000000U, 0, &one);
     char vendor[13] = {0};
     memcpy(vendor, &r.ebx, 4);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "boot/efi/preflight.h"
+#include "boot/efi/vmxcaps.h"
 
 static struct preflight_facts facts;
 static struct preflight_report report;
@@ -25,8 +26,8 @@ static int good_machine(void **state)
         .has_long_mode = true,
         .linear_bits = 48,
         .feature_control = 5,
-        .primary_allowed = 0xffffffff,
-        .secondary_allowed = 0xffffffff,
+        .allowed = {~0U, ~0U, ~0U, ~0U, ~0U},
+        .vmx_misc = 1 << 5,
         .ept_vpid = 0x00000f0106334141,
         .free_mib = 900,
         .largest_low_mib = 800,
@@ -60,7 +61,7 @@ static void test_good(void **state)
     facts.feature_control = 0; /* unlocked: root will set it */
     preflight_judge(&facts, &report);
     assert_int_equal(report.missing, 0);
-    facts.secondary_allowed &= ~(1U << 9 | 1U << 8); /* optional */
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 9 | 1U << 8); /* optional */
     facts.has_xsave = false;
     preflight_judge(&facts, &report);
     assert_int_equal(report.missing, 0);
@@ -93,17 +94,32 @@ static void test_each_missing(void **state)
     facts.ept_vpid &= ~(1UL << 25);
     assert_string_equal(only_missing()->what, "INVEPT");
     good_machine(NULL);
-    facts.secondary_allowed &= ~(1U << 1);
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 1);
     assert_string_equal(only_missing()->what, "EPT");
     good_machine(NULL);
-    facts.secondary_allowed &= ~(1U << 7);
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 7);
     assert_string_equal(only_missing()->what, "unrestricted guest");
     good_machine(NULL);
-    facts.secondary_allowed &= ~(1U << 5);
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 5);
     assert_string_equal(only_missing()->what, "VPID");
     good_machine(NULL);
-    facts.primary_allowed &= ~(1U << 21);
+    facts.allowed[PREFLIGHT_PRIMARY] &= ~(1U << 21);
     assert_string_equal(only_missing()->what, "TPR shadow");
+    good_machine(NULL);
+    facts.allowed[PREFLIGHT_PIN] &= ~(1U << 5);
+    assert_string_equal(only_missing()->what, "virtual NMIs");
+    good_machine(NULL);
+    facts.allowed[PREFLIGHT_EXIT] &= ~(1U << 9);
+    assert_string_equal(only_missing()->what, "64-bit host");
+    good_machine(NULL);
+    facts.allowed[PREFLIGHT_ENTRY] &= ~(1U << 15);
+    assert_string_equal(only_missing()->what, "loading EFER at entry");
+    good_machine(NULL);
+    facts.forced[PREFLIGHT_PRIMARY] = 1U << 15;
+    assert_string_equal(only_missing()->what, "CR3 without exits");
+    good_machine(NULL);
+    facts.vmx_misc = 0;
+    assert_string_equal(only_missing()->what, "storing EFER.LMA at exits");
     good_machine(NULL);
     facts.has_nx = false;
     assert_non_null(strstr(only_missing()->fix, "Execute Disable"));
@@ -127,6 +143,58 @@ static void test_everything_missing(void **state)
     assert_true(report.count < PREFLIGHT_MAX_LINES);
 }
 
+static struct boot_cpuid_leaf host;
+static struct boot_cpuid_leaf host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    (void)subleaf;
+    return leaf == 0 ? (struct boot_cpuid_leaf){.eax = 0x16} : host;
+}
+
+static void test_caps(void **state)
+{
+    struct vmx_caps c;
+
+    (void)state;
+    host = (struct boot_cpuid_leaf){~0U, ~0U, ~0U, ~0U};
+    facts.vmx_basic = 0x80000012;
+    facts.forced[PREFLIGHT_PIN] = 0x16;
+    facts.vmx_misc |= 5;
+    facts.arch_caps = ~0UL;
+    facts.ept_vpid |= 1UL << 32 | 1UL << 41;
+    vmxcaps_choose(&facts, host_cpuid, 3200000, true, &c);
+    assert_int_equal(c.revision, 0x12);
+    assert_int_equal(c.pin, 0x16 | 0x29 | 0x40); /* forced, required, the preemption timer */
+    assert_int_equal(c.proc, 0x9260008c | 1U << 10 | 1U << 11 | 1U << 29);
+    assert_int_equal(c.proc2, 0xe2 | 0x8 | 0x1000 | 0x310);
+    assert_int_equal(c.exit, 0x3c8204);
+    assert_int_equal(c.entry, 0xc004);
+    assert_int_equal(c.preemption_ticks, 3200000 / 32 + 1);
+    assert_int_equal(c.guest_cr4, 0x370fbf);
+    assert_int_equal(c.xcr0_offer, 0xe7);
+    assert_int_equal(c.arch_caps, 0x0c00e163);
+    assert_true(c.virtual_interrupts && c.invvpid && c.rdtscp && c.spec_ctrl && c.ibpb && c.ibpb_on_switch);
+    assert_false(c.flush_l1d || c.verw); /* it says that it needs neither */
+    facts.arch_caps = 0;
+    facts.allowed[PREFLIGHT_SECONDARY] &= ~(1U << 9 | 1U << 3);
+    facts.allowed[PREFLIGHT_PIN] &= ~(1U << 6);
+    vmxcaps_choose(&facts, host_cpuid, 3200000, true, &c);
+    assert_true(c.flush_l1d && c.verw);
+    assert_false(c.virtual_interrupts || c.rdtscp);
+    assert_int_equal(c.proc2, 0xe2 | 0x1000);
+    assert_int_equal(c.preemption_ticks, 0);
+    vmxcaps_choose(&facts, host_cpuid, 3200000, false, &c);
+    assert_false(c.flush_l1d || c.verw || c.ibpb_on_switch);
+    host = (struct boot_cpuid_leaf){0};
+    vmxcaps_choose(&facts, host_cpuid, 3200000, true, &c);
+    assert_int_equal(c.guest_cr4, 0x7bf);
+    assert_int_equal(c.xcr0_offer, 0);
+    assert_false(c.spec_ctrl || c.ibpb || c.ibpb_on_switch || c.flush_l1d || c.verw);
+    host.ecx = 1U << 26;
+    host.eax = 0x67; /* AVX-512 not as a whole */
+    vmxcaps_choose(&facts, host_cpuid, 3200000, true, &c);
+    assert_int_equal(c.xcr0_offer, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_vmx, good_machine),
         cmocka_unit_test_setup(test_each_missing, good_machine),
         cmocka_unit_test_setup(test_everything_missing, good_machine),
+        cmocka_unit_test_setup(test_caps, good_machine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,8 @@ static struct registry_entry *live(const char *name, uint16_t domid)
     assert_non_null(e);
     assert_int_equal(e->state, ENTRY_BUILDING);
     strcpy(e->config.name, name);
-    e->config.memsize_mib = 64;
-    e->config.numvcpus = 1;
+    e->config.memsize_mib = e->config.maxmem_mib = 64;
+    e->config.numvcpus = e->config.maxvcpus = 1;
     e->domid = domid;
     e->state = ENTRY_LIVE;
     return e;

@@ -2,15 +2,18 @@
  * [HOST] The scheduler: fairness, preemption at wake-up, holds, books that add up, wakes that are not lost. */
 #include "domain_fakes.h"
 
+static struct sched_group ga, gb, gc;
 static struct sched_unit a, b, c;
 
 static int setup(void **state)
 {
     (void)state;
     fake_machine();
-    sched_unit_init(&a, 0, false);
-    sched_unit_init(&b, 0, false);
-    sched_unit_init(&c, 0, false);
+    memset(fake_deadlines, 0, sizeof(fake_deadlines));
+    ga = gb = gc = (struct sched_group){.weight = SCHED_WEIGHT_DEFAULT};
+    sched_unit_init(&a, &ga, 0, false);
+    sched_unit_init(&b, &gb, 0, false);
+    sched_unit_init(&c, &gc, 0, false);
     return 0;
 }
 
@@ -70,7 +73,7 @@ static void sleeper_preempts_but_gains_no_credit(void **state)
 static void boosted_one_goes_first(void **state)
 {
     (void)state;
-    sched_unit_init(&b, 0, true);
+    sched_unit_init(&b, &gb, 0, true);
     sched_up(&b);
     assert_ptr_equal(sched_pick(0, NULL), &b);
     sched_block(&b);
@@ -126,7 +129,7 @@ static void books_add_up(void **state)
 {
     (void)state;
     uint64_t start = fake_ns;
-    sched_unit_init(&a, 0, false);
+    sched_unit_init(&a, &ga, 0, false);
     fake_ns += 5;
     sched_up(&a); /* 5 offline */
     fake_ns += 7;
@@ -166,12 +169,176 @@ static void nobody_starves(void **state)
     assert_int_equal(turns[0], turns[1]);
 }
 
+/* ---- several CPUs --------------------------------------------------------------------------------- */
+static struct sched_unit *on[FAKE_CPUS];
+
+/* One round of every CPU's run loop. */
+static void rounds(void)
+{
+    for (uint32_t i = 0; i < fake_nr_cpus; i++) {
+        struct sched_unit *prev = on[i];
+        fake_be(i);
+        if (!fake_cpus[i].need_resched)
+            continue;
+        if (prev && sched_must_leave(prev)) {
+            on[i] = NULL;
+            sched_leave(prev);
+            prev = NULL;
+        }
+        struct sched_unit *next = sched_pick(i, prev);
+        if (next && prev && next != prev)
+            prev->on_cpu = false;
+        on[i] = next ? next : prev;
+    }
+    fake_be(0);
+}
+
+/* NS nanoseconds on all CPUs, in steps of 1 ms. */
+static void run_all(uint64_t ns)
+{
+    for (uint64_t i = 0; i < ns; i += 1000000) {
+        rounds();
+        fake_time(fake_ns + 1000000);
+    }
+    for (struct sched_unit *u = &a;; u = u == &a ? &b : &c) { /* the books up to now */
+        sched_set_affinity(u, u->affinity);
+        if (u == &c)
+            break;
+    }
+}
+
+static int setup_two(void **state)
+{
+    setup(state);
+    fake_nr_cpus = 2;
+    memset(on, 0, sizeof(on));
+    fake_cpus[0].need_resched = fake_cpus[1].need_resched = true;
+    return 0;
+}
+
+static uint64_t ran(const struct sched_unit *u) { return u->time_ns[SCHED_TIME_RUNNING]; }
+
+static void weights_divide_a_cpu(void **state)
+{
+    (void)state;
+    memset(on, 0, sizeof(on));
+    gb.weight = 2 * SCHED_WEIGHT_DEFAULT;
+    gc.weight = 5 * SCHED_WEIGHT_DEFAULT;
+    sched_up(&a);
+    sched_up(&b);
+    sched_up(&c);
+    fake_cpu.need_resched = true;
+    run_all(8000000000UL);
+    assert_in_range(ran(&a), 950000000UL, 1050000000UL);
+    assert_in_range(ran(&b), 1900000000UL, 2100000000UL);
+    assert_in_range(ran(&c), 4750000000UL, 5250000000UL);
+}
+
+static void a_cap_limits_the_group_also_when_nobody_else_wants(void **state)
+{
+    (void)state;
+    memset(on, 0, sizeof(on));
+    ga.cap = 30;
+    sched_up(&a);
+    fake_cpu.need_resched = true;
+    run_all(10000000000UL);
+    assert_in_range(ran(&a), 2900000000UL, 3100000000UL);
+    assert_int_equal(sum(&a), 10000000000UL);
+}
+
+static void two_cpus_are_shared_fairly_by_three(void **state)
+{
+    (void)state;
+    sched_up(&a);
+    sched_up(&b);
+    sched_up(&c);
+    run_all(6000000000UL);
+    assert_in_range(ran(&a), 3800000000UL, 4200000000UL);
+    assert_in_range(ran(&b), 3800000000UL, 4200000000UL);
+    assert_in_range(ran(&c), 3800000000UL, 4200000000UL);
+    assert_int_equal(ran(&a) + ran(&b) + ran(&c), 12000000000UL); /* no CPU stood idle */
+    assert_int_equal(sched_busy_ns(0) + sched_busy_ns(1), 12000000000UL);
+}
+
+static void a_woken_one_goes_where_it_is_idle(void **state)
+{
+    (void)state;
+    sched_up(&a);
+    rounds();
+    assert_int_equal(a.cpu, 0);
+    sched_up(&b);
+    assert_int_equal(b.cpu, 1);
+    assert_true(fake_cpus[1].need_resched);
+    rounds();
+    assert_ptr_equal(on[1], &b);
+}
+
+static void an_idle_cpu_takes_who_waits_elsewhere(void **state)
+{
+    (void)state;
+    sched_up(&a);
+    rounds();
+    sched_up(&b);
+    rounds();
+    sched_up(&c); /* waits for one of the two */
+    assert_true(c.queued);
+    fake_be(1);
+    sched_block(&b);
+    rounds();
+    assert_true(on[0] == &c || on[1] == &c);
+}
+
+static void pinned_ones_stay_and_move_when_told(void **state)
+{
+    (void)state;
+    sched_set_affinity(&a, 2);
+    sched_set_affinity(&b, 2);
+    sched_set_affinity(&c, 2);
+    sched_up(&a);
+    sched_up(&b);
+    sched_up(&c);
+    run_all(3000000000UL);
+    assert_int_equal(sched_busy_ns(0), 0);
+    assert_in_range(ran(&a), 950000000UL, 1050000000UL);
+    struct sched_unit *runs = on[1];
+    sched_set_affinity(runs, 1); /* the one that runs on the other CPU, which must let go of it first */
+    assert_int_equal(runs->cpu, 1);
+    rounds();
+    rounds();
+    assert_ptr_equal(on[0], runs);
+    assert_int_equal(runs->cpu, 0);
+    char why[80];
+    assert_true(sched_check(0, why, sizeof(why)) && sched_check(1, why, sizeof(why)));
+}
+
+static void what_is_loaded_does_not_move(void **state)
+{
+    (void)state;
+    sched_up(&a);
+    rounds();
+    sched_block(&a);
+    rounds(); /* idle; a's state stays loaded on CPU 0 */
+    assert_true(a.on_cpu);
+    fake_be(1);
+    sched_wake(&a);
+    assert_int_equal(a.cpu, 0);
+    rounds();
+    assert_ptr_equal(on[0], &a);
+    sched_hold(&a, SCHED_HOLD_DYING);
+    rounds();
+    assert_false(a.on_cpu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(equal_shares, setup), cmocka_unit_test_setup(sleeper_preempts_but_gains_no_credit, setup),
         cmocka_unit_test_setup(boosted_one_goes_first, setup), cmocka_unit_test_setup(holds, setup), cmocka_unit_test_setup(wake_before_the_pick, setup),
         cmocka_unit_test_setup(books_add_up, setup), cmocka_unit_test_setup(nobody_starves, setup),
+        cmocka_unit_test_setup(weights_divide_a_cpu, setup), cmocka_unit_test_setup(a_cap_limits_the_group_also_when_nobody_else_wants, setup),
+        cmocka_unit_test_setup(two_cpus_are_shared_fairly_by_three, setup_two), cmocka_unit_test_setup(a_woken_one_goes_where_it_is_idle, setup_two),
+        cmocka_unit_test_setup(an_idle_cpu_takes_who_waits_elsewhere, setup_two), cmocka_unit_test_setup(pinned_ones_stay_and_move_when_told, setup_two),
+        cmocka_unit_test_setup(what_is_loaded_does_not_move, setup_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

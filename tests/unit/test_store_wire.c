@@ -28,6 +28,7 @@ static void basic_requests(void **state)
     assert_answer(ASK(g, XS_GET_DOMAIN_PATH, 0, "7\0"), "/local/domain/7", 16);
     assert_answer(ASK(g, XS_IS_DOMAIN_INTRODUCED, 0, "0\0"), "T", 2);
     assert_answer(ASK(g, XS_IS_DOMAIN_INTRODUCED, 0, "9\0"), "F", 2);
+    assert_answer(ASK(g, XS_IS_DOMAIN_INTRODUCED, 0, "32752\0"), "T", 2); /* DOMID_SELF */
     assert_silence(g);
 }
 
@@ -43,7 +44,17 @@ static void errors(void **state)
     assert_err(ASK(g, XS_READ, 0, "data\0more"), "EINVAL");
     assert_err(ASK(g, XS_READ, 0, "data//x\0"), "EINVAL");
     assert_err(ASK(g, XS_READ, 0, "../6/data\0"), "EINVAL");
-    assert_err(ASK(g, XS_WATCH, 0, "@releaseDomain\0t\0"), "EACCES");
+    assert_err(ASK(g, XS_WATCH, 0, "@release/Domain\0t\0"), "EINVAL");
+    assert_err(ASK(g, XS_WATCH, 0, "@\0t\0"), "EINVAL");
+    assert_err(ASK(g, XS_READ, 0, "@releaseDomain\0"), "EINVAL");
+    assert_err(ASK(g, XS_WRITE, 0, "@releaseDomain\0x"), "EINVAL");
+    assert_err(ASK(g, XS_RM, 0, "@releaseDomain\0"), "EINVAL");
+    assert_err(ASK(g, XS_GET_PERMS, 0, "@releaseDomain\0"), "EACCES");
+    assert_err(ASK(g, XS_SET_PERMS, 0, "@releaseDomain\0n5\0"), "EACCES");
+    assert_err(ASK(g, XS_GET_PERMS, 0, "@other\0"), "ENOENT");
+    assert_err(ASK(g, XS_SET_PERMS, 0, "data\0n5\0r1\0r2\0r3\0r4\0r6\0"), "ENOSPC");
+    assert_err(ASK(g, XS_RESUME, 0, "5\0"), "EACCES");
+    assert_err(ASK(g, XS_SET_TARGET, 0, "5\0006\0"), "EACCES");
     assert_err(ASK(g, XS_WATCH, 0, "data\0token-without-nul"), "EINVAL");
     assert_err(ASK(g, XS_WATCH, 0, "data\0"), "EINVAL");
     assert_err(ASK(g, XS_UNWATCH, 0, "data\0t\0"), "ENOENT");
@@ -176,6 +187,93 @@ static void watches(void **state)
     assert_int_equal(store_domain_find(s, 5)->watches, 0);
 }
 
+/* Who hears of domains that come and go: Dom0, and whom it lets. */
+static void special_events(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct store *s = store_of(state);
+    assert_ok(ASK(g, XS_WATCH, 0, "@releaseDomain\0gone\0"));
+    assert_event(g, "@releaseDomain", "gone"); /* the first one always */
+    assert_ok(ASK(g, XS_WATCH, 0, "@introduceDomain\0new\0"));
+    assert_event(g, "@introduceDomain", "new");
+    store_watch_fire_special(s, "@releaseDomain");
+    assert_silence(g);
+    assert_int_equal(perms(s, "@releaseDomain", "n0,r5"), 0);
+    assert_answer(ASK(g, XS_GET_PERMS, 0, "@releaseDomain\0"), "n0\0r5", 6);
+    assert_err(ASK(g, XS_SET_PERMS, 0, "@releaseDomain\0b5\0"), "EACCES");
+    store_watch_fire_special(s, "@releaseDomain");
+    store_watch_fire_special(s, "@introduceDomain");
+    store_watch_fire_special(s, "@unknown");
+    assert_event(g, "@releaseDomain", "gone");
+    assert_silence(g);
+    /* A watch on everything is about the tree. */
+    assert_int_equal(perms(s, "/", "r0"), 0);
+    assert_ok(ASK(g, XS_WATCH, 0, "/\0all\0"));
+    assert_event(g, "/", "all");
+    store_watch_fire_special(s, "@releaseDomain");
+    assert_event(g, "@releaseDomain", "gone");
+    assert_silence(g);
+    assert_ok(ASK(g, XS_UNWATCH, 0, "@releaseDomain\0gone\0"));
+    store_watch_fire_special(s, "@releaseDomain");
+    assert_silence(g);
+    /* Its number is given to somebody else later. */
+    store_tree_forget_domain(s, 5);
+    struct store_caller zero = as(s, 0);
+    struct store_perms p;
+    assert_int_equal(store_op_get_perms(&zero, "@releaseDomain", &p), 0);
+    assert_int_equal(p.count, 1);
+}
+
+/* The protocol: the tx_id of WATCH and UNWATCH is ignored, all others must name a transaction. */
+static void transaction_ids(void **state)
+{
+    struct guest *g = guest_of(state);
+    assert_ok(ASK(g, XS_WATCH, 99, "data\0t\0"));
+    assert_event(g, "data", "t");
+    assert_ok(ASK(g, XS_UNWATCH, 98, "data\0t\0"));
+    assert_err(ASK(g, XS_TRANSACTION_START, 99, "\0"), "ENOENT");
+    struct answer a = ASK(g, XS_TRANSACTION_START, 0, "\0");
+    uint32_t tx = (uint32_t)strtoul(a.body, NULL, 10);
+    assert_err(ASK(g, XS_TRANSACTION_START, tx, "\0"), "EBUSY");
+    assert_err(ASK(g, XS_TRANSACTION_END, tx, "X\0"), "EINVAL");
+    assert_err(ASK(g, XS_TRANSACTION_END, 0, "T\0"), "ENOENT");
+    assert_ok(ASK(g, XS_TRANSACTION_END, tx, "T\0"));
+    for (unsigned i = 0; i < STORE_QUOTA_TRANSACTIONS; i++) {
+        assert_int_equal(ASK(g, XS_TRANSACTION_START, 0, "\0").h.type, XS_TRANSACTION_START);
+    }
+    assert_err(ASK(g, XS_TRANSACTION_START, 0, "\0"), "ENOSPC");
+    assert_ok(ASK(g, XS_RESET_WATCHES, 0, "\0"));
+    assert_int_equal(ASK(g, XS_TRANSACTION_START, 0, "\0").h.type, XS_TRANSACTION_START);
+}
+
+/* New nodes have their parent's permissions with the creator as owner, also in a transaction. */
+static void inheritance(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct store *s = store_of(state);
+    assert_int_equal(perms(s, "/local/domain/5/data", "w0,b5,r7"), 0);
+    assert_ok(ASK(g, XS_WRITE, 0, "data/a/b\0v"));
+    assert_answer(ASK(g, XS_GET_PERMS, 0, "data/a/b\0"), "w5\0b5\0r7", 9);
+    assert_int_equal(wr(s, 0, "/local/domain/5/data/a/zero", ""), 0);
+    assert_answer(ASK(g, XS_GET_PERMS, 0, "data/a/zero\0"), "w5\0b5\0r7", 9);
+    struct answer a = ASK(g, XS_TRANSACTION_START, 0, "\0");
+    uint32_t tx = (uint32_t)strtoul(a.body, NULL, 10);
+    assert_ok(ASK(g, XS_MKDIR, tx, "data/c\0"));
+    assert_answer(ASK(g, XS_GET_PERMS, tx, "data/c\0"), "w5\0b5\0r7", 9);
+    assert_ok(ASK(g, XS_TRANSACTION_END, tx, "T\0"));
+    assert_answer(ASK(g, XS_GET_PERMS, 0, "data/c\0"), "w5\0b5\0r7", 9);
+    /* Write-only for everybody else. */
+    struct store_caller six = as(s, 6);
+    struct store_view v;
+    assert_int_equal(store_op_read(&six, "/local/domain/5/data/c", &v), XEN_EACCES);
+    assert_int_equal(wr(s, 6, "/local/domain/5/data/c", "6"), 0);
+    struct store_caller seven = as(s, 7);
+    assert_int_equal(store_op_read(&seven, "/local/domain/5/data/c", &v), 0);
+    assert_int_equal(wr(s, 7, "/local/domain/5/data/c", "7"), XEN_EACCES);
+    assert_int_equal(wr(s, 6, "/local/domain/5/data/c/six", "6"), 0); /* 6 owns it now */
+    store_tree_forget_domain(s, 6);
+}
+
 /* A guest that never fetches costs a bounded amount and hears of every watch in the end. */
 static void watch_flood(void **state)
 {
@@ -290,6 +388,7 @@ static void hostile_indices(void **state)
     guest_serve(g);
     assert_true(g->bad);
     assert_non_null(strstr(g->why, "request indices"));
+    assert_int_equal(g->page.error, XENSTORE_ERROR_RINGIDX);
 }
 
 static void hostile_reply_indices(void **state)
@@ -300,6 +399,7 @@ static void hostile_reply_indices(void **state)
     guest_serve(g);
     assert_true(g->bad);
     assert_non_null(strstr(g->why, "reply indices"));
+    assert_int_equal(g->page.error, XENSTORE_ERROR_RINGIDX);
 }
 
 static void hostile_length(void **state)
@@ -310,6 +410,41 @@ static void hostile_length(void **state)
     guest_serve(g);
     assert_true(g->bad);
     assert_non_null(strstr(g->why, "4096"));
+    assert_int_equal(g->page.error, XENSTORE_ERROR_PROTO);
+}
+
+/* A broken ring stays silent; who asks for it gets a fresh connection without the old watches and transactions. */
+static void reconnects(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct store *s = store_of(state);
+    assert_int_equal(g->page.server_features, XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    assert_ok(ASK(g, XS_WATCH, 0, "data\0t\0"));
+    assert_event(g, "data", "t");
+    (void)ASK(g, XS_TRANSACTION_START, 0, "\0");
+    g->page.req_prod = g->page.req_cons + XENSTORE_RING_SIZE + 1;
+    guest_serve(g);
+    assert_true(g->bad);
+    bool notify;
+    assert_int_equal(store_ring_turn(s, &g->ring, &notify, &g->why), STORE_RING_IDLE);
+    assert_false(notify);
+    g->page.connection = XENSTORE_RECONNECT;
+    assert_int_equal(store_ring_turn(s, &g->ring, &notify, &g->why), STORE_RING_PROGRESS);
+    assert_true(notify);
+    assert_int_equal(g->page.connection, XENSTORE_CONNECTED);
+    assert_int_equal(g->page.error, XENSTORE_ERROR_NONE);
+    assert_int_equal(g->page.req_prod, 0);
+    g->bad = false;
+    assert_int_equal(wr(s, 0, "/local/domain/5/data/x", "1"), 0);
+    assert_silence(g);
+    assert_int_equal(store_domain_find(s, 5)->transactions, 0);
+    assert_answer(ASK(g, XS_READ, 0, "data/x\0"), "1", 1);
+    /* In the middle of a request as well: nothing of it is left. */
+    guest_put(g, "half a header", 13);
+    guest_serve(g);
+    g->page.connection = XENSTORE_RECONNECT;
+    guest_serve(g);
+    assert_answer(ASK(g, XS_READ, 0, "data/x\0"), "1", 1);
 }
 
 /* The server's own indices changed under it must not matter beyond that ring. */
@@ -344,6 +479,8 @@ int main(void)
         TEST(fairness),        TEST(fragments),
         TEST(hostile_indices), TEST(hostile_reply_indices),
         TEST(hostile_length),  TEST(hostile_random),
+        TEST(special_events),  TEST(transaction_ids),
+        TEST(inheritance),     TEST(reconnects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,30 @@
 
 #include <cmocka.h>
 
+#include "boot/efi/handoff.h"
 #include "kernel/time/heap.h"
 #include "kernel/time/scale.h"
+
+static struct boot_clock scale_of_khz(uint64_t khz)
+{
+    struct boot_clock c;
+    handoff_set_rate(&c, khz);
+    assert_int_equal(c.khz, khz);
+    return c;
+}
+
+static void test_wall(void **state)
+{
+    (void)state;
+    struct boot_clock c;
+    handoff_set_rate(&c, 50000);
+    assert_int_equal(handoff_wall_ns(&c, 1700000000, 0), 1700000000000000000UL);
+    assert_int_equal(handoff_wall_ns(&c, 1700000000, 50000000UL * 7200 + 1), 1700007200000000020UL);
+    assert_int_equal(handoff_wall_ns(&c, 0, 5), 0);
+    handoff_set_rate(&c, 0);
+    assert_int_equal(c.khz, 0);
+    assert_int_equal(handoff_wall_ns(&c, 1700000000, 5), 0);
+}
 
 static const uint64_t rates[] = {1, 7, 1000, 49999, 50000, 999999, 1000000, 1000001, 2596064, 3500000, 4294967295UL};
 
@@ -17,7 +39,7 @@ static void test_factors(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-        struct scale s = scale_of_khz(rates[i]);
+        struct boot_clock s = scale_of_khz(rates[i]);
         assert_true(s.mul >> 31 == 1);
         /* one hour in ticks: within 1 us of the truth (2^-31 of an hour is 1.7 us) */
         uint64_t ticks = rates[i] * 1000 * 3600;
@@ -25,7 +47,7 @@ static void test_factors(void **state)
         uint64_t truth = 3600UL * 1000000000UL;
         assert_true(ns <= truth && truth - ns < 2000);
     }
-    struct scale s = scale_of_khz(50000);
+    struct boot_clock s = scale_of_khz(50000);
     assert_int_equal(scale_ns_of_ticks(&s, 50000000), 1000000000);
     assert_int_equal(scale_ns_of_ticks(&s, 1), 20);
     s = scale_of_khz(1000000);
@@ -37,7 +59,7 @@ static void test_inverse(void **state)
     (void)state;
     uint64_t seed = 1;
     for (unsigned i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-        struct scale s = scale_of_khz(rates[i]);
+        struct boot_clock s = scale_of_khz(rates[i]);
         for (unsigned k = 0; k < 2000; k++) {
             seed = seed * 6364136223846793005UL + 1442695040888963407UL;
             uint64_t ns = seed >> (10 + k % 50);
@@ -49,7 +71,7 @@ static void test_inverse(void **state)
                 assert_true(scale_ns_of_ticks(&s, ticks - 1) < ns); /* and no tick late */
         }
     }
-    struct scale fast = scale_of_khz(4000000);
+    struct boot_clock fast = scale_of_khz(4000000);
     assert_true(scale_ticks_of_ns(&fast, UINT64_MAX) == UINT64_MAX);
     assert_int_equal(scale_ticks_of_ns(&fast, 0), 0);
     assert_int_equal(scale_ticks_of_ns(&fast, 10), 40);
@@ -115,7 +137,7 @@ static void test_heap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_factors),
+        cmocka_unit_test(test_wall), cmocka_unit_test(test_factors),
         cmocka_unit_test(test_inverse),
         cmocka_unit_test(test_heap),
     };

@@ -117,6 +117,16 @@ static void test_defaults(void **s)
     assert_string_equal(config.kernel, "boot:vmlinuz");
 }
 
+static void test_limits_of_numbers(void **s)
+{
+    (void)s;
+    silent(KERNEL "memsize = \"524288\"\nnumvcpus = \"32\"\n");
+    assert_int_equal(config.memsize_mib, 524288);
+    assert_int_equal(config.numvcpus, 32);
+    silent(KERNEL "memsize = \"4\"\nnumvcpus = \"1\"\n");
+    assert_int_equal(config.memsize_mib, 4);
+}
+
 static void test_paths(void **s)
 {
     (void)s;
@@ -141,8 +151,10 @@ static void test_wrong_values(void **s)
     bad(KERNEL "memsize = \"99999999999999999999\"\n", EXIT_FAILED, "not a number");
     bad(KERNEL "memsize = \"4294967300\"\n", EXIT_FAILED, "range");
     bad(KERNEL "memsize = \"\"\n", EXIT_FAILED, "not a number");
-    bad(KERNEL "\n\nnumvcpus = \"2\"\n", EXIT_INCOMPATIBLE, "line 4");
-    bad(KERNEL "numvcpus = \"0\"\n", EXIT_FAILED, "numvcpus");
+    bad(KERNEL "memsize = \"524292\"\n", EXIT_FAILED, "4 to 524288");
+    bad(KERNEL "\n\nnumvcpus = \"33\"\n", EXIT_FAILED, "line 4");
+    bad(KERNEL "numvcpus = \"0\"\n", EXIT_FAILED, "1 to 32");
+    bad(KERNEL "numvcpus = \"two\"\n", EXIT_FAILED, "not a number");
     bad(KERNEL "config.version = \"7\"\n", EXIT_FAILED, "only \"8\"");
     bad(KERNEL "virtualHW.version = \"x\"\n", EXIT_FAILED, "version");
     bad(KERNEL ".encoding = \"windows-1252\"\n", EXIT_FAILED, "UTF-8");
@@ -152,6 +164,51 @@ static void test_wrong_values(void **s)
     bad(KERNEL "uuid.bios = \"5 64d010203040506-0708090a0b0c0dff\"\n", EXIT_FAILED, "uuid");
     bad("memsize = \"64\"\n", EXIT_FAILED, "corbel.kernel is missing");
     bad("", EXIT_FAILED, "corbel.kernel is missing");
+}
+
+static void test_limits_and_actions(void **s)
+{
+    (void)s;
+    silent(KERNEL);
+    assert_int_equal(config.maxvcpus, 1);
+    assert_int_equal(config.maxmem_mib, 32);
+    assert_int_equal(config.weight, 256);
+    assert_int_equal(config.cap, 0);
+    assert_true(config.affinity == ~0UL);
+    assert_int_equal(config.on_poweroff, VM_DESTROY);
+    assert_int_equal(config.on_reboot, VM_RESTART);
+    assert_int_equal(config.on_crash, VM_PRESERVE);
+    silent(KERNEL "corbel.maxvcpus = \"8\"\nnumvcpus = \"2\"\nmemsize = \"64\"\ncorbel.maxmem = \"128\"\nsched.cpu.affinity = \"0,2\"\ncorbel.cap = \"50\"\n"
+                  "corbel.on_poweroff = \"restart\"\non_reboot = \"Preserve\"\ncorbel.on_crash = \"destroy\"\n");
+    assert_int_equal(config.numvcpus, 2);
+    assert_int_equal(config.maxvcpus, 8);
+    assert_int_equal(config.memsize_mib, 64);
+    assert_int_equal(config.maxmem_mib, 128);
+    assert_true(config.affinity == 5);
+    assert_int_equal(config.cap, 50);
+    assert_int_equal(config.on_poweroff, VM_RESTART);
+    assert_int_equal(config.on_reboot, VM_PRESERVE);
+    assert_int_equal(config.on_crash, VM_DESTROY);
+    static const struct { const char *text; unsigned weight; } shares[] = {
+        {"low", 128}, {"normal", 256}, {"High", 512}, {"1000", 128}, {"2000", 256}, {"1", 1}, {"1000000", 65535},
+    };
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) { /* numbers are for both CPUs together */
+        char text[200];
+        snprintf(text, sizeof text, KERNEL "numvcpus = \"2\"\nsched.cpu.shares = \"%s\"\n", shares[i].text);
+        silent(text);
+        assert_int_equal(config.weight, shares[i].weight);
+    }
+    bad(KERNEL "numvcpus = \"2\"\ncorbel.maxvcpus = \"1\"\n", EXIT_FAILED, "line 3: corbel.maxvcpus");
+    bad(KERNEL "corbel.maxvcpus = \"33\"\n", EXIT_FAILED, "line 2");
+    bad(KERNEL "corbel.maxmem = \"16\"\n", EXIT_FAILED, "line 2: corbel.maxmem = \"16\": less than memsize");
+    bad(KERNEL "corbel.maxmem = \"33\"\n", EXIT_FAILED, "multiple of 4");
+    bad(KERNEL "sched.cpu.shares = \"much\"\n", EXIT_FAILED, "\"low\"");
+    bad(KERNEL "sched.cpu.shares = \"0\"\n", EXIT_FAILED, "line 2");
+    bad(KERNEL "sched.cpu.affinity = \"0,\"\n", EXIT_FAILED, "list of CPUs");
+    bad(KERNEL "sched.cpu.affinity = \"64\"\n", EXIT_FAILED, "list of CPUs");
+    bad(KERNEL "corbel.cap = \"3201\"\n", EXIT_FAILED, "percent");
+    bad(KERNEL "corbel.on_crash = \"ignore\"\n", EXIT_FAILED, "\"restart\"");
+    bad(KERNEL "on_poweroff = \"\"\n", EXIT_FAILED, "on_poweroff");
 }
 
 static void test_names(void **s)
@@ -286,8 +343,8 @@ static void test_nearest(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_whole_file), cmocka_unit_test(test_defaults), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_names), cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_a_whole_file), cmocka_unit_test(test_defaults), cmocka_unit_test(test_limits_of_numbers), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_limits_and_actions), cmocka_unit_test(test_names), cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_limits), cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_later_keys),
         cmocka_unit_test(test_nearest),
     };

@@ -14,11 +14,18 @@ static uint64_t operand(struct vcpu *v, unsigned gpr)
     return reg != NULL ? *reg : vmreadn(VMCS_GUEST_RSP);
 }
 
+static bool in_64_bit_code(void)
+{
+    return (vmread64(VMCS_GUEST_EFER) & EFER_LMA) != 0 && (vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) != 0;
+}
+
 /* Our bits of CR0 (NE, CD, NW) exist only in the shadow. With the shadow as the guest wants it, the same instruction
- * no longer exits: it runs again, and the CPU does the rest of it: mode changes, page-directory pointers, faults. */
+ * no longer exits: it runs again, and the CPU does the rest of it: mode changes, page-directory pointers. What would
+ * fault then must fault before the shadow has changed. SDM vol 2, "MOV - Move to/from Control Registers". */
 static enum exit_action guest_cr0(uint64_t value)
 {
-    if ((value & (CR0_CD | CR0_NW)) == CR0_NW)
+    bool paging = (value & CR0_PG) != 0;
+    if ((value & (CR0_CD | CR0_NW)) == CR0_NW || value >> 32 != 0 || (paging ? (value & CR0_PE) == 0 : in_64_bit_code()))
         return EXIT_INJECT_GP;
     vmwriten(VMCS_CR0_SHADOW, (vmreadn(VMCS_CR0_SHADOW) & ~SETUP_CR0_MASK) | (value & SETUP_CR0_MASK));
     return EXIT_RESUME;

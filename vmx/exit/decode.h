@@ -21,10 +21,10 @@ static inline struct cr_access decode_cr(uint64_t q)
 }
 
 /* Table "Exit Qualification for EPT Violations". */
-struct ept_access { unsigned rights; bool linear_valid, walk; }; /* rights: EPT_R|W|X that the access needed */
+struct ept_access { unsigned rights; bool linear_valid, walk, unblocked_nmi; }; /* rights: EPT_R|W|X that the access needed; unblocked_nmi: by IRET */
 static inline struct ept_access decode_ept(uint64_t q)
 {
-    return (struct ept_access){.rights = (unsigned)(q & 7), .linear_valid = (q >> 7 & 1) != 0, .walk = (q >> 7 & 3) == 1};
+    return (struct ept_access){.rights = (unsigned)(q & 7), .linear_valid = (q >> 7 & 1) != 0, .walk = (q >> 7 & 3) == 1, .unblocked_nmi = (q >> 12 & 1) != 0};
 }
 
 /* Table "Exit Qualification for Debug Exceptions": the bits of DR6 that the exit did not set. */

@@ -6,12 +6,14 @@
 #include "kernel/cpu/x86.h"
 #include "vmx/exit/handlers.h"
 #include "vmx/vmcs.h"
+#include "vmx/vmcs_check.h"
 
 #define REASON_ENTRY_FAILURE (1U << 31)
 #define Q 1U
 #define D 2U
 #define H 4U
 #define REASON_CPUID 10U
+#define REASON_GUEST_STATE 33U
 #define VECTOR_UD 6U
 #define VECTOR_GP 13U
 
@@ -44,18 +46,18 @@ static uint64_t wrap_rip(uint64_t rip)
 }
 
 /* All instructions that a handler answers with ADVANCE exit with a valid length. */
-static inline void advance(void)
+static inline void advance(struct vmx_vcpu *v)
 {
     uint64_t old = vmreadn(VMCS_GUEST_RIP);
     uint64_t rip = old + vmread32(VMCS_EXIT_INSTR_LEN);
     if ((old ^ rip) >> 32 != 0)
         rip = wrap_rip(rip);
-    vmwriten(VMCS_GUEST_RIP, rip);
+    vmcs_raw_write(VMCS_GUEST_RIP, rip); /* without a note of who did it: each exit would pay for it */
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
     if ((blocked & (BLOCK_STI | BLOCK_MOV_SS)) != 0)
-        vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(BLOCK_STI | BLOCK_MOV_SS));
+        vmwrite32_hot(v, VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(BLOCK_STI | BLOCK_MOV_SS));
     if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0)
-        vmwriten(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+        vmcs_raw_write(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 static __attribute__((noinline)) void kill(struct vcpu *v)
@@ -68,10 +70,12 @@ static __attribute__((noinline)) void kill(struct vcpu *v)
 /* What is left to do after the step over the instruction. */
 static void carry_out(struct vcpu *v, enum exit_action action)
 {
+    if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP) {
+        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
+        vmwriten(VMCS_GUEST_RFLAGS, vmreadn(VMCS_GUEST_RFLAGS) | RFLAGS_RF); /* as every fault pushes it */
+    }
     if (action == EXIT_ADVANCE_BLOCK)
         vcpu_block(v);
-    else if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP)
-        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
     else if (action == EXIT_KILL)
         kill(v);
 }
@@ -104,10 +108,12 @@ static __attribute__((noinline)) void dispatch(struct vcpu *v, uint32_t raw)
         action = handle(v, raw & 0xffff);
     } else {
         v->vmx.exit.entry_failure = true;
-        action = exit_kill(v, "VM entry failed: its register state is not valid");
+        if ((raw & 0xffff) == REASON_GUEST_STATE)
+            (void)vmcs_explain(&v->vmx, true, false);
+        action = exit_kill(v, (raw & 0xffff) == REASON_GUEST_STATE ? "VM entry failed: its register state is not valid" : "VM entry failed while loading MSRs, or by a machine check");
     }
     if (action == EXIT_ADVANCE || action == EXIT_ADVANCE_BLOCK || action == EXIT_ADVANCE_STOP)
-        advance();
+        advance(&v->vmx);
     carry_out(v, action);
 }
 
@@ -120,6 +126,6 @@ void exit_dispatch(struct vcpu *v)
         dispatch(v, raw);
         return;
     }
-    advance();
+    advance(&v->vmx);
     (void)exit_cpuid(v);
 }

@@ -21,8 +21,11 @@ enum exit_action exit_ept_violation(struct vcpu *v)
 {
     gpa_t a = gpa(vmread64(VMCS_GUEST_PHYS_ADDR));
     struct ept_access access = decode_ept(v->vmx.exit.qualification);
-    if (resolved(v, gfn_of_gpa(a), access.rights))
+    if (resolved(v, gfn_of_gpa(a), access.rights)) {
+        if (access.unblocked_nmi && !v->vmx.reinject_valid) /* an IRET that runs again: NMIs are blocked until it is through */
+            vmwrite32(VMCS_GUEST_INTERRUPTIBILITY, vmread32(VMCS_GUEST_INTERRUPTIBILITY) | BLOCK_NMI);
         return EXIT_RESUME;
+    }
     uint64_t linear = access.linear_valid ? vmreadn(VMCS_GUEST_LINEAR_ADDR) : 0;
     log_guest(v->domain->id, "v%u: %s of guest physical %lx%s, linear %lx", v->id,
               (access.rights & EPT_W) != 0 ? "write" : (access.rights & EPT_X) != 0 ? "fetch" : "read", a.v,

@@ -43,6 +43,8 @@ static void put_back_interrupted(struct vmx_vcpu *v)
         v->nmi_pending = true;
     } else if (INTR_TYPE(v->reinject_info) == INTR_TYPE_EXTERNAL && vector != v->callback_vector) {
         vlapic_take_back(v, vector);
+        if (vmx_caps.virtual_interrupts) /* SVI: what is in service still; RVI follows from IRR at entry */
+            vmwrite16(VMCS_GUEST_INTR_STATUS, (uint16_t)((vmread16(VMCS_GUEST_INTR_STATUS) & 0xff) | MAX(vlapic_highest_isr(v), 0) << 8));
     }
     v->reinject_valid = false;
 }

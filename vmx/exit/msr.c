@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] RDMSR and WRMSR that exit: the local APIC, then what msr_policy says. */
 #include "kernel/cpu/x86.h"
-#include "kernel/hypercall/copy.h"
+#include "kernel/domain/physmap.h"
 #include "vmx/exit/handlers.h"
 #include "vmx/msr_policy.h"
 #include "vmx/vlapic.h"
@@ -85,7 +85,7 @@ enum exit_action exit_hypercall_page(struct vcpu *v, uint64_t value)
     struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
     for (uint8_t nr = 0; nr < PAGE_SIZE / sizeof(stub) && status == STATUS_OK; nr++) {
         stub[1] = nr;
-        status = copy_to_gpa(l, gpa(value + nr * sizeof(stub)), stub, sizeof(stub));
+        status = physmap_copy_to(l.d, gpa(value + nr * sizeof(stub)), stub, sizeof(stub));
     }
     return status == STATUS_OK ? EXIT_ADVANCE : EXIT_INJECT_GP;
 }

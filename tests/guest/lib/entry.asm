@@ -1,6 +1,11 @@
 ; SPDX-License-Identifier: Apache-2.0
 ; [DOMU] PVH entry of the tiny test guests: 32-bit, paging off, EBX = start info. Identity-maps the low 4 GiB, goes to
-; long mode, calls guest_main(start_info). Exceptions go to guest_trap(frame).
+; long mode, calls guest_main(start_info). Exceptions go to guest_trap(frame). Also here: code in another mode (run_at, legacy_run).
+
+%define SEL_CODE 0x08
+%define SEL_DATA 0x10
+%define SEL_USER_DATA 0x23
+%define SEL_CODE32 0x28
 
 bits 32
 section .note.pvh note alloc noexec nowrite align=4
@@ -16,8 +21,8 @@ pvh_start:
     cld
     mov esp, stack_top
     mov [start_info], ebx
-    mov dword [pml4], pdpt + 3
-    mov eax, pd + 3
+    mov dword [pml4], pdpt + 7  ; the upper levels let user mode in: the leaves decide
+    mov eax, pd + 7
     mov edi, pdpt
     mov ecx, 4
 .pdpt:
@@ -49,9 +54,10 @@ pvh_start:
 
 bits 64
 long_mode:
-    mov eax, 16
+    mov eax, SEL_USER_DATA      ; good at any privilege level
     mov ds, eax
     mov es, eax
+    mov eax, SEL_DATA
     mov ss, eax
     xor eax, eax
     mov fs, eax
@@ -116,18 +122,106 @@ trap_common:
     add rsp, 16
     iretq
 
-section .rodata
-align 8
-gdt: dq 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00affb000000ffff, 0x00cff3000000ffff
+; void run_at(const struct run *): goes to R's mode, address and registers by IRET. It comes back at the next trap that no hook
+; takes: guest_trap puts run_back and run_rsp into the frame.
+global run_at, run_back, run_rsp
+run_at:
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov [run_rsp], rsp
+    mov r11, rdi
+    push qword [r11 + 8]        ; SS
+    push qword [r11 + 16]       ; RSP
+    push qword [r11 + 24]       ; RFLAGS
+    push qword [r11 + 32]       ; CS
+    push qword [r11]            ; RIP
+    mov rax, [r11 + 40]
+    mov rcx, [r11 + 48]
+    mov rdx, [r11 + 56]
+    mov rbx, [r11 + 64]
+    mov rsi, [r11 + 72]
+    mov rdi, [r11 + 80]
+    iretq
+run_back:
+    mov eax, SEL_USER_DATA
+    mov ds, eax
+    mov es, eax
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+
+; void legacy_run(void (*code32)(void)): calls it in 32-bit protected mode without paging, interrupts off. The caller has the
+; 64-bit IDT to load again if that changed it; TR and the GDT are as before.
+global legacy_run
+legacy_run:
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov [run_rsp], rsp
+    mov ebx, edi
+    push qword SEL_CODE32
+    push qword .down
+    retfq
+bits 32
+.down:
+    mov eax, cr0
+    and eax, 0x7fffffff
+    mov cr0, eax
+    mov eax, SEL_DATA
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    mov esp, legacy_stack_top
+    call ebx
+    mov eax, cr0
+    or eax, 0x80000000          ; LME and PAE are still set
+    mov cr0, eax
+    jmp SEL_CODE:.up
+bits 64
+.up:
+    mov rsp, [run_rsp]
+    mov eax, SEL_DATA
+    mov ss, eax
+    jmp run_back
+
+section .data
+align 16
+global gdt, gdt_ptr
+gdt:
+    dq 0
+    dq 0x00af9b000000ffff       ; 0x08 kernel code, 64 bits
+    dq 0x00cf93000000ffff       ; 0x10 kernel data
+    dq 0x00affb000000ffff       ; 0x18 user code, 64 bits
+    dq 0x00cff3000000ffff       ; 0x20 user data
+    dq 0x00cf9b000000ffff       ; 0x28 kernel code, 32 bits
+    dq 0x00cffb000000ffff       ; 0x30 user code, 32 bits
+    dq 0, 0                     ; 0x38 TSS, 64 bits: traps_on
+    times 8 dq 0                ; 0x48 the guest's own
 gdt_ptr:
     dw $ - gdt - 1
-    dd gdt
+    dq gdt
 
 section .bss
 alignb 4096
+global pd
 pml4: resb 4096
 pdpt: resb 4096
 pd: resb 4 * 4096
 resb 16384
 stack_top:
+resb 4096
+global legacy_stack_top
+legacy_stack_top:
+run_rsp: resq 1
 start_info: resd 1

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[HOST] A guest with memory above 4 GiB, on a machine that has so much (Bochs keeps what is more than 2 GiB of it in a file)."""
+import re
+
+from corbel import guest_files
+
+MACHINE = {"memory_mib": 5120}
+
+
+def FILES():
+    return guest_files("himem")
+
+
+def test_a_guest_uses_memory_above_4_gib(corbel):
+    free = int(re.search(r"free_memory +: (\d+)", corbel.ok("info")).group(1))
+    assert free > 4096
+    corbel.ok_and("create himem", r"himem: 3840 MiB and 128 MiB", 900)
+    corbel.expect(r"himem: (\d+) passed, 0 failed")
+    corbel.expect(r"himem: powered off")
+    corbel.run("")
+    corbel.audit()
+    assert free - int(re.search(r"free_memory +: (\d+)", corbel.ok("info")).group(1)) <= 2
