@@ -6,9 +6,11 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from corbel import ROOT, Corbel, guest_files, make_image
+from emulator import die_with_parent
 
 FIRST = 1 << 20  # of the partition, in bytes
 HARMLESS = ("fsck.fat 4.", "Dirty bit is set", " Automatically removing dirty bit", "FATs differ but appear to be intact", "  Using first FAT", "Free cluster summary wrong",
@@ -55,8 +57,10 @@ def write_until_cut(image, steps, delay):
     """Runs Dom0 on IMAGE, switches it off DELAY seconds after so many STEPS; what it said."""
     argv = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-M", "pc", "-m", "128", "-kernel", os.path.join(ROOT, "build", "dom0.elf"), "-append", "write-test",
             "-nographic", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4", "-drive", f"file={image},format=raw,if=ide,cache=writeback"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, errors="replace") as p:
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, errors="replace", preexec_fn=die_with_parent) as p:
         lines = []
+        watchdog = threading.Timer(120, p.kill)  # only ends a hung run
+        watchdog.start()
         for line in p.stdout:
             lines.append(line.rstrip("\r\n"))
             assert "test: error" not in line, line
@@ -67,7 +71,9 @@ def write_until_cut(image, steps, delay):
         assert steps == 0, "\n".join(lines[-20:])
         time.sleep(delay)
         p.kill()
-        lines += p.stdout.read().splitlines()
+        watchdog.cancel()
+        rest = p.stdout.read()
+        lines += rest[:rest.rfind("\n") + 1].splitlines()  # a step begins when its line is complete
         p.wait()
     return lines
 
