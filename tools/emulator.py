@@ -59,6 +59,7 @@ class Machine:
         elif os.path.exists(self.image + ".lock"):
             os.unlink(self.image + ".lock")  # left by a killed Bochs; it would refuse the image
         self.port = free_port()
+        self.start_limit = 30 if memory_mib <= BOCHS_HOST_MIB else 300  # Bochs prepares the file, for tens of seconds
         if kind == "bochs":
             self._start_bochs(memory_mib, cpus, model, sync)
         else:
@@ -111,7 +112,7 @@ mouse: enabled=0
             self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=self.work, start_new_session=True, preexec_fn=die_with_parent)
         if self.com1_file:
             return
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + self.start_limit
         while True:
             try:
                 self.sock = socket.create_connection(("127.0.0.1", self.port), timeout=5)

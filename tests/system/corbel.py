@@ -130,12 +130,13 @@ class Corbel:
 
 
 def clean(text):
+    text = re.sub(r"[^\n]*\r\x1b\[K", "", text)  # a progress line that was erased
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
 
 
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
-    "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3968,
+    "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3872, "xmm": 8,
 }
 
 
