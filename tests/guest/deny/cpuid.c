@@ -6,7 +6,7 @@
 
 /* All bits that may ever be set, subleaf 0; what is not here must be zero. */
 static const struct { uint32_t leaf; struct cpuid may; } rows[] = {
-    {0, {0xd, ~0U, ~0U, ~0U}},
+    {0, {0xf, ~0U, ~0U, ~0U}},
     {1, {~0U, ~0U, 0xfffa3203, 0x178bbb7f}},
     {2, {~0U, ~0U, ~0U, ~0U}},
     {6, {0x4, 0, 0, 0}},
