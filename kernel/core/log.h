@@ -9,7 +9,7 @@ enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
 /* Appends one line (newline added). FMT as printf: %s %c %d %u %x %%, flag 0, width, .* (of %s), l ll z. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* As log_line, in the name of guest DOMID, subject to that domain's token bucket. */
+/* As log_line, in the name of guest DOMID. Not limited: never for what a guest can do again and again (domain_log_text is for that). */
 void log_guest(uint16_t domid, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Lines above LEVEL are dropped. */
 void log_set_level(enum log_level level);

@@ -8,7 +8,7 @@ CFG = "loglvl = info\ndebug = on\n"
 
 
 def FILES():
-    return {**debian_files(), **guest_files("tiny", "deny", "spin")}
+    return {**debian_files(), **guest_files("tiny", "deny", "spin", "regress-0006", "regress-0007")}
 
 
 def test_its_local_apic_is_in_software(corbel):
@@ -17,9 +17,14 @@ def test_its_local_apic_is_in_software(corbel):
 
 
 def test_what_must_not_work_does_not(corbel):
-    m = corbel.ok_and("create deny", r"deny: (\d+) passed, (\d+) failed[\s\S]*?deny: powered off")
-    assert int(m.group(1)) > 100 and m.group(2) == "0", m.group(0)
+    m = corbel.ok_and("create deny", r"deny: (\d+) passed, (\d+) failed[\s\S]*?deny: powered off", 400)
+    assert int(m.group(1)) > 400000 and m.group(2) == "0", m.group(0)
     corbel.run("")
+    for name, checks in (("regress-0006", 0), ("regress-0007", 5)):
+        m = corbel.ok_and(f"create {name}", rf"{name}: (\d+) passed, (\d+) failed[\s\S]*?{name}: powered off")
+        assert int(m.group(1)) >= checks and m.group(2) == "0", m.group(0)
+    corbel.run("")
+    corbel.audit()
 
 
 def test_a_refused_entry_is_explained_here_as_well(corbel):
