@@ -24,6 +24,7 @@ const struct cli_verb cmd_vcpu_set = {
     "[-t SECONDS] DOMAIN COUNT",
     "Asks a guest to run on so many virtual CPUs.",
     "The guest takes virtual CPUs online or offline itself, from number COUNT on; corbel.maxvcpus in its .vmx file is the most.\n"
+    "Linux gives a new one to its udev, which takes it online; without udev: echo 1 > /sys/devices/system/cpu/cpuN/online in the guest.\n"
     "  -t SECONDS  wait so long until it has done it (10 without it)\n",
     run,
     cli_complete_domain_arg};
