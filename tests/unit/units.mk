@@ -21,6 +21,7 @@ FUZZ_config := boot/efi/config.c boot/efi/fmt.c
 FUZZ_elf := boot/efi/elf.c
 UNIT_frame := kernel/mm/frame.c kernel/mm/frame_lists.c boot/efi/handoff.c
 UNIT_text :=
+UNIT_DEPS_text := kernel/core/string.c kernel/core/printf.c
 UNIT_log := kernel/core/log.c kernel/core/trace.c kernel/core/spinlock.c
 UNIT_time := kernel/time/scale.c kernel/time/heap.c boot/efi/handoff.c
 UNIT_wxcheck := kernel/mm/wxcheck.c
