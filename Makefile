@@ -39,7 +39,7 @@ DOM0_ASM := $(wildcard dom0/*/*.asm)
 
 include tests/unit/units.mk
 
-.PHONY: all help image run test check lint tcb bench unit fuzz clean deps
+.PHONY: all help image run test check lint tcb bench unit coverage fuzz clean deps
 all: deps
 	@$(MAKE) --no-print-directory $(B)/corbel.img
 
@@ -52,6 +52,7 @@ help:
 	@echo "make lint     layers, headers, W^X, formatting rules"
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"
+	@echo "make coverage what unit tests cover of root's pure files"
 	@echo "make fuzz     long fuzzing of the parsers"
 
 deps:

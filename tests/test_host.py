@@ -32,6 +32,10 @@ def test_fuzz(target):
     run([f"build/fuzz/{target}", "-max_total_time=15", "-artifact_prefix=build/fuzz/", corpus], timeout=120)
 
 
+def test_coverage():
+    print(run(["make", "-s", "coverage"], timeout=300))
+
+
 def test_lint():
     run(["make", "-s", "lint"], timeout=300)
 

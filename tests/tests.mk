@@ -54,6 +54,21 @@ $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 unit: $(patsubst %,$(B)/unit/%,$(UNITS))
 	@$(PYTHON) tests/run.py --only unit
 
+# ---- what unit tests cover of root's files: the units that have one, without sanitizers, counted --
+# What a test includes instead of compiling it beside itself is named in units.mk as UNIT_DEPS.
+ROOT_PURE := $(sort $(filter $(ROOT_C),$(foreach u,$(UNITS),$(UNIT_$(u)) $(UNIT_DEPS_$(u)))))
+COVER_UNITS := $(foreach u,$(UNITS),$(if $(filter $(ROOT_PURE),$(UNIT_$(u)) $(UNIT_DEPS_$(u))),$(u)))
+COVER_FLAGS := $(filter-out -fsanitize% -fno-sanitize% -O1,$(UNIT_FLAGS)) -O0 --coverage
+define cover_rule
+$(B)/coverage/$(1)/run: tests/unit/test_$(1).c $$(UNIT_$(1)) $$(UNIT_DEPS_$(1))
+	@mkdir -p $$(@D)
+	$(Q)rm -f $$(@D)/*.gc??
+	$(Q)gcc $(COVER_FLAGS) $$(UNIT_CFLAGS_$(1)) -MMD -MP -MT $$@ -MF $$@.d -o $$@ tests/unit/test_$(1).c $$(UNIT_$(1)) -lcmocka
+endef
+$(foreach u,$(COVER_UNITS),$(eval $(call cover_rule,$(u))))
+coverage: $(COVER_UNITS:%=$(B)/coverage/%/run)
+	@$(PYTHON) tests/coverage.py --pure $(ROOT_PURE) --root $(ROOT_C) --runs $^
+
 # ---- fuzzers: a short run in `make test`, long ones by `make fuzz SECONDS=…` ----------------
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 define fuzz_rule

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# [HOST] Every file of another world that unit tests (UNIT_) and fuzzers (FUZZ_) compile, by test; UNIT_DEPS_ are what a test includes. Those of root
+# are its pure files: ROOT_PURE in tests/tests.mk, and `make coverage` lists them with what is covered, then the files that no unit test compiles.
 UNIT_cache := dom0/fs/cache.c
 UNIT_partition := dom0/fs/partition.c dom0/fs/cache.c drivers/block.c
 UNIT_path := dom0/fs/path.c
@@ -21,6 +24,7 @@ FUZZ_config := boot/efi/config.c boot/efi/fmt.c
 FUZZ_elf := boot/efi/elf.c
 UNIT_frame := kernel/mm/frame.c kernel/mm/frame_lists.c boot/efi/handoff.c
 UNIT_text :=
+UNIT_DEPS_text := kernel/core/string.c kernel/core/printf.c
 UNIT_log := kernel/core/log.c kernel/core/trace.c kernel/core/spinlock.c
 UNIT_time := kernel/time/scale.c kernel/time/heap.c boot/efi/handoff.c
 UNIT_wxcheck := kernel/mm/wxcheck.c
