@@ -115,10 +115,10 @@ void run_cpu(void)
     struct cpu *cpu = this_cpu();
     cpu->need_resched = true;
     for (;;) {
-        if (__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE)) { /* pairs with smp_kick */
+        /* Pairs with smp_kick. Never into a guest with the flag set: no kick would get it out. */
+        while (__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE)) {
             if (!pick(cpu))
                 idle(cpu);
-            continue; /* never into a guest with the flag set: no kick would get it out */
         }
         enter(cpu->current);
         /* Pending interrupts normally leave the guest at once. Under Bochs they do not while a guest is entered with IF=0 each time; the VMX-preemption
