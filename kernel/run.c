@@ -34,16 +34,16 @@ static void unload(struct cpu *cpu)
 static void load(struct cpu *cpu, struct vcpu *next)
 {
     struct vcpu *prev = cpu->current;
+    trace(TRACE_SWITCH, (uint64_t)next->domain->id << 32 | next->id, prev ? (uint64_t)prev->domain->id << 32 | prev->id : ~0UL);
     if (prev) {
         unload(cpu);
-        __atomic_store_n(&prev->sched.on_cpu, false, __ATOMIC_RELEASE); /* others may load it: pairs with their lock, and with vcpu_settle */
+        __atomic_store_n(&prev->sched.on_cpu, false, __ATOMIC_RELEASE); /* others may load or free it: pairs with their lock, and with vcpu_settle */
     }
     vmx_load(&next->vmx);
     cpu->current = next;
     deadline_bring(&next->singleshot);
     deadline_bring(&next->poll_timer);
     deadline_bring(&next->vmx.vlapic.timer);
-    trace(TRACE_SWITCH, (uint64_t)next->domain->id << 32 | next->id, prev ? (uint64_t)prev->domain->id << 32 | prev->id : ~0UL);
 }
 
 /* What NEXT, loaded, has to be told before it goes on. */
@@ -66,6 +66,8 @@ static void before_turn(struct vcpu *next)
 static bool pick(struct cpu *cpu)
 {
     struct vcpu *prev = cpu->current;
+    /* Before all that is looked at: who changes it later finds the flag clear and sends an interrupt. Full barrier: pairs with smp_kick. */
+    (void)__atomic_exchange_n(&cpu->need_resched, false, __ATOMIC_SEQ_CST);
     spin_pass();
     smp_park_point();
     if (prev && sched_must_leave(&prev->sched)) {
@@ -91,7 +93,7 @@ static void idle(struct cpu *cpu)
 {
     if (cpu->id == 0) /* whose interrupt the console has */
         uart_poll();
-    if (frame_scrub_step(IDLE_SCRUB_PAGES))
+    if (cpu->need_resched || frame_scrub_step(IDLE_SCRUB_PAGES)) /* set during the pick: nobody else interrupts for it */
         cpu_idle_poll();
     else
         cpu_idle_wait();
@@ -113,9 +115,10 @@ void run_cpu(void)
     struct cpu *cpu = this_cpu();
     cpu->need_resched = true;
     for (;;) {
-        if (__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE) && !pick(cpu)) { /* pairs with smp_kick */
-            idle(cpu);
-            continue;
+        /* Pairs with smp_kick. Never into a guest with the flag set: no kick would get it out. */
+        while (__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE)) {
+            if (!pick(cpu))
+                idle(cpu);
         }
         enter(cpu->current);
         /* Pending interrupts normally leave the guest at once. Under Bochs they do not while a guest is entered with IF=0 each time; the VMX-preemption

@@ -224,7 +224,7 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
     struct domain *d = pool_alloc(&domain_pool);
     if (!d)
         return STATUS_NO_MEMORY;
-    d->state = CBL_DOM_NEW;
+    d->state = CBL_DOM_DYING; /* until it is whole nobody finds it by its domid */
     d->shutdown = CBL_SHUTDOWN_NONE;
     d->pause_count = 1;
     d->refs = 1;
@@ -246,6 +246,7 @@ static enum status create(const struct cbl_domain_create *how, bool dom0, uint32
         return s;
     }
     trace(TRACE_DOMAIN, d->id, CBL_DOM_NEW);
+    __atomic_store_n(&d->state, CBL_DOM_NEW, __ATOMIC_RELEASE); /* pairs with the locks of who finds it */
     *out = d;
     return STATUS_OK;
 }

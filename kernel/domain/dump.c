@@ -12,6 +12,7 @@
 #include "kernel/domain/state.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/reset.h"
+#include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
 
 static const char *const vcpu_states[] = {"down", "runnable", "running", "blocked"};
@@ -68,11 +69,13 @@ static void show_unit(struct sched_unit *u, void *ctx)
 
 static void key_run_queues(void)
 {
+    smp_stop_others(); /* else what is loaded may just be destroyed */
     for (uint32_t i = 0; i < cpu_count(); i++) {
         const struct vcpu *v = cpu_get(i)->current;
         log_info("CPU %u: loaded d%dv%d", i, v ? v->domain->id : -1, v ? (int)v->id : -1);
         sched_walk(i, show_unit, NULL);
     }
+    smp_release_others();
 }
 
 static void show_timers(struct domain_locked l, void *ctx)
@@ -192,10 +195,13 @@ static bool press(char key)
         bool run = key == '*' || key == k->key;
         if (run || key == 'h')
             log_info("key %c  %s", k->key, k->help);
-        if (run && k->domain)
+        if (run && k->domain) {
+            smp_stop_others(); /* a VMCS that is looked at here must be loaded nowhere else meanwhile */
             domain_each(k->domain, NULL);
-        else if (run)
+            smp_release_others();
+        } else if (run) {
             k->machine();
+        }
         known |= run;
     }
     return known;

@@ -275,6 +275,7 @@ bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr)
             return true;
     }
     v->polling = true;
+    sched_block(&v->sched); /* not later: a sender only wakes it if it waits, and its port may be masked */
     return false;
 }
 

@@ -50,7 +50,7 @@ void event_notify(struct domain *d, uint32_t port);
 void event_raise_virq(struct vcpu *v, uint32_t virq);
 /* For a moved vcpu_info: all selectors and the upcall pending. */
 void event_mark_all(struct vcpu *v);
-/* Publishes that V polls (each port below EVENT_PORTS); true (and nothing published) when one of the ports is pending already. */
+/* V waits, and that it polls (each port below EVENT_PORTS) is published; true, and nothing done, when one of the ports is pending already. */
 bool event_poll_begin(struct vcpu *v, const uint32_t *ports, uint32_t nr);
 void event_poll_end(struct vcpu *v);
 

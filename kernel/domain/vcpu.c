@@ -52,7 +52,8 @@ enum status vcpu_create(struct domain *d)
     v->poll_timer.fire = poll_due;
     sched_unit_init(&v->sched, &d->sched, next_cpu++ % cpu_count(), d->privileges & CBL_PRIV_DEVICE); /* Dom0's, the first: 0 */
     pvclock_write_vcpu(v);
-    d->vcpus[d->nr_vcpus++] = v;
+    d->vcpus[id] = v;
+    __atomic_store_n(&d->nr_vcpus, id + 1, __ATOMIC_RELEASE); /* debug keys look without being asked */
     return STATUS_OK;
 }
 
@@ -78,9 +79,8 @@ void vcpu_destroy(struct domain_locked l, struct vcpu *v)
 
 struct vcpu_info *vcpu_info(struct vcpu *v)
 {
-    if (v->info)
-        return v->info;
-    return (void *)((char *)window_open(v->info_hfn) + v->info_offset);
+    void *shared = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE); /* pairs with vcpu_register_info */
+    return shared ? shared : (char *)window_open(v->info_hfn) + v->info_offset;
 }
 
 bool vcpu_upcall_pending(struct vcpu *v)
@@ -169,7 +169,7 @@ enum status vcpu_register_info(struct domain_locked l, struct vcpu *v, gfn_t g, 
     *to = *(struct vcpu_info *)v->info;
     v->info_hfn = h;
     v->info_offset = offset;
-    v->info = NULL;
+    __atomic_store_n(&v->info, NULL, __ATOMIC_RELEASE); /* senders on other CPUs use the new place from here on */
     pvclock_write_vcpu(v);
     event_mark_all(v);
     return STATUS_OK;

@@ -58,6 +58,7 @@ static enum status memory(struct domain_locked l, struct cbl_mem_units *a, bool 
     enum status s = a->nr <= MAX_UNITS && a->order <= 18 && a->gfn < 1UL << 52 ? STATUS_OK : STATUS_INVALID;
     for (a->done = 0; s == STATUS_OK && a->done < a->nr; a->done += s == STATUS_OK) {
         gfn_t g = gfn(a->gfn + ((uint64_t)a->done << a->order));
+        spin_pass(); /* zeroing a large unit takes long; no translation is in use here */
         s = populate ? physmap_populate(l, g, a->order) : physmap_release(l, g, a->order);
     }
     if (!populate)
@@ -130,6 +131,7 @@ enum status hc_control_CONTEXT_SET(struct control *c, struct cbl_vcpu_context_op
     if (s != STATUS_OK)
         return s;
     v->initialised = true;
+    __atomic_store_n(&v->sipi, 0, __ATOMIC_RELAXED); /* it starts here, not there: it is held, so nobody else looks */
     pvclock_write_vcpu(v); /* the TSC offset may have changed */
     return STATUS_OK;
 }

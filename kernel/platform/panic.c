@@ -21,6 +21,7 @@
 extern const char text_start[], text_end[], data_start[], image_end[];
 
 static unsigned panics;
+static uint32_t panicking; /* the CPU that does it, + 1 */
 
 __attribute__((format(printf, 1, 0))) static void say_args(const char *fmt, va_list args)
 {
@@ -91,7 +92,11 @@ __attribute__((noreturn)) static void finish(uint64_t rip, uint64_t rbp)
 /* A second call means that the first one failed: no more words then; a third that even the reset did. */
 static void begin(void)
 {
+    uint32_t first = 0, me = cpu_id() + 1;
     __asm__ volatile("cli");
+    bool mine = __atomic_compare_exchange_n(&panicking, &first, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) || first == me;
+    while (!mine)
+        __asm__ volatile("hlt"); /* another CPU was first: it has the word */
     if (panics++ == 1)
         reset_machine();
     while (panics > 2)

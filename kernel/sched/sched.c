@@ -128,7 +128,7 @@ static bool under_cap(struct sched_group *g, uint64_t now, uint64_t *ns)
     uint64_t budget = CAP_PERIOD_NS / 100 * g->cap;
     uint64_t used = __atomic_load_n(&g->used_ns, __ATOMIC_RELAXED), passed = now - g->period_ns;
     if (passed >= CAP_PERIOD_NS) {
-        used = passed < 2 * CAP_PERIOD_NS && used > budget ? used - budget : 0; /* what was too much is paid back */
+        used -= MIN(used, passed / CAP_PERIOD_NS * budget); /* what was too much is paid back */
         __atomic_store_n(&g->used_ns, used, __ATOMIC_RELAXED);
         g->period_ns = now - passed % CAP_PERIOD_NS;
         passed %= CAP_PERIOD_NS;
@@ -347,7 +347,6 @@ struct sched_unit *sched_pick(uint32_t cpu, struct sched_unit *prev)
 {
     struct runqueue *rq = &runqueues[cpu];
     uint64_t ns;
-    cpu_get(cpu)->need_resched = false;
     bool goes_on = prev && prev->state == VCPU_RUNNING;
     if (!goes_on && !rq->head)
         steal(cpu);

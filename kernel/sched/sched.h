@@ -66,8 +66,8 @@ void sched_hold(struct sched_unit *u, uint32_t reason);
 void sched_unhold(struct sched_unit *u, uint32_t reason);
 /* Lets others of this CPU go first once. */
 void sched_give_way(struct sched_unit *u);
-/* Who runs on CPU from now on (state RUNNING, on_cpu), NULL: nobody wants to. PREV, if it still runs, goes back to the queue. Clears the CPU's
- * need_resched. An idle CPU takes a unit that waits elsewhere; at the end of a slice one that waits here goes where there is less to do. */
+/* Who runs on CPU from now on (state RUNNING, on_cpu), NULL: nobody wants to. PREV, if it still runs, goes back to the queue. The caller
+ * has cleared need_resched, and picks again if it is set afterwards. An idle CPU takes a unit that waits elsewhere; at the end of a slice one that waits here goes where there is less to do. */
 struct sched_unit *sched_pick(uint32_t cpu, struct sched_unit *prev);
 /* Its books: state, since when, and the times of all that came before. */
 struct sched_times sched_times(struct sched_unit *u);

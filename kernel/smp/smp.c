@@ -24,6 +24,7 @@
 #define SIPI_NS 200000UL
 #define ONLINE_NS 100000000UL
 #define TRACE_ORDER 2U
+#define RELEASING ~0U /* as stopper: whoever stands still goes on, and nobody is stopped anew before all do */
 
 struct __attribute__((packed)) trampoline { /* the parameters at the end of boot/trampoline.asm */
     uint32_t cr0, cr3, cr4, far_target;
@@ -162,10 +163,10 @@ void smp_park_point(void)
 {
     struct cpu *cpu = this_cpu();
     uint32_t by = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
-    if (by == 0 || by == cpu->id + 1)
+    if (by == 0 || by == RELEASING || by == cpu->id + 1)
         return;
     __atomic_store_n(&cpu->parked, true, __ATOMIC_SEQ_CST); /* pairs with smp_stop_others: what this CPU wrote is seen there */
-    while (__atomic_load_n(&stopper, __ATOMIC_SEQ_CST) != 0) {
+    while (__atomic_load_n(&stopper, __ATOMIC_SEQ_CST) == by) {
         spin_pass();
         cpu_relax();
     }
@@ -196,6 +197,7 @@ void smp_stop_others(void)
 
 void smp_release_others(void)
 {
-    __atomic_store_n(&stopper, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&stopper, RELEASING, __ATOMIC_SEQ_CST);
     wait_parked(false);
+    __atomic_store_n(&stopper, 0, __ATOMIC_SEQ_CST);
 }

@@ -357,6 +357,7 @@ static struct vmx_paging fake_paging = {.efer = 0};
 enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
 {
     hfn_t f;
+    assert_null(domain_lock_id(how->domid).d); /* a domain that is being built is nobody's business */
     if (frame_alloc(0, how->domid, FRAME_VMX, &f) != STATUS_OK)
         return STATUS_NO_MEMORY;
     *v = (struct vmx_vcpu){.vmcs = hpa_of_hfn(f), .domid = how->domid, .vcpu_id = how->vcpu_id, .ept = how->ept};
@@ -465,13 +466,19 @@ __attribute__((unused)) static void fake_audit(void)
     assert_true(a.ok);
     assert_true(a.checks > 10);
 }
+/* As the run loop does it: the flag is cleared before anything is looked at. */
+__attribute__((unused)) static struct sched_unit *fake_pick(uint32_t cpu, struct sched_unit *prev)
+{
+    fake_cpus[cpu].need_resched = false;
+    return sched_pick(cpu, prev);
+}
 /* Makes V what runs on the CPU. */
 __attribute__((unused)) static void fake_run(struct vcpu *v)
 {
     for (int i = 0; i < 64; i++) {
         smp_park_point();
         struct vcpu *prev = fake_cpu.current;
-        struct sched_unit *u = sched_pick(0, prev ? &prev->sched : NULL);
+        struct sched_unit *u = fake_pick(0, prev ? &prev->sched : NULL);
         fake_cpu.current = u ? vcpu_of_sched(u) : prev;
         if (u && prev && prev != fake_cpu.current)
             prev->sched.on_cpu = false;

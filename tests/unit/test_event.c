@@ -190,6 +190,25 @@ static void poll_wakes_even_if_masked(void **state)
     s->evtchn_mask[0] = 0;
 }
 
+/* Another CPU sends between the look at the ports and the wait: the port is masked, so nothing but the wake-up tells of it. */
+static void a_sender_in_the_middle_of_a_poll_is_not_lost(void **state)
+{
+    (void)state;
+    uint32_t p;
+    struct vcpu *v = d->vcpus[0];
+    assert_int_equal(event_bind_ipi(d, 1, &p), STATUS_OK);
+    mask(p);
+    fake_run(v);
+    fake_if = false;
+    assert_false(event_poll_begin(v, &p, 1));
+    assert_int_equal(event_send(d, p), STATUS_OK);
+    vcpu_block(v);
+    assert_int_equal(v->sched.state, VCPU_RUNNABLE);
+    fake_if = true;
+    event_close_all(d);
+    s->evtchn_mask[0] = 0;
+}
+
 static void poll_times_out(void **state)
 {
     (void)state;
@@ -209,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lowest_free_port), cmocka_unit_test(table_fills_up), cmocka_unit_test(delivery), cmocka_unit_test(interdomain), cmocka_unit_test(virqs),
         cmocka_unit_test(pirqs_are_unbound_by_their_owner), cmocka_unit_test(poll_wakes_even_if_masked), cmocka_unit_test(poll_times_out),
+        cmocka_unit_test(a_sender_in_the_middle_of_a_poll_is_not_lost),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -26,15 +26,15 @@ static uint64_t sum(struct sched_unit *u)
 /* Runs NS nanoseconds in slices of 1 ms; returns nothing but the books. */
 static void run(uint64_t ns)
 {
-    struct sched_unit *now = sched_pick(0, NULL);
+    struct sched_unit *now = fake_pick(0, NULL);
     for (uint64_t i = 0; i < ns; i += 1000000) {
         fake_time(fake_ns + 1000000);
         if (fake_cpu.need_resched)
-            now = sched_pick(0, now);
+            now = fake_pick(0, now);
     }
     if (now) {
         sched_hold(now, SCHED_HOLD_PAUSED);
-        sched_pick(0, now);
+        fake_pick(0, now);
         sched_unhold(now, SCHED_HOLD_PAUSED);
     }
 }
@@ -57,16 +57,16 @@ static void sleeper_preempts_but_gains_no_credit(void **state)
 {
     (void)state;
     sched_up(&a);
-    assert_ptr_equal(sched_pick(0, NULL), &a);
+    assert_ptr_equal(fake_pick(0, NULL), &a);
     sched_up(&b);
-    assert_ptr_equal(sched_pick(0, &a), &b);
+    assert_ptr_equal(fake_pick(0, &a), &b);
     sched_block(&b);
     assert_true(fake_cpu.need_resched);
-    assert_ptr_equal(sched_pick(0, &b), &a);
+    assert_ptr_equal(fake_pick(0, &b), &a);
     fake_ns += 60000000000UL; /* b sleeps for a minute */
     sched_wake(&b);
     assert_true(fake_cpu.need_resched);
-    assert_ptr_equal(sched_pick(0, &a), &b);
+    assert_ptr_equal(fake_pick(0, &a), &b);
     assert_true(a.vruntime_ns - b.vruntime_ns <= SCHED_SLICE_NS); /* not a minute's worth */
 }
 
@@ -75,14 +75,14 @@ static void boosted_one_goes_first(void **state)
     (void)state;
     sched_unit_init(&b, &gb, 0, true);
     sched_up(&b);
-    assert_ptr_equal(sched_pick(0, NULL), &b);
+    assert_ptr_equal(fake_pick(0, NULL), &b);
     sched_block(&b);
     sched_up(&a);
-    assert_ptr_equal(sched_pick(0, &b), &a);
+    assert_ptr_equal(fake_pick(0, &b), &a);
     fake_ns += 20000;
     sched_wake(&b);
     assert_true(fake_cpu.need_resched);
-    assert_ptr_equal(sched_pick(0, &a), &b);
+    assert_ptr_equal(fake_pick(0, &a), &b);
 }
 
 static void holds(void **state)
@@ -90,37 +90,37 @@ static void holds(void **state)
     (void)state;
     sched_hold(&a, SCHED_HOLD_PAUSED);
     sched_up(&a);
-    assert_ptr_equal(sched_pick(0, NULL), NULL);
+    assert_ptr_equal(fake_pick(0, NULL), NULL);
     sched_hold(&a, SCHED_HOLD_SHUTDOWN);
     sched_unhold(&a, SCHED_HOLD_PAUSED);
-    assert_ptr_equal(sched_pick(0, NULL), NULL);
+    assert_ptr_equal(fake_pick(0, NULL), NULL);
     sched_unhold(&a, SCHED_HOLD_SHUTDOWN);
-    assert_ptr_equal(sched_pick(0, NULL), &a);
+    assert_ptr_equal(fake_pick(0, NULL), &a);
     fake_cpu.need_resched = false;
     sched_hold(&a, SCHED_HOLD_PAUSED); /* the one that runs */
     assert_true(fake_cpu.need_resched);
-    assert_ptr_equal(sched_pick(0, &a), NULL);
+    assert_ptr_equal(fake_pick(0, &a), NULL);
     sched_block(&a); /* only a running unit blocks */
     assert_int_equal(a.state, VCPU_RUNNABLE);
     sched_unhold(&a, SCHED_HOLD_PAUSED);
-    assert_ptr_equal(sched_pick(0, NULL), &a);
+    assert_ptr_equal(fake_pick(0, NULL), &a);
     sched_block(&a);
     sched_hold(&a, SCHED_HOLD_PAUSED);
     sched_wake(&a); /* a wake while held is not lost */
     sched_unhold(&a, SCHED_HOLD_PAUSED);
-    assert_ptr_equal(sched_pick(0, &a), &a);
+    assert_ptr_equal(fake_pick(0, &a), &a);
 }
 
 static void wake_before_the_pick(void **state)
 {
     (void)state;
     sched_up(&a);
-    assert_ptr_equal(sched_pick(0, NULL), &a);
+    assert_ptr_equal(fake_pick(0, NULL), &a);
     sched_block(&a);
     sched_wake(&a);
     char why[80];
     assert_true(sched_check(0, why, sizeof(why)) || a.queued); /* queued and still loaded */
-    assert_ptr_equal(sched_pick(0, &a), &a);
+    assert_ptr_equal(fake_pick(0, &a), &a);
     assert_int_equal(a.state, VCPU_RUNNING);
     assert_false(a.queued);
 }
@@ -133,7 +133,7 @@ static void books_add_up(void **state)
     fake_ns += 5;
     sched_up(&a); /* 5 offline */
     fake_ns += 7;
-    assert_ptr_equal(sched_pick(0, NULL), &a); /* 7 runnable */
+    assert_ptr_equal(fake_pick(0, NULL), &a); /* 7 runnable */
     fake_ns += 11;
     sched_block(&a); /* 11 running */
     fake_ns += 13;
@@ -146,7 +146,7 @@ static void books_add_up(void **state)
     assert_int_equal(t.time_ns[SCHED_TIME_BLOCKED], 13);
     assert_int_equal(sum(&a), fake_ns - start);
     assert_int_equal(t.state, SCHED_TIME_OFFLINE);
-    sched_pick(0, &a);
+    fake_pick(0, &a);
 }
 
 static void nobody_starves(void **state)
@@ -154,13 +154,13 @@ static void nobody_starves(void **state)
     (void)state;
     sched_up(&a);
     sched_up(&b);
-    struct sched_unit *now = sched_pick(0, NULL);
+    struct sched_unit *now = fake_pick(0, NULL);
     int turns[2] = {0};
     for (int i = 0; i < 1000; i++) { /* give_way is always answered by the other one */
         turns[now == &b]++;
         fake_ns += 1000;
         sched_give_way(now);
-        struct sched_unit *next = sched_pick(0, now);
+        struct sched_unit *next = fake_pick(0, now);
         assert_ptr_not_equal(next, now);
         now = next;
         char why[80];
@@ -185,7 +185,7 @@ static void rounds(void)
             sched_leave(prev);
             prev = NULL;
         }
-        struct sched_unit *next = sched_pick(i, prev);
+        struct sched_unit *next = fake_pick(i, prev);
         if (next && prev && next != prev)
             prev->on_cpu = false;
         on[i] = next ? next : prev;
@@ -244,6 +244,33 @@ static void a_cap_limits_the_group_also_when_nobody_else_wants(void **state)
     run_all(10000000000UL);
     assert_in_range(ran(&a), 2900000000UL, 3100000000UL);
     assert_int_equal(sum(&a), 10000000000UL);
+}
+
+/* A group that used up many periods' worth at once, as one with many units does on many CPUs, pays for all of them. */
+static void a_cap_remembers_more_than_one_period(void **state)
+{
+    (void)state;
+    memset(on, 0, sizeof(on));
+    ga.cap = 10;
+    ga.period_ns = fake_ns;
+    ga.used_ns = 100000000UL; /* ten times its budget of 10 ms */
+    fake_time(fake_ns + 500000000UL);
+    sched_up(&a);
+    fake_cpu.need_resched = true;
+    run_all(400000000UL);
+    assert_int_equal(ran(&a), 0);
+    run_all(400000000UL);
+    assert_in_range(ran(&a), 20000000UL, 50000000UL);
+}
+
+/* What sets the flag while a CPU picks makes it pick again: who finds it set sends no interrupt. */
+static void a_kick_during_the_pick_stays(void **state)
+{
+    (void)state;
+    sched_up(&a);
+    fake_cpus[0].need_resched = true;
+    assert_ptr_equal(sched_pick(0, NULL), &a);
+    assert_true(fake_cpus[0].need_resched);
 }
 
 static void two_cpus_are_shared_fairly_by_three(void **state)
@@ -336,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup(boosted_one_goes_first, setup), cmocka_unit_test_setup(holds, setup), cmocka_unit_test_setup(wake_before_the_pick, setup),
         cmocka_unit_test_setup(books_add_up, setup), cmocka_unit_test_setup(nobody_starves, setup),
         cmocka_unit_test_setup(weights_divide_a_cpu, setup), cmocka_unit_test_setup(a_cap_limits_the_group_also_when_nobody_else_wants, setup),
+        cmocka_unit_test_setup(a_cap_remembers_more_than_one_period, setup), cmocka_unit_test_setup(a_kick_during_the_pick_stays, setup),
         cmocka_unit_test_setup(two_cpus_are_shared_fairly_by_three, setup_two), cmocka_unit_test_setup(a_woken_one_goes_where_it_is_idle, setup_two),
         cmocka_unit_test_setup(an_idle_cpu_takes_who_waits_elsewhere, setup_two), cmocka_unit_test_setup(pinned_ones_stay_and_move_when_told, setup_two),
         cmocka_unit_test_setup(what_is_loaded_does_not_move, setup_two),
