@@ -84,10 +84,15 @@ static void on_irq(uint32_t gsi, void *ctx)
     (void)gsi;
     (void)ctx;
     /* An edge-triggered line: go on until the port has nothing more to say, or no further edge comes. */
-    for (unsigned i = 0; i < 8 && (reg_read(REG_IIR) & IIR_NONE) == 0; i++) {
+    for (unsigned i = 0; i < 8; i++) {
+        if ((reg_read(REG_IIR) & IIR_NONE) != 0)
+            return;
         receive();
         drain_locked();
     }
+    SPIN_GUARD(&uart_lock); /* others wait for this CPU: lower the line, what is left raises it again */
+    reg_write(REG_IER, 0);
+    reg_write(REG_IER, uart.ier);
 }
 
 void uart_enable_irq(void)
@@ -108,16 +113,21 @@ static void push(char c)
     ring[ring_head++ % RING_BYTES] = c;
 }
 
+/* A line's end as terminals want it, whether or not the writer has seen to that. */
+static void push_text(char c)
+{
+    if (c == '\n' && ring[(ring_head - 1) % RING_BYTES] != '\r')
+        push('\r');
+    push(c);
+}
+
 void uart_write(const char *text, size_t len)
 {
     if (!uart.present)
         return;
     SPIN_GUARD(&uart_lock);
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '\n')
-            push('\r');
-        push(text[i]);
-    }
+    for (size_t i = 0; i < len; i++)
+        push_text(text[i]);
     if ((uart.ier & IER_TX) == 0)
         drain();
 }
@@ -152,9 +162,7 @@ static void flush(void)
 void uart_write_sync(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (text[i] == '\n')
-            push('\r');
-        push(text[i]);
+        push_text(text[i]);
         flush();
     }
     flush();

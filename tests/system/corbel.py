@@ -26,6 +26,7 @@ class Corbel:
         self.machine = Machine(how.pop("kind", "bochs"), image, **how)
         self.text = ""       # everything since power-on
         self.at = 0          # how far expect() has consumed it
+        self.asked = 0       # calls of inside()
         os.makedirs(os.path.join(ROOT, "build", "logs"), exist_ok=True)
         self.log = open(os.path.join(ROOT, "build", "logs", log_name + ".log"), "wb")
 
@@ -113,6 +114,27 @@ class Corbel:
         status = self.run("status")
         assert re.search(rf"\b{code}\b", status), f"{line}: exit code is not {code}: {status!r}"
         return errors[0]
+
+    def attach(self, name):
+        self.send(f"console {name}\r")
+        self.expect(rf"\(console of {name}; Ctrl-\] leaves\)")
+
+    def leave(self):
+        self.send(b"\x1d")
+        self.expect(r"\(left the console of ")
+        self.expect(r"^(\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ")
+
+    def inside(self, name, line, limit=QUIET_LIMIT):
+        """Types LINE at the shell of the guest NAME; returns what it printed, without the kernel's messages. What the terminal makes of the
+        typed line does not matter (it wraps long ones): the shell prints the marks, and no two calls have the same."""
+        self.asked += 1
+        self.attach(name)
+        self.send(f"echo be''gin-{self.asked}; {line}; echo e''nd-{self.asked}\r")
+        start = self.expect(rf"^begin-{self.asked}\s", limit).end()
+        end = self.expect(rf"^end-{self.asked}\s", limit).start()
+        out = self.text[start:end].replace("\r", "")
+        self.leave()
+        return "\n".join(x for x in out.split("\n") if not re.match(r"\[ *\d+\.\d+\] ", x)).strip()
 
     def audit(self):
         out = self.ok("audit")

@@ -112,7 +112,7 @@ def test_a_running_guest_is_served_while_another_is_unpacked(corbel):
 
 def test_the_generic_kernel_reaches_its_shell(corbel):
     attach(corbel, "generic")
-    booted = corbel.expect(r"guest: up after [0-9.]+ s, kernel (\S+)\r?\n", 600).group(1)
+    booted = corbel.expect(r"guest: up after [0-9.]+ s, kernel (\S+)\s", 600).group(1)
     with open(os.path.join(ROOT, "build", "debian-generic", "version"), encoding="ascii") as f:
         assert booted == f.read().strip()
     corbel.send("\r")

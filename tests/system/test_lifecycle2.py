@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] Changing a living domain, with Debian's stock cloud kernel: its virtual CPUs come and go, are pinned and weighed; its memory shrinks and grows
-under load; its name changes; it stands still for an hour. One boot on two CPUs for all."""
+under load; its name changes; it stands still. One boot on two CPUs for all."""
 import json
 import os
 import re
@@ -31,28 +31,6 @@ def FILES():
             "\\corbel\\vm\\nocpu\\nocpu.vmx": b'memsize = "16"\nsched.cpu.affinity = "7"\ncorbel.kernel = "../tiny/tiny.elf"\n'}
 
 
-def attach(corbel, name="debian"):
-    corbel.send(f"console {name}\r")
-    corbel.expect(r"\(console of ")
-
-
-def leave(corbel):
-    corbel.send(b"\x1d")
-    corbel.expect(r"corbel> ")
-
-
-def shell(corbel, line, name="debian", limit=120):
-    """One line at the guest's shell; what it printed."""
-    attach(corbel, name)
-    mark = f"m{len(corbel.text)}"
-    corbel.send(f"{line}; echo {mark[0]}''{mark[1:]}\r")
-    end = corbel.expect(rf"^{mark}\s", limit)
-    text = corbel.text[:end.start()]
-    out = text[text.rindex(f"''{mark[1:]}") + len(mark) + 1:].replace("\r", "")
-    leave(corbel)
-    return "\n".join(x for x in out.split("\n") if not re.match(r"\[ *\d+\.\d+\] ", x)).strip()  # without the kernel's messages
-
-
 def data(corbel, line):
     return json.loads(re.search(r"[\[{].*[\]}]", corbel.ok(line)).group(0))
 
@@ -65,11 +43,11 @@ def test_it_starts_with_its_limits(corbel):
     corbel.refused("create toofew", 1, "corbel.maxvcpus", "line 5")
     corbel.refused("create nocpu", 1, "sched.cpu.affinity")
     corbel.ok("create debian", 400)
-    attach(corbel)
+    corbel.attach("debian")
     corbel.expect(r"guest: up after [0-9.]+ s", 600)
-    leave(corbel)
-    assert shell(corbel, "nproc") == "2"
-    assert shell(corbel, "cat /sys/devices/system/cpu/possible") == "0-2"
+    corbel.leave()
+    assert corbel.inside("debian", "nproc") == "2"
+    assert corbel.inside("debian", "cat /sys/devices/system/cpu/possible") == "0-2"
     r = row(corbel)
     assert (r["vcpus"], r["max_vcpus"], r["weight"], r["cap"]) == (2, 3, 512, 0)
     assert 191 <= r["mem_mib"] <= 193, r  # built with 256, it has given the rest back
@@ -83,10 +61,10 @@ UDEV = "(while :; do for c in /sys/devices/system/cpu/cpu[0-9]*/online; do grep 
 def test_virtual_cpus_come_and_go(corbel):
     assert re.search(r"error: .*: 2 of 3 virtual CPUs are online after 2 s, not 3", corbel.run("vcpu-set -t 2 debian 3"))
     assert re.search(r"\b7\b", corbel.run("status"))
-    shell(corbel, UDEV)
+    corbel.inside("debian", UDEV)
     for count in (3, 1, 2, 3, 2):
         corbel.ok(f"vcpu-set debian {count}", 300)
-        assert shell(corbel, "nproc") == str(count)
+        assert corbel.inside("debian", "nproc") == str(count)
         online = [v for v in data(corbel, "vcpu-list --json debian") if v["online"]]
         assert len(online) == count
     corbel.refused("vcpu-set debian 4", 1, "1 to 3")
@@ -99,7 +77,7 @@ def test_pinned_cpus_stay_where_they_are_put(corbel):
     for where, other in (("1", "0"), ("0", "1")):
         corbel.ok(f"vcpu-pin debian all {where}")
         before = data(corbel, "vcpu-list --json debian")
-        shell(corbel, "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done")
+        corbel.inside("debian", "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done")
         after = data(corbel, "vcpu-list --json debian")
         assert all(v["affinity"] == where for v in after)
         assert all(v["cpu"] == int(where) for v in after if v["online"]), after
@@ -145,7 +123,7 @@ def test_memory_goes_down_and_up(corbel):
     for mib in (128, 256, 160):
         corbel.ok(f"mem-set debian {mib}", 300)
         assert abs(row(corbel)["pages"] - mib * 256) < 64
-    free = int(re.search(r"MemTotal:\s+(\d+)", shell(corbel, "head -1 /proc/meminfo")).group(1))
+    free = int(re.search(r"MemTotal:\s+(\d+)", corbel.inside("debian", "head -1 /proc/meminfo")).group(1))
     assert free < 160 * 1024
     corbel.refused("mem-set debian 257", 1, "4 to 256")
     corbel.refused("mem-set Domain-0 64", 5)
@@ -155,15 +133,15 @@ def test_memory_goes_down_and_up(corbel):
 
 
 def test_memory_moves_under_load_and_nothing_is_lost(corbel):
-    shell(corbel, "mount -t tmpfs none /tmp; (while :; do dd if=/dev/zero of=/tmp/x bs=64k count=160; rm /tmp/x; usleep 100000; done) >/dev/null 2>&1 & true")
+    corbel.inside("debian", "mount -t tmpfs none /tmp; dd if=/dev/zero of=/tmp/held bs=1M count=100 2>/dev/null; (while :; do dd if=/dev/zero of=/tmp/x bs=64k count=64; rm /tmp/x; usleep 300000; done) >/dev/null 2>&1 & true")
     corbel.ok("mem-set debian 224", 300)
     before = data(corbel, "audit --json")
-    corbel.ok(f"repeat {BALLOONS} mem-set -t 120 debian 208; mem-set -t 120 debian 224", 3000)
+    corbel.ok(f"repeat {BALLOONS} mem-set -t 120 debian 216; mem-set -t 120 debian 224", 3000)
     after = data(corbel, "audit --json")
     assert after["audit"] == "ok"
     assert abs(after["frames_guest"] - before["frames_guest"]) <= 32  # to the page only when the guest has settled
     assert 0 <= after["frames_root"] - before["frames_root"] <= 128  # tables of large pages that were split since; 128 are all of them
-    assert shell(corbel, "kill %1 2>/dev/null; killall dd sh 2>/dev/null; dmesg | grep -cE 'BUG:|oom-kill|Call Trace'").endswith("0")
+    assert corbel.inside("debian", "kill %1 2>/dev/null; killall dd sh 2>/dev/null; dmesg | grep -E 'BUG:|oom-kill|Call Trace'") == ""
 
 
 def test_another_name(corbel):
@@ -174,22 +152,19 @@ def test_another_name(corbel):
     corbel.ok("rename debian Trixie")
     assert "Trixie" in corbel.rows() and "debian" not in corbel.rows()
     corbel.refused("pause debian", 3, "debian")
-    assert shell(corbel, "uname -s", "Trixie") == "Linux"
+    assert corbel.inside("Trixie", "uname -s") == "Linux"
     corbel.ok("rename Trixie debian")
 
 
-def test_it_stands_still_for_an_hour_and_goes_on(corbel):
-    up = float(shell(corbel, "cut -d' ' -f1 /proc/uptime"))
+def test_it_stands_still_and_is_not_changed(corbel):
     corbel.ok("pause debian")
     corbel.refused("vcpu-set debian 1", 4, "unpause")
     corbel.refused("mem-set debian 128", 4, "unpause")
     before = row(corbel)["cpu_ns"]
-    corbel.ok("sleep 3600", 900)
+    corbel.ok("sleep 5")
     assert row(corbel)["cpu_ns"] == before
     corbel.ok("unpause debian")
-    assert float(shell(corbel, "cut -d' ' -f1 /proc/uptime")) >= up
-    assert shell(corbel, "sleep 1; echo al''ive") == "alive"
-    assert shell(corbel, "nproc") == "2"
+    assert corbel.inside("debian", "nproc") == "2"
     corbel.audit()
 
 
@@ -207,7 +182,7 @@ def test_exit_actions(corbel):
 
 def test_it_ends_in_order_with_all_it_was_given(corbel):
     with open(os.path.join(ROOT, "build", "debian", "version"), encoding="ascii") as f:
-        assert f.read().strip() in shell(corbel, "uname -a")
+        assert f.read().strip() in corbel.inside("debian", "uname -a")
     corbel.ok("shutdown -w debian", 300)
     assert set(corbel.rows()) == {"Domain-0"}
     corbel.audit()

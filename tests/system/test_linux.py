@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[HOST] Debian's stock cloud kernel as a DomU: from create to its shell and to an orderly end; reboot, panic, pause. One boot for all."""
+"""[HOST] Debian's stock cloud kernel as a DomU: from create to its shell and to an orderly end; reboot, panic, pause for an hour. One boot for all."""
 import os
 import re
 
@@ -103,6 +103,20 @@ def test_pause_stops_it_and_unpause_goes_on(corbel):
     corbel.send("console debian\r")
     corbel.expect("while-paused-42")
     leave(corbel)
+    corbel.audit()
+
+
+def test_it_stands_still_for_an_hour_and_goes_on(corbel):
+    def cpu_ns():
+        return int(re.search(r'"cpu_ns": (\d+)', corbel.ok("list --json debian")).group(1))
+    before = float(corbel.inside("debian", "cut -d' ' -f1 /proc/uptime"))
+    corbel.ok("pause debian")
+    used = cpu_ns()
+    corbel.ok("sleep 3600", 900)
+    assert cpu_ns() == used
+    corbel.ok("unpause debian")
+    after = float(corbel.inside("debian", "sleep 1; cut -d' ' -f1 /proc/uptime"))
+    assert 3601 <= after - before < 3660  # time went on without it, and its timers go on
     corbel.audit()
 
 
