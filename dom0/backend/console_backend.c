@@ -177,6 +177,12 @@ size_t guest_console_read(uint16_t domid, uint64_t *pos, char *buf, size_t len)
     return c != NULL ? scrollback_read(&c->scroll, pos, buf, len) : 0;
 }
 
+uint64_t guest_console_tail(uint16_t domid, uint64_t lines)
+{
+    const struct guest_console *c = find(domid);
+    return c != NULL ? scrollback_tail(&c->scroll, lines) : 0;
+}
+
 void guest_console_wait(uint16_t domid, uint64_t pos, uint64_t deadline_ns)
 {
     struct guest_console *c = find(domid);

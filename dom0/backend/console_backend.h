@@ -15,6 +15,8 @@ void guest_console_forget(uint16_t domid);
 bool guest_console_present(uint16_t domid);
 /* Scroll-back: copies from absolute position *POS on (moved up when overwritten), returns the count; 0: nothing new. */
 size_t guest_console_read(uint16_t domid, uint64_t *pos, char *buf, size_t len);
+/* The position at which the last LINES lines begin, an unfinished one included. */
+uint64_t guest_console_tail(uint16_t domid, uint64_t lines);
 /* Waits until there is output past POS, the console stops, or DEADLINE_NS. */
 void guest_console_wait(uint16_t domid, uint64_t pos, uint64_t deadline_ns);
 /* Wakes whoever waits there. */

@@ -70,3 +70,12 @@ size_t scrollback_read(const struct scrollback *s, uint64_t *pos, char *buf, siz
     }
     return done;
 }
+
+uint64_t scrollback_tail(const struct scrollback *s, uint64_t lines)
+{
+    uint64_t oldest = s->end > SCROLLBACK_BYTES ? s->end - SCROLLBACK_BYTES : 0, pos = s->end;
+    for (; pos > oldest && lines > 0; pos--)
+        if (pos != s->end && s->bytes[(pos - 1) % SCROLLBACK_BYTES] == '\n' && --lines == 0)
+            break;
+    return pos;
+}

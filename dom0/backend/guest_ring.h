@@ -25,3 +25,5 @@ struct scrollback {
 void scrollback_add(struct scrollback *s, const char *text, size_t len);
 /* Copies from *POS on, which moves up to what is still there; returns the count and advances *POS. */
 size_t scrollback_read(const struct scrollback *s, uint64_t *pos, char *buf, size_t len);
+/* Where the last LINES lines of it begin; an unfinished one counts. */
+uint64_t scrollback_tail(const struct scrollback *s, uint64_t lines);

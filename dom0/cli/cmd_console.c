@@ -17,6 +17,7 @@
 struct attachment {
     uint16_t domid;
     char name[VM_NAME_MAX];
+    uint64_t lines; /* of what it said before, at most */
     bool replay; /* of a console that has ended: nobody else takes keys, Ctrl-C stops it */
     volatile bool stop;     /* the operator leaves */
     volatile bool finished; /* the pump has ended and touches nothing any more */
@@ -33,7 +34,7 @@ static void print_filtered(struct console_filter *f, const char *text, size_t le
 static void print_all(struct attachment *a)
 {
     struct console_filter filter = {0};
-    uint64_t pos = 0;
+    uint64_t pos = guest_console_tail(a->domid, a->lines);
     char buf[CHUNK];
     while (!a->stop) {
         size_t n = guest_console_read(a->domid, &pos, buf, sizeof buf);
@@ -112,12 +113,13 @@ static bool follow_reboot(struct attachment *a, bool *left)
     if (!manager_find(a->name, &v, &e) || v.domid == a->domid || !guest_console_present(v.domid))
         return false;
     a->domid = v.domid;
+    a->lines = UINT64_MAX;
     return true;
 }
 
-static enum exit_code live(const struct vm_view *v)
+static enum exit_code live(const struct vm_view *v, uint64_t lines)
 {
-    struct attachment a = {.domid = v->domid};
+    struct attachment a = {.domid = v->domid, .lines = lines};
     struct error e;
     bool left = false;
     strlcpy(a.name, v->name, sizeof a.name);
@@ -137,9 +139,9 @@ static enum exit_code live(const struct vm_view *v)
 }
 
 /* What a domain that cannot speak any more had said. */
-static enum exit_code replay(uint16_t domid, const char *name, const char *why)
+static enum exit_code replay(uint16_t domid, uint64_t lines, const char *name, const char *why)
 {
-    struct attachment a = {.domid = domid, .replay = true};
+    struct attachment a = {.domid = domid, .lines = lines, .replay = true};
     print_all(&a);
     console_printf("\n(%s: %s)\n", name, why);
     return EXIT_OK;
@@ -150,14 +152,15 @@ static enum exit_code run(int argc, char **argv)
     struct vm_view v;
     struct vm_ended ended;
     struct error e;
-    if (!cli_args(&cmd_console, argc, argv, 1, 1))
+    uint64_t lines = UINT64_MAX;
+    if (!cli_number_option(&cmd_console, &argc, argv, "-n", 0, UINT32_MAX, &lines) || !cli_args(&cmd_console, argc, argv, 1, 1))
         return EXIT_USAGE;
     while (manager_busy() && !cli_interrupted()) /* a reboot on its way has no domain for a moment */
         thread_sleep_ns(LOOK_NS);
     if (!manager_find(argv[1], &v, &e)) {
         if (!manager_find_ended(argv[1], &ended) || !guest_console_present(ended.domid))
             return cli_error(&e);
-        return replay(ended.domid, ended.name, ended.why);
+        return replay(ended.domid, lines, ended.name, ended.why);
     }
     if (v.domid == 0) {
         error_set(&e, EXIT_REFUSED, "console Domain-0: this is its console already: name another domain");
@@ -169,18 +172,19 @@ static enum exit_code run(int argc, char **argv)
         return cli_error(&e);
     }
     if (!guest_console_live(v.domid))
-        return replay(v.domid, v.name,
+        return replay(v.domid, lines, v.name,
                       manager_why(v.domid)[0] != '\0' ? manager_why(v.domid) : "its console is no longer served");
-    return live(&v);
+    return live(&v, lines);
 }
 
 const struct cli_verb cmd_console = {
     "console",
-    "DOMAIN",
+    "[-n LINES] DOMAIN",
     "Shows what a guest says, and types to it.",
     "First comes what it said before (the last 64 KiB), also of the last domains that have ended. Ctrl-] returns to "
     "the prompt; the guest runs on.\n"
     "After a reboot the console of the new domain follows. Sequences that could harm your terminal are left out.\n"
-    "Ctrl-C stops the text of a domain that has ended.\n",
+    "Ctrl-C stops the text of a domain that has ended.\n"
+    "  -n LINES  of what it said before, only the last LINES lines (0: none)\n",
     run,
     cli_complete_domain_arg};

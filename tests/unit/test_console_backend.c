@@ -116,6 +116,32 @@ static void test_output_is_kept(void **state)
     assert_int_equal(m.open + m.blocks, 0);
 }
 
+/* What `console -n` begins with. */
+static void test_last_lines(void **state)
+{
+    (void)state;
+    assert_int_equal(guest_console_tail(1, 5), 0); /* nobody */
+    add(1);
+    assert_int_equal(guest_console_tail(1, 5), 0);
+    says(1, "one\ntwo\nthr");
+    serve();
+    assert_int_equal(guest_console_tail(1, 0), 11);
+    assert_int_equal(guest_console_tail(1, 1), 8);
+    assert_int_equal(guest_console_tail(1, 2), 4);
+    assert_int_equal(guest_console_tail(1, 3), 0);
+    assert_int_equal(guest_console_tail(1, UINT64_MAX), 0);
+    says(1, "ee\n");
+    serve();
+    assert_int_equal(guest_console_tail(1, 1), 8);
+    for (unsigned i = 0; i < SCROLLBACK_BYTES / 64; i++) { /* the first lines are gone */
+        says(1, "123456789012345678901234567890123456789012345678901234567890123\n");
+        serve();
+    }
+    assert_int_equal(guest_console_tail(1, 1), 14 + SCROLLBACK_BYTES - 64);
+    assert_int_equal(guest_console_tail(1, UINT64_MAX), 14);
+    guest_console_forget(1);
+}
+
 /* A burst larger than the ring has room for, in one wake-up. */
 static void test_full_ring(void **state)
 {
@@ -193,7 +219,7 @@ static void test_gone_while_printing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_output_is_kept), cmocka_unit_test(test_full_ring),
+        cmocka_unit_test(test_output_is_kept), cmocka_unit_test(test_full_ring), cmocka_unit_test(test_last_lines),
         cmocka_unit_test(test_refused_port_leaves_nothing), cmocka_unit_test(test_broken_rings),
         cmocka_unit_test(test_gone_while_printing),
     };
