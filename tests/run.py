@@ -1,19 +1,28 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] Runs the suite two tests at a time (two emulators at most) and ends with `N passed, N failed`."""
+import glob
 import os
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# The longest first, so that no worker is left alone with one of them at the end.
+LONG = ["system/test_smp", "system/test_lifecycle2", "system/test_linux", "system/test_kernels", "system/test_leaks", "test_host", "system/test_fair"]
 QUICK = ["tests/test_host.py", "tests/system/test_quick.py", "-k", "not fuzz and not clang"]
 UNIT = ["tests/test_host.py", "-k", "test_unit"]
 
 
+def everything():
+    long = [f"tests/{name}.py" for name in LONG]
+    files = sorted(glob.glob("tests/**/test_*.py", root_dir=ROOT, recursive=True), key=lambda f: (long.index(f) if f in long else len(long), f))
+    return [f for f in files if not f.startswith("tests/unit/")]
+
+
 def main():
     args = sys.argv[1:]
-    what = UNIT if args[:2] == ["--only", "unit"] else QUICK if args[:1] == ["--quick"] else ["tests"]
+    what = UNIT if args[:2] == ["--only", "unit"] else QUICK if args[:1] == ["--quick"] else everything()
     report = os.path.join(ROOT, "build", "report.xml")
     if os.path.exists(report):
         os.unlink(report)

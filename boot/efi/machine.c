@@ -156,6 +156,7 @@ static void find_vmx(struct boot_info *info)
     preflight_probe(&facts);
     vmxcaps_choose(&facts, preflight_cpuid, info->clock.khz, info->options.mitigations != 0, &info->vmx);
     guest_cpuid_build(preflight_cpuid, &info->vmx, &info->cpuid);
+    info->cpuid.xsave[1].eax &= facts.xsavec_fails ? ~2U : ~0U; /* XSAVEC */
 }
 
 void machine_describe(struct boot_info *info)

@@ -204,5 +204,8 @@ void preflight_judge(const struct preflight_facts *f, struct preflight_report *r
         "enable \"Execute Disable\" (XD, NX) in the firmware setup", "%s",
         f->has_nx ? "present" : "absent or disabled");
     prefer(report, f->has_xsave, "XSAVE", "guests have SSE but not AVX");
+    if (f->xsavec_fails) {
+        add(report, PREFLIGHT_ABSENT, "XSAVEC", "", "saves to wrong places: guests are not shown it");
+    }
     judge_memory(f, report);
 }

@@ -31,6 +31,7 @@ struct preflight_facts {
     bool has_x2apic;
     bool has_nx;
     bool has_xsave;
+    bool xsavec_fails; /* it has XSAVEC, which saves to other places than the SDM says */
     bool has_long_mode;
     uint32_t linear_bits;
     /* Valid with has_vmx only. */
@@ -71,6 +72,9 @@ uint32_t preflight_required(enum preflight_group group);
 
 /* Asks the CPU that it runs on (CPUID; the VMX capability MSRs only if it has VMX). Leaves the memory part alone. */
 void preflight_probe(struct preflight_facts *facts);
+
+/* With the components OFFER turned on: does XSAVEC save them to where the SDM says? The CPU has it. */
+bool preflight_xsavec(uint64_t offer);
 
 /* The APIC id of the CPU that it runs on. */
 uint32_t preflight_apic_id(void);

@@ -2,6 +2,7 @@
  * [FW] Asks the CPU what preflight.c judges. Reads only. */
 #include "boot/efi/lib.h"
 #include "boot/efi/preflight.h"
+#include "boot/efi/vmxcaps.h"
 
 #define MSR_FEATURE_CONTROL    0x3aU
 #define MSR_MTRR_CAP           0xfeU
@@ -103,6 +104,9 @@ void preflight_probe(struct preflight_facts *facts)
     }
     if (cpuid(0, 0).a >= 7 && bit(cpuid(7, 0).d, 29)) {
         facts->arch_caps = rdmsr(MSR_ARCH_CAPABILITIES);
+    }
+    if (facts->has_xsave && cpuid(0, 0).a >= 0xd && bit(cpuid(0xd, 1).a, 1)) {
+        facts->xsavec_fails = !preflight_xsavec(vmxcaps_xcr0(cpuid(0xd, 0).a));
     }
     if (facts->has_vmx) {
         probe_vmx(facts);

@@ -40,13 +40,12 @@ static void choose_guest_features(const struct preflight_facts *f, guest_cpuid_f
     struct boot_cpuid_leaf basic = cpuid(1, 0);
     struct boot_cpuid_leaf more = cpuid(7, 0);
     bool xsave = bit(basic.ecx, 26) && cpuid(0, 0).eax >= 0xd;
-    uint64_t offer = xsave ? cpuid(0xd, 0).eax & VMXCAPS_XCR0 : 0;
 
     c->rdtscp = bit(cpuid(0x80000001, 0).edx, 27) && (c->proc2 & PROC2_RDTSCP) != 0;
     c->guest_cr4 = CR4_ALWAYS | (bit(more.ecx, 2) ? CR4_UMIP : 0) | (bit(more.ebx, 0) ? CR4_FSGSBASE : 0) |
                    (bit(basic.ecx, 17) ? CR4_PCIDE : 0) | (bit(more.ebx, 7) ? CR4_SMEP : 0) |
                    (bit(more.ebx, 20) ? CR4_SMAP : 0) | (xsave ? CR4_OSXSAVE : 0);
-    c->xcr0_offer = (offer & 0xe4) == 0xe4 ? offer : offer & 7;
+    c->xcr0_offer = xsave ? vmxcaps_xcr0(cpuid(0xd, 0).eax) : 0;
     c->ibpb = bit(more.edx, 26);
     c->spec_ctrl = c->ibpb || bit(more.edx, 27) || bit(more.edx, 31); /* IBRS, STIBP, SSBD */
     c->arch_caps = f->arch_caps & VMXCAPS_ARCH_CAPS;

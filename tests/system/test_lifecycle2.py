@@ -146,7 +146,7 @@ def test_memory_moves_under_load_and_nothing_is_lost(corbel):
     assert after["audit"] == "ok"
     assert abs(after["frames_guest"] - before["frames_guest"]) <= 32  # to the page only when the guest has settled
     assert 0 <= after["frames_root"] - before["frames_root"] <= 128  # tables of large pages that were split since; 128 are all of them
-    assert corbel.inside("debian", "kill %1 2>/dev/null; killall dd sh 2>/dev/null; dmesg | grep -E 'BUG:|oom-kill|Call Trace'") == ""
+    assert corbel.inside("debian", "kill %1 2>/dev/null; killall dd sh 2>/dev/null; dmesg | grep -E 'BUG:|oom-kill|Call Trace|segfault'") == ""
 
 
 def test_another_name(corbel):
