@@ -163,8 +163,8 @@ GUESTS = {  # name: (memsize, extra .vmx lines)
 }
 
 
-def vmx_text(name, memsize, kernel, extra=""):
-    return f'displayName = "{name}"\nmemsize = "{memsize}"\nnumvcpus = "1"\ncorbel.kernel = "{kernel}"\n{extra}'
+def vmx_text(name, memsize, kernel, extra="", vcpus=1):
+    return f'displayName = "{name}"\nmemsize = "{memsize}"\nnumvcpus = "{vcpus}"\ncorbel.kernel = "{kernel}"\n{extra}'
 
 
 def make_image(path, files, size_mib=128):
@@ -207,10 +207,10 @@ def debian_files():
     return {f"\\corbel\\vm\\debian\\{n}": os.path.join(base, n) for n in ("debian.vmx", "vmlinuz", "initrd.gz")}
 
 
-def generic_files(name="generic", extra=""):
+def generic_files(name="generic", vcpus=1):
     """Debian's generic kernel, packed with XZ, with the same ramdisk."""
     folder = f"\\corbel\\vm\\{name}\\"
     cmdline = 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n'
-    return {folder + f"{name}.vmx": vmx_text(name, 256, "vmlinuz", cmdline + extra),
+    return {folder + f"{name}.vmx": vmx_text(name, 256, "vmlinuz", cmdline, vcpus),
             folder + "vmlinuz": os.path.join(ROOT, "build", "debian-generic", "vmlinuz"),
             folder + "initrd.gz": os.path.join(ROOT, "build", "debian", "initrd.gz")}

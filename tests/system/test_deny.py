@@ -27,7 +27,8 @@ BUSY = {"block": "b", "poll": "b", "loop-ac": "r", "loop-db": "r", "ipi": "r", "
 
 def FILES():
     return {
-        **guest_files("spin", "deny", *REGRESSIONS),
+        **guest_files("spin", "deny", "fpu", *REGRESSIONS),
+        "\\corbel\\vm\\fpu2\\fpu2.vmx": vmx_text("fpu2", 8, "../fpu/fpu.elf"),
         **{f"\\corbel\\vm\\{c}\\{c}.vmx": vmx_text(c, 16, "../endings/endings.elf", f'corbel.cmdline = "{c}"\n') for c in (*STOPPED, *ENDED, *BUSY)},
         "\\corbel\\vm\\endings\\endings.elf": "build/guests/endings.elf",
         **{f"\\corbel\\vm\\deny-{p}\\deny-{p}.vmx": vmx_text(f"deny-{p}", 16, "../deny/deny.elf", f'corbel.cmdline = "{p}"\n') for p in PARTS},
@@ -124,4 +125,14 @@ def test_it_keeps_itself_busy(corbel, case):
     others_go_on(corbel)
     corbel.ok(f"destroy {case}")
     assert f"endings: {case}: FAILED" not in corbel.text
+    others_go_on(corbel)
+
+
+def test_guests_keep_their_vector_registers(corbel):
+    for name in ("fpu", "fpu2"):
+        corbel.ok(f"create -p {name}")
+    corbel.ok("unpause fpu")
+    corbel.ok_and("unpause fpu2", r"(fpu: \d+ passed, 0 failed[\s\S]*){2}")
+    assert corbel.text.count("fpu: AVX-512") == 2
+    corbel.run("")
     others_go_on(corbel)

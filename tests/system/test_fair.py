@@ -7,7 +7,7 @@ import re
 from corbel import debian_files, guest_files
 
 SIZE_MIB = 192
-MACHINE = {"cpus": 2}
+MACHINE = {"cpus": 2, "model": "tigerlake"}
 FORKS = "while :; do /bin/true; /bin/busybox true; done &"
 
 

@@ -22,7 +22,7 @@ def disk():
 
 @pytest.fixture(scope="module")
 def first(disk):
-    machine = Corbel(disk, "test_files_1", private=False)
+    machine = Corbel(disk, "test_files_1", private=False, cpus=4)
     try:
         yield machine.boot()
     finally:

@@ -5,7 +5,7 @@ import re
 
 from corbel import guest_files
 
-MACHINE = {"memory_mib": 5120}
+MACHINE = {"memory_mib": 5120, "model": "tigerlake"}
 
 
 def FILES():

@@ -32,7 +32,7 @@ def bzimage(kernel, command, length_word):
 
 
 def FILES():
-    files = {**debian_files(), **generic_files()}
+    files = {**debian_files(), **generic_files(vcpus=4)}
     files["\\corbel\\vm\\big\\big.vmx"] = vmx_text("big", 940, "/corbel/vm/xz/kernel")  # of the 990 MiB that are there without what is kept
     with open(os.path.join(ROOT, "build", "guests", "poweroff.elf"), "rb") as f:
         kernel = f.read()

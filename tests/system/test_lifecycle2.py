@@ -15,7 +15,7 @@ VMX = """displayName = "debian"
 memsize = "192"
 corbel.maxmem = "256"
 numvcpus = "2"
-corbel.maxvcpus = "3"
+corbel.maxvcpus = "4"
 sched.cpu.shares = "high"
 corbel.kernel = "vmlinuz"
 corbel.ramdisk = "initrd.gz"
@@ -27,7 +27,7 @@ def FILES():
     extra = {"spin": 'sched.cpu.affinity = "1"\ncorbel.cap = "50"\n',
              "crash": 'corbel.on_crash = "destroy"\n', "poweroff": 'on_poweroff = "preserve"\n', "reboot": 'corbel.on_reboot = "destroy"\n'}
     return {**debian_files(), **guest_files("tiny", *extra, **extra), "\\corbel\\vm\\debian\\debian.vmx": VMX.encode(),
-            "\\corbel\\vm\\toofew\\toofew.vmx": VMX.replace('"3"', '"1"').encode(),
+            "\\corbel\\vm\\toofew\\toofew.vmx": VMX.replace('"4"', '"1"').encode(),
             "\\corbel\\vm\\nocpu\\nocpu.vmx": b'memsize = "16"\nsched.cpu.affinity = "7"\ncorbel.kernel = "../tiny/tiny.elf"\n'}
 
 
@@ -47,9 +47,9 @@ def test_it_starts_with_its_limits(corbel):
     corbel.expect(r"guest: up after [0-9.]+ s", 600)
     corbel.leave()
     assert corbel.inside("debian", "nproc") == "2"
-    assert corbel.inside("debian", "cat /sys/devices/system/cpu/possible") == "0-2"
+    assert corbel.inside("debian", "cat /sys/devices/system/cpu/possible") == "0-3"
     r = row(corbel)
-    assert (r["vcpus"], r["max_vcpus"], r["weight"], r["cap"]) == (2, 3, 512, 0)
+    assert (r["vcpus"], r["max_vcpus"], r["weight"], r["cap"]) == (2, 4, 512, 0)
     assert 191 <= r["mem_mib"] <= 193, r  # built with 256, it has given the rest back
     corbel.audit()
 
@@ -59,16 +59,16 @@ UDEV = "(while :; do for c in /sys/devices/system/cpu/cpu[0-9]*/online; do grep 
 
 
 def test_virtual_cpus_come_and_go(corbel):
-    assert re.search(r"error: .*: 2 of 3 virtual CPUs are online after 2 s, not 3", corbel.run("vcpu-set -t 2 debian 3"))
+    assert re.search(r"error: .*: 2 of 4 virtual CPUs are online after 2 s, not 3", corbel.run("vcpu-set -t 2 debian 3"))
     assert re.search(r"\b7\b", corbel.run("status"))
     corbel.inside("debian", UDEV)
-    for count in (3, 1, 2, 3, 2):
+    for count in (3, 1, 4, 2):
         corbel.ok(f"vcpu-set debian {count}", 300)
         assert corbel.inside("debian", "nproc") == str(count)
         online = [v for v in data(corbel, "vcpu-list --json debian") if v["online"]]
         assert len(online) == count
-    corbel.refused("vcpu-set debian 4", 1, "1 to 3")
-    corbel.refused("vcpu-set debian 0", 1, "1 to 3")
+    corbel.refused("vcpu-set debian 5", 1, "1 to 4")
+    corbel.refused("vcpu-set debian 0", 1, "1 to 4")
     corbel.refused("vcpu-set Domain-0 1", 5)
     corbel.audit()
 
@@ -87,7 +87,7 @@ def test_pinned_cpus_stay_where_they_are_put(corbel):
     assert [v["affinity"] for v in data(corbel, "vcpu-list --json debian")][:2] == ["0", "all"]
     corbel.ok("vcpu-pin debian all all")
     corbel.refused("vcpu-pin debian 0 2", 1, "0 to 1")
-    corbel.refused("vcpu-pin debian 9 0", 1, "0 to 2")
+    corbel.refused("vcpu-pin debian 9 0", 1, "0 to 3")
     corbel.refused("vcpu-pin debian 0 1-0", 2, "list of CPUs")
     corbel.ok("vcpu-pin Domain-0 0 all")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] The oldest CPU that can do: unrestricted guest, but no APIC-register virtualization, no XSAVE: the paths in software."""
-from corbel import debian_files, guest_files
+from corbel import generic_files, guest_files, vmx_text
 
 SIZE_MIB = 192
 MACHINE = {"model": "corei5_arrandale_m520", "cpus": 2}
@@ -8,7 +8,8 @@ CFG = "loglvl = info\ndebug = on\n"
 
 
 def FILES():
-    return {**debian_files(), **guest_files("tiny", "deny", "spin", "regress-0006", "regress-0007")}
+    return {**generic_files(), **guest_files("tiny", "deny", "spin", "fpu", "regress-0006", "regress-0007"),
+            "\\corbel\\vm\\fpu2\\fpu2.vmx": vmx_text("fpu2", 8, "../fpu/fpu.elf")}
 
 
 def test_its_local_apic_is_in_software(corbel):
@@ -35,20 +36,29 @@ def test_a_refused_entry_is_explained_here_as_well(corbel):
     corbel.ok("destroy tiny")
 
 
+def test_two_guests_keep_their_vector_registers_on_one_cpu(corbel):
+    for name in ("fpu", "fpu2"):
+        corbel.ok(f"create -p {name}")
+        corbel.ok(f"vcpu-pin {name} 0 1")
+    corbel.ok("unpause fpu")
+    corbel.ok_and("unpause fpu2", r"(fpu: \d+ passed, 0 failed[\s\S]*){2}")
+    corbel.run("")
+
+
 def test_linux_reaches_its_shell_beside_a_spinning_guest(corbel):
     corbel.ok("create spin")
-    corbel.ok("create debian", 400)
+    corbel.ok("create generic", 900)
     for _ in range(10): # as a rule of VM entry sees it: nothing is wrong with what this CPU saves
-        corbel.ok("pause debian")
-        assert "breaks 0 rules" in corbel.ok("debug-vmwrite debian 0 0x4826 0")
-        corbel.ok("unpause debian")
+        corbel.ok("pause generic")
+        assert "breaks 0 rules" in corbel.ok("debug-vmwrite generic 0 0x4826 0")
+        corbel.ok("unpause generic")
         corbel.run("sleep 1")
-    corbel.send("console debian\r")
+    corbel.send("console generic\r")
     corbel.expect(r"guest: up after [0-9.]+ s", 500)
     corbel.send("\r")
     corbel.expect(r"guest# ")
     corbel.send(b"\x1d")
     corbel.expect(r"corbel> ")
     corbel.ok("destroy spin")
-    corbel.ok("shutdown -w debian", 300)
+    corbel.ok("shutdown -w generic", 300)
     corbel.audit()

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[HOST] A Linux guest with two virtual CPUs on one CPU of the host: both come up, both do work, CPU hotplug inside, and an orderly end."""
+"""[HOST] A Linux guest with two virtual CPUs on one CPU of the oldest model: both come up, both do work, CPU hotplug inside, and an orderly end."""
 import os
 import re
 
 from corbel import ROOT, vmx_text
 
 SIZE_MIB = 128
+MACHINE = {"model": "corei5_arrandale_m520"}
 
 
 def FILES():
     base = os.path.join(ROOT, "build", "vm", "debian")
-    vmx = vmx_text("duo", 256, "vmlinuz", 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n').replace('numvcpus = "1"', 'numvcpus = "2"')
+    vmx = vmx_text("duo", 256, "vmlinuz", 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n', 2)
     return {"\\corbel\\vm\\duo\\duo.vmx": vmx, **{f"\\corbel\\vm\\duo\\{n}": os.path.join(base, n) for n in ("vmlinuz", "initrd.gz")}}
 
 
