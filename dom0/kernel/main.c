@@ -20,6 +20,7 @@
 #include "dom0/kernel/time_priv.h"
 #include "dom0/manager/manager.h"
 #include "dom0/store/store.h"
+#include "drivers/ahci.h"
 #include "drivers/ata.h"
 #include "drivers/pci.h"
 
@@ -33,6 +34,7 @@ static void init_thread(void *arg)
     (void)arg;
     pci_init();
     ata_init();
+    ahci_init();
     volume_init();
     if (!boot_on_corbel()) {
         driver_test_report();
