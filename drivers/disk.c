@@ -66,6 +66,7 @@ bool disk_queue_init(struct disk_queue *q, const char *name, const struct disk_q
     q->ops = ops;
     q->driver = driver;
     q->max_bytes = DISK_SLOT_BYTES;
+    q->timeout_ns = DISK_COMMAND_NS;
     q->depth = 0;
     while (q->depth < depth && q->depth < DISK_SLOTS) {
         struct disk_slot *s = &q->slots[q->depth];
@@ -236,7 +237,7 @@ static enum disk_end command_try(struct disk_queue *q, const struct disk_command
     s->running = true;
     q->irq_seen = false;
     q->ops->start(q, (uint32_t)(s - q->slots));
-    slot_wait(q, s, cmd->kind == DISK_FLUSH ? DISK_FLUSH_NS : DISK_COMMAND_NS);
+    slot_wait(q, s, cmd->kind == DISK_FLUSH ? DISK_FLUSH_NS : q->timeout_ns);
     enum disk_end end = s->end;
     if (q->fault != DISK_FAULT_NONE && !q->resetting)
         queue_recover(q, q->fault);

@@ -70,6 +70,7 @@ struct disk_queue { /* of one device or, NVMe, of all its disks */
     struct disk_slot slots[DISK_SLOTS];
     uint32_t depth;      /* usable slots; the driver may lower it */
     uint32_t max_bytes;  /* of one command */
+    uint64_t timeout_ns; /* of a read or write */
     bool irq;            /* interrupts come; else the device is polled */
     bool flush_alone;    /* a flush must not run beside other commands */
     bool dead;

@@ -95,6 +95,8 @@ uint16_t pci_enable(const struct pci_device *d, bool bus_master)
 
 void pci_restore(const struct pci_device *d, uint16_t command) { pci_write16(d, PCI_COMMAND, command); }
 
+bool pci_gone(const struct pci_device *d) { return pci_read16(d, PCI_ID) == 0xffffU; }
+
 void pci_master(const struct pci_device *d, bool on)
 {
     uint32_t command = pci_read16(d, PCI_COMMAND) & ~PCI_COMMAND_MASTER;

@@ -38,6 +38,8 @@ uint8_t pci_find_cap(const struct pci_device *d, uint8_t id, uint8_t after);
 uint16_t pci_enable(const struct pci_device *d, bool bus_master);
 /* For a device that turned out unusable: it masters the bus no more, unless it did before. */
 void pci_restore(const struct pci_device *d, uint16_t command);
+/* Nothing answers at D's place any more: pulled out. */
+bool pci_gone(const struct pci_device *d);
 void pci_master(const struct pci_device *d, bool on);
 /* The registers behind memory BAR INDEX, all of them up to 1 MiB, of which at least BYTES must be there. Decoding must
  * be on (pci_enable). NULL: an I/O BAR, one that the firmware gave no address, too small, or refused by the

@@ -14,5 +14,6 @@ void driver_test_write(void);
  *   raw=DISK        writes over all of DISK's ends and limits, reads back, also from several threads at a time
  *   files=VOLUME    makes, reads and removes files there
  *   watch=DISK,SECONDS  (several) reads and writes DISK in the background, and says whenever the outcome changes
+ *   timeout=SECONDS  (before those) so long may a command of a disk of drivers/disk.h take
  * false: something that must work did not. */
 bool driver_test_disks(const char *line);

@@ -93,8 +93,9 @@ static bool raw_limits(struct block_device *d, uint8_t *buf)
 
 static bool raw_ranges(struct block_device *d, uint8_t *buf)
 {
+    enum block_status write = d->read_only ? BLOCK_READ_ONLY : BLOCK_RANGE;
     return check(d->ops->read(d, d->sectors, 1, buf) == BLOCK_RANGE && d->ops->read(d, d->sectors - 1, 2, buf) == BLOCK_RANGE &&
-                     d->ops->write(d, ~0UL, 2, buf) == BLOCK_RANGE && d->ops->read(d, ~0UL, 1, buf) == BLOCK_RANGE,
+                     d->ops->write(d, ~0UL, 2, buf) == write && d->ops->read(d, ~0UL, 1, buf) == BLOCK_RANGE,
                  "raw", d->name, "a request beyond the end is not refused");
 }
 
@@ -279,8 +280,25 @@ static bool watch_start(const char *value, uint32_t index)
     return thread_create("watch", watch_disk, w, 0) != NULL;
 }
 
+static bool set_timeout(const char *value)
+{
+    uint64_t seconds = 0;
+    if (!parse_u64(value, &seconds)) {
+        return false;
+    }
+    for (struct block_device *d = block_first(); d != NULL; d = d->next) {
+        if (d->ops == &disk_block_ops) {
+            ((const struct disk *)d->driver)->queue->timeout_ns = seconds * 1000000000UL;
+        }
+    }
+    return true;
+}
+
 static bool run_word(const char *word, uint32_t *watching)
 {
+    if (strncmp(word, "timeout=", 8) == 0) {
+        return set_timeout(word + 8);
+    }
     if (strncmp(word, "raw=", 4) == 0) {
         return raw_test(word + 4);
     }

@@ -18,6 +18,14 @@ IMAGES = os.path.join(ROOT, "build", "images")
 # What the disk with the volume and the raw one are called, and how QEMU gets them.
 KINDS = {
     "ahci": ("sd0", "sd1", ["-device", "ich9-ahci,id=a", "-device", "ide-hd,drive=boot,bus=a.0,id=dev0", "-device", "ide-hd,drive=raw,bus=a.3,id=dev1,model=Second disk"]),
+    "nvme": ("nvme0n1", "nvme0n2", ["-device", "nvme,id=n,serial=one", "-device", "nvme-ns,drive=boot,bus=n,nsid=1", "-device", "nvme-ns,drive=raw,bus=n,nsid=2"]),
+    "virtio": ("vd0", "vd1", ["-device", "virtio-blk-pci,drive=boot", "-device", "virtio-blk-pci,drive=raw,disable-legacy=on,serial=second"]),
+}
+# One disk on a controller of its own in slot 16, which QEMU can take out; what Dom0 calls it.
+ALONE = {
+    "ahci": ("sd0", ["-device", "ich9-ahci,id=gone,addr=0x10", "-device", "ide-hd,drive=raw,bus=gone.0"]),
+    "nvme": ("nvme0n1", ["-device", "nvme,id=gone,serial=one,drive=raw,addr=0x10"]),
+    "virtio": ("vd0", ["-device", "virtio-blk-pci,id=gone,drive=raw,addr=0x10"]),
 }
 
 
@@ -52,12 +60,12 @@ def sector(lba, size=512):
     return b"".join(((first + i) & (1 << 64) - 1).to_bytes(8, "little") for i in range(size // 8))
 
 
-def judge_raw(out, disk, image, size=512):
+def judge_raw(out, disk, image, size=512, least=3000):
     """Every sector that Dom0 says it wrote to DISK holds what it must; the others are as they were."""
     written = set()
     for lba, count in re.findall(rf"^test: wrote {disk} (\d+) (\d+)$", out, re.M):
         written.update(range(int(lba), int(lba) + int(count)))
-    assert len(written) > 3000
+    assert len(written) > least
     with open(image, "rb") as f:
         for lba in range(os.path.getsize(image) // size):
             data = f.read(size)
@@ -173,3 +181,57 @@ def test_ahci_ports():
     assert re.search(r"^sd0: QEMU HARDDISK, 64 MiB, AHCI with queuing, polled$", out, re.M)
     assert "ahci0.4: a CD-ROM or other ATAPI device: left aside" in out
     assert "test: volume sd0p1 FAT32 writable default" in out and "sd1" not in out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_device_pulled_out(kind):
+    """The whole PCI device vanishes under load: device_del, and then the ejection that a guest with ACPI would do. Said in words, once; the IDE disk goes on."""
+    disk, devices = ALONE[kind]
+    words = f"watch={disk},5 watch=hd0,5"
+    m = Monitor(words, ["-drive", f"file={boot_image('out_' + kind)},format=raw,if=ide"] + drive("raw", raw_image("out_" + kind)) + devices, f"out_{kind}")
+    m.wait_for(f"test: watch {disk} flush: done")
+    m.say("device_del gone", "o /w 0xae10 0", "o /w 0xae08 0x10000")
+    out = m.end()
+    assert watch_end(out, disk)[2] == "the device is gone, the device is gone, the device is gone"
+    assert out.count(f"{disk.removesuffix('n1')}: the device is gone: not used any more") == 1
+    assert watch_end(out, "hd0")[2] == "done, done, done" and int(watch_end(out, "hd0")[1]) > 20
+
+
+def test_nvme_blocks_and_limits():
+    """Blocks of 4096 bytes at two pages a command; blocks with metadata are left aside in words."""
+    raw, odd = raw_image("nvme4k"), raw_image("nvmeodd", 8)
+    out = run("raw=nvme0n1", drive("raw", raw) + drive("odd", odd) + [
+        "-device", "nvme,id=n,serial=one,mdts=1", "-device", "nvme-ns,drive=raw,bus=n,nsid=1,logical_block_size=4096,physical_block_size=4096",
+        "-device", "nvme-ns,drive=odd,bus=n,nsid=7,ms=8"])
+    assert "test: disk nvme0n1 16384 sectors of 4096, QEMU NVMe Ctrl" in out and "test: raw nvme0n1 passed" in out
+    assert "nvme0n7: blocks with 8 bytes of metadata: left aside" in out
+    judge_raw(out, "nvme0n1", raw, 4096, 500)
+
+
+def test_virtio_read_only_and_old():
+    """A read-only disk refuses writes in words; one that has the legacy interface alone is left aside; 4096-byte blocks."""
+    ro, old, raw = raw_image("ro"), raw_image("old"), raw_image("virtio4k")
+    out = run("raw=vd0 raw=vd2", drive("ro", ro, ",readonly=on") + drive("old", old) + drive("raw", raw) + [
+        "-device", "virtio-blk-pci,drive=ro,serial=mine", "-device", "virtio-blk-pci,drive=old,disable-modern=on",
+        "-device", "virtio-blk-pci,drive=raw,logical_block_size=4096,physical_block_size=4096"])
+    assert re.search(r"^vd0: virtio disk mine, 64 MiB, virtio, read-only, polled$", out, re.M)
+    assert "test: raw vd0 write: the device is read-only" in out and "test: raw vd0 passed" in out
+    assert "vd1: it has no modern interface (virtio 1.0) that can be reached: left aside" in out
+    assert "test: disk vd2 16384 sectors of 4096, virtio disk" in out
+    judge_raw(out, "vd2", raw, 4096, 500)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_disk_that_stalls(kind):
+    """A disk that from some moment on takes 20 s for a request of 4 KiB: time-outs, resets, given up in words after the third; the other disk goes on meanwhile."""
+    disk, devices = ALONE[kind]
+    slow = f"driver=throttle,node-name=raw,throttle-group=slow,file.driver=file,file.filename={raw_image('slow_' + kind)}"
+    out = run(f"timeout=1 watch={disk},8 watch=hd0,8", ["-object", "throttle-group,id=slow,x-bps-total=200,x-bps-total-max=300000", "-blockdev", slow] + devices +
+              ["-drive", f"file={boot_image('slow_' + kind)},format=raw,if=ide"])
+    name = disk.removesuffix("n1")
+    assert f"test: watch {disk} read: done" in out
+    assert out.count(f"{name}: does not answer in time: it is reset") == 3, out[-2000:]
+    assert out.count(f"{name}: fails after every reset: not used any more") == 1
+    assert re.search(rf"^test: watch {disk} (read|write): the device does not answer in time$", out, re.M)
+    assert watch_end(out, disk)[2] == "the device is gone, the device is gone, the device is gone"
+    assert watch_end(out, "hd0")[2] == "done, done, done" and int(watch_end(out, "hd0")[1]) > 40
