@@ -30,6 +30,7 @@ struct disk {
     volatile bool event;   /* the guest's; set in upcall context, cleared before the ring is looked at */
     bool front_changed;    /* look at the front end's state */
     bool closing;          /* block_close */
+    bool asked;            /* … was carried out */
     bool stop;             /* block_remove */
     bool ended;            /* the thread touches nothing any more */
     struct waitq stopper;
@@ -262,12 +263,15 @@ static void process(struct disk *d, const union blkif_sring_entry *raw)
     }
 }
 
-/* Until the ring is empty, other threads between two requests. Marks for this thread end it early. */
+/* Has somebody else set a mark for the thread? */
+static bool called(const struct disk *d) { return d->stop || d->front_changed || (d->closing && !d->asked); }
+
+/* Until the ring is empty, other threads between two requests. A mark ends it early. */
 static void serve(struct disk *d)
 {
     union blkif_sring_entry raw;
     d->event = false;
-    while (d->ring.shared != NULL && !d->stop && !d->front_changed) {
+    while (d->ring.shared != NULL && !called(d)) {
         switch (blk_ring_take(&d->ring, &raw)) {
         case BLK_TAKEN:
             process(d, &raw);
@@ -287,6 +291,7 @@ static void serve(struct disk *d)
 
 static void close_gently(struct disk *d)
 {
+    d->asked = true;
     block_nodes_offline(&d->config);
     if (d->state == XenbusStateInitWait) /* nobody uses it */
         set_state(d, XenbusStateClosed);
@@ -297,17 +302,14 @@ static void close_gently(struct disk *d)
 static void run(void *arg)
 {
     struct disk *d = arg;
-    bool asked = false;
     while (!d->stop) {
         if (d->front_changed)
             follow(d);
-        if (d->closing && !asked) {
-            asked = true;
+        else if (d->closing && !d->asked)
             close_gently(d);
-        }
-        if (d->event && d->ring.shared != NULL)
+        else if (d->event && d->ring.shared != NULL)
             serve(d);
-        if (!d->stop && !d->front_changed && !(d->closing && !asked) && !(d->event && d->ring.shared != NULL))
+        else
             waitq_wait(&d->wait, WAIT_FOREVER);
     }
     disconnect(d);

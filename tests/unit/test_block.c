@@ -269,6 +269,9 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg,
 }
 static void run_threads(void)
 {
+    static unsigned runs;
+    if (runs++ > 200000)
+        abort(); /* somebody waits for what does not come */
     for (m.current = 0; m.current < (int)THREADS; m.current++) {
         if (m.thread[m.current].fn != NULL && setjmp(m.idle) == 0)
             m.thread[m.current].fn(m.thread[m.current].arg);
