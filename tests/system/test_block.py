@@ -135,7 +135,7 @@ def test_refusals(corbel):
     corbel.refused("block-detach debian xvdz", 1, "no disk xvdz")
     corbel.refused("block-list nobody", 3)
     assert "error: block-attach: wrong arguments" in corbel.run("block-attach debian hd0p1:/disks/hot.img now")
-    corbel.refused("create spin", 4, "line 6", "data.img", "xvda")  # the same image
+    corbel.refused("create spin", 4, "line 7", "data.img", "xvda")  # the same image
     corbel.refused("rm hd0p1:/disks/data.img", 4)
 
 
