@@ -82,10 +82,13 @@ static void blk_submit(struct virtio_blk *b, uint32_t slot, uint32_t type, uint6
     virtio_notify(&b->dev, 0, b->notify);
 }
 
+/* The rings are emptied when the device has let go of them: until its reset is over it may still give chains back. */
 static bool blk_setup(struct virtio_blk *b)
 {
+    if (!virtio_begin(&b->dev, BLK_FEATURES))
+        return false;
     virtqueue_init(&b->vq, b->mem, b->mem_phys);
-    if (!virtio_begin(&b->dev, BLK_FEATURES) || !virtio_queue(&b->dev, 0, &b->vq, &b->notify))
+    if (!virtio_queue(&b->dev, 0, &b->vq, &b->notify))
         return false;
     virtio_ready(&b->dev);
     return true;
