@@ -32,9 +32,8 @@ $(B)/debian/vmlinuz: tools/fetch-kernel
 	tools/fetch-kernel $(B)/debian
 $(B)/debian-generic/vmlinuz: tools/fetch-kernel
 	tools/fetch-kernel $(B)/debian-generic amd64
-$(B)/debian/initrd.gz: tools/mkinitramfs
-	@mkdir -p $(@D)
-	tools/mkinitramfs $@
+$(B)/debian/initrd.gz: tools/mkinitramfs $(B)/debian/vmlinuz
+	tools/mkinitramfs $@ $(B)/debian
 $(B)/vm/.stamp: $(B)/debian/vmlinuz $(B)/debian/initrd.gz tests/guest/debian.vmx
 	rm -rf $(B)/vm
 	mkdir -p $(B)/vm/debian
