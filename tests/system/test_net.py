@@ -144,6 +144,27 @@ def test_one_is_destroyed_in_the_middle(corbel):
     corbel.audit()
 
 
+def test_a_reboot_keeps_the_card_and_a_crash_ends_it(corbel):
+    corbel.attach("one", 0)
+    corbel.send("reboot -f\r")
+    corbel.expect(r"one: rebooted: now domain", 200)
+    corbel.send(b"\x1d\r")
+    corbel.expect(r"corbel> ")
+    corbel.attach("one")
+    corbel.expect(r"guest: up after [0-9.]+ s", 400)
+    corbel.leave()
+    assert f"ether {KEPT['mac']}" in corbel.inside("one", "ip link set eth0 up; sleep 1; ip link show eth0")
+    assert cards(corbel)["one"]["state"] == "connected"
+    corbel.attach("one", 0)
+    corbel.send("echo c > /proc/sysrq-trigger\r")
+    corbel.expect(r"one: crashed", 200)
+    corbel.send(b"\x1d\r")
+    corbel.expect(r"corbel> ")
+    corbel.run("")
+    assert cards(corbel) == {} and "c" in corbel.rows()["one"][3]
+    corbel.audit()
+
+
 def test_the_books_close(corbel):
     corbel.ok("destroy one")
     assert cards(corbel) == {}
