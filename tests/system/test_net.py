@@ -3,7 +3,7 @@
 import json
 import re
 
-from corbel import debian_files, vmx_text
+from corbel import debian_files, guest_files, vmx_text
 
 SIZE_MIB = 192
 KEPT = {}  # what one test leaves for a later one
@@ -17,7 +17,7 @@ def guest(name, cards):
 def FILES():
     plain = 'ethernet0.present = "TRUE"\n'
     static = plain + 'ethernet0.addressType = "static"\nethernet0.address = "00:50:56:00:00:0b"\n'
-    return {**debian_files(), **guest("one", plain), **guest("two", static), **guest("twin", static)}
+    return {**debian_files(), **guest("one", plain), **guest("two", static), **guest("twin", static), **guest_files("badnet", badnet=plain)}
 
 
 def cards(corbel, who=""):
@@ -95,6 +95,20 @@ def test_large_frames_use_more_than_one_page(corbel):
     assert "2 packets received" in out and "8008 bytes from" in out, out
     for name in ("one", "two"):
         corbel.inside(name, "ip link set eth0 mtu 1500")
+
+
+def test_a_guest_that_lies_in_its_rings(corbel):
+    mark = corbel.at
+    before = corbel.text.count("no longer served")
+    m = corbel.ok_and("create badnet", r"badnet: (\d+) passed, (\d+) failed[\s\S]*?badnet: powered off", 400)
+    assert m.group(2) == "0", re.findall(r"FAILED:[^\n]*", corbel.text[mark:])
+    assert int(m.group(1)) > 700
+    said = re.findall(r"network card 0 of domain \d+: the guest [^\n]*: no longer served", corbel.text[mark:])
+    assert 5 <= len(said) == corbel.text.count("no longer served") - before
+    assert ping(corbel, "one", "10.0.0.2") == 2
+    seen = cards(corbel)
+    assert sorted(seen) == ["one", "two"] and seen["one"]["state"] == seen["two"]["state"] == "connected"
+    corbel.audit()
 
 
 def test_nobody_sends_from_anothers_address(corbel):
