@@ -133,7 +133,7 @@ def test_the_disk_is_in_order_and_the_guest_starts_by_itself(first, disk):
         assert on_disk(disk, "/data/deep/OTHER.ELF") == f.read()
     assert on_disk(disk, "/gone/large.bin") is None and on_disk(disk, "/interrupted.bin") is None
     assert on_disk(disk, "/corbel/autostart.cfg").endswith(b"\ntiny\n")
-    again = Corbel(disk, "test_files_2", private=False)
+    again = Corbel(disk, "test_files_2", private=False, cpus=4, model="corei5_arrandale_m520")
     try:
         again.boot()
         again.expect(r"Domain tiny \(\d+\) created")

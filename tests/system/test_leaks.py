@@ -12,7 +12,7 @@ BOOKS = ("dom0_heap_bytes", "dom0_scrollback_bytes", "dom0_event_channels", "dom
 
 
 def FILES():
-    return guest_files("tiny", "poweroff")
+    return guest_files("tiny", "poweroff", "race")
 
 
 def books(corbel):
@@ -47,6 +47,15 @@ def test_a_thousand_domains_lose_nothing(corbel):
     settle(corbel)
     before = books(corbel)
     corbel.ok(f"repeat {ROUNDS} create tiny; destroy tiny", 3600)
+    assert books(corbel) == before
+
+
+def test_a_guest_whose_cpus_race_loses_nothing(corbel):
+    settle(corbel)
+    before = books(corbel)
+    m = corbel.ok_and("create race", r"race: (\d+) passed, (\d+) failed[\s\S]*?race: powered off", 400)
+    assert int(m.group(1)) >= 27 and m.group(2) == "0", corbel.text[-4000:]
+    corbel.run("")
     assert books(corbel) == before
 
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[HOST] The life of tiny guests, and refusals, on four CPUs of the oldest model. One boot for all."""
+"""[HOST] The life of tiny guests, and refusals. One boot for all."""
 import re
 
 from corbel import guest_files, vmx_text
 
-MACHINE = {"model": "corei5_arrandale_m520", "cpus": 4}
 
 
 def FILES():

@@ -132,16 +132,16 @@ def test_memory_goes_down_and_up(corbel):
     corbel.audit()
 
 
-# 100 MiB that stay, and 4 MiB that come and go.
-LOAD = ("mount -t tmpfs none /tmp; dd if=/dev/zero of=/tmp/held bs=1M count=100 2>/dev/null; "
-        "(while :; do dd if=/dev/zero of=/tmp/x bs=64k count=64; rm /tmp/x; usleep 300000; done) >/dev/null 2>&1 & true")
+# 80 MiB that stay, and 4 MiB that come and go.
+LOAD = ("mount -t tmpfs none /tmp; dd if=/dev/zero of=/tmp/held bs=1M count=80 2>/dev/null; "
+        "(while :; do dd if=/dev/zero of=/tmp/x bs=64k count=64; rm /tmp/x; usleep 1000000; done) >/dev/null 2>&1 & true")
 
 
 def test_memory_moves_under_load_and_nothing_is_lost(corbel):
-    corbel.inside("debian", LOAD)
     corbel.ok("mem-set debian 224", 300)
+    corbel.inside("debian", LOAD, 300)
     before = data(corbel, "audit --json")
-    corbel.ok(f"repeat {BALLOONS} mem-set -t 120 debian 216; mem-set -t 120 debian 224", 3000)
+    corbel.ok(f"repeat {BALLOONS} mem-set -t 120 debian 220; mem-set -t 120 debian 224", 3000)
     after = data(corbel, "audit --json")
     assert after["audit"] == "ok"
     assert abs(after["frames_guest"] - before["frames_guest"]) <= 32  # to the page only when the guest has settled

@@ -8,7 +8,7 @@ CFG = "loglvl = info\ndebug = on\n"
 
 
 def FILES():
-    return {**generic_files(), **guest_files("tiny", "deny", "spin", "fpu", "regress-0006", "regress-0007"),
+    return {**generic_files(), **guest_files("tiny", "deny", "spin", "fpu", "race", "regress-0006", "regress-0007"),
             "\\corbel\\vm\\fpu2\\fpu2.vmx": vmx_text("fpu2", 8, "../fpu/fpu.elf")}
 
 
@@ -34,6 +34,13 @@ def test_a_refused_entry_is_explained_here_as_well(corbel):
     corbel.ok_and("unpause tiny", r"entry refused: TPR_THRESHOLD \(0x401c\) 0x10, bit 4 is 1: only bits 0 to 3 may be set[\s\S]*?tiny: (killed|crashed|stopped)")
     corbel.run("")
     corbel.ok("destroy tiny")
+
+
+def test_a_guest_whose_cpus_race_hurts_nobody(corbel):
+    m = corbel.ok_and("create race", r"race: (\d+) passed, (\d+) failed[\s\S]*?race: powered off", 400)
+    assert int(m.group(1)) >= 27 and m.group(2) == "0", corbel.text[-4000:]
+    corbel.run("")
+    corbel.audit()
 
 
 def test_two_guests_keep_their_vector_registers_on_one_cpu(corbel):

@@ -12,7 +12,7 @@ GUESTS = {"one": (1, "debian/vmlinuz"), "two": (2, "debian/vmlinuz"), "four": (4
 
 
 def FILES():
-    files = {**debian_files(), **generic_files(), **guest_files("tiny", "spin")}
+    files = {**debian_files(), **generic_files(), **guest_files("tiny", "spin", "race")}
     for name, (vcpus, kernel) in GUESTS.items():
         files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(
             name, 256, f"../{kernel}", 'corbel.ramdisk = "../debian/initrd.gz"\ncorbel.cmdline = "console=hvc0"\n', vcpus)
@@ -41,6 +41,13 @@ def test_they_work_together_and_no_cpu_is_stuck(corbel):
         assert len(re.findall(r"[0-9a-f]{32}  -", out)) == 4, out
         assert len(set(re.findall(r"[0-9a-f]{32}", out))) == 1, out
         assert corbel.inside(name, "dmesg | grep -iE 'stuck|rcu.*stall|lockup|BUG:'") == ""
+
+
+def test_a_guest_whose_cpus_race_hurts_no_linux(corbel):
+    m = corbel.ok_and("create race", r"race: (\d+) passed, (\d+) failed[\s\S]*?race: powered off", 900)
+    assert int(m.group(1)) >= 27 and m.group(2) == "0", corbel.text[-4000:]
+    corbel.run("")
+    corbel.audit()
 
 
 def test_vcpus_are_moved_while_they_work(corbel):

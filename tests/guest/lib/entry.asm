@@ -195,6 +195,54 @@ bits 64
     mov ss, eax
     jmp run_back
 
+; What the other CPUs begin with, in real mode: start_cpu copies it to the page that the SIPI names. Straight to long mode, on page tables and
+; GDT of the first CPU, then ap_main(its number) on a stack of its own.
+global ap_code, ap_code_end
+extern ap_main
+bits 16
+ap_code:
+    cli
+    mov ax, cs
+    mov ds, ax
+    o32 lgdt [.gdt_ptr - ap_code]
+    mov eax, 1 << 5             ; PAE
+    mov cr4, eax
+    mov eax, pml4
+    mov cr3, eax
+    mov ecx, 0xc0000080
+    rdmsr
+    or eax, 1 << 8              ; LME
+    wrmsr
+    mov eax, 0x80010021         ; PG WP NE PE
+    mov cr0, eax
+    jmp dword SEL_CODE:ap_long
+.gdt_ptr:
+    dw 9 * 8 - 1
+    dd gdt
+ap_code_end:
+bits 64
+ap_long:
+    mov eax, SEL_USER_DATA
+    mov ds, eax
+    mov es, eax
+    mov eax, SEL_DATA
+    mov ss, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax
+    mov ecx, 0x802              ; the x2APIC's id: twice the number
+    rdmsr
+    shr eax, 1
+    mov edi, eax
+    shl eax, 13
+    lea rsp, [ap_stacks + rax]  ; the end of the one before; CPU 0 has none here
+    xor ebp, ebp
+    call ap_main
+.stop:
+    cli
+    hlt
+    jmp .stop
+
 section .data
 align 16
 global gdt, gdt_ptr
@@ -221,6 +269,8 @@ pd: resb 4 * 4096
 resb 16384
 stack_top:
 resb 4096
+ap_stacks:
+resb 7 * 8192
 global legacy_stack_top
 legacy_stack_top:
 run_rsp: resq 1

@@ -7,7 +7,7 @@
 #define SEL_TSS 0x38U
 #define SHOWN_FAILURES 40U /* the hypervisor takes a limited number of lines */
 
-extern char guest_stubs[], run_back[];
+extern char ap_code[], ap_code_end[], guest_stubs[], run_back[];
 extern uint64_t gdt[], pd[], run_rsp;
 void guest_trap(struct frame *f);
 void run_at(const struct run *r);
@@ -20,6 +20,9 @@ static char trap_stack[8192] __attribute__((aligned(16)));
 static uint64_t window[512] __attribute__((aligned(4096)));
 static char window_pages[WINDOW_FREE][4096] __attribute__((aligned(4096)));
 static unsigned passed, failed;
+
+static void (*ap_function)(unsigned cpu);
+#define AP_PAGE 0x8000UL
 
 void *memset(void *d, int c, size_t n);
 void *memset(void *d, int c, size_t n)
@@ -242,4 +245,26 @@ uint64_t random_next(void)
     x ^= x >> 7;
     x ^= x << 17;
     return x;
+}
+
+/* ---- other CPUs ---- */
+
+void ap_main(unsigned cpu);
+void ap_main(unsigned cpu)
+{
+    struct __attribute__((packed)) { uint16_t limit; uint64_t base; } ptr = {sizeof(idt) - 1, (uint64_t)idt};
+    __asm__ volatile("lidt %0" : : "m"(ptr));
+    wrmsr(0x80f, 0x1ff); /* the APIC is on */
+    ap_function(cpu);
+}
+
+void send_ipi(unsigned cpu, uint32_t command) { wrmsr(0x830, (uint64_t)cpu * 2 << 32 | command); }
+
+void start_cpu(unsigned cpu, void (*main)(unsigned cpu))
+{
+    ap_function = main;
+    for (size_t i = 0; i < (size_t)(ap_code_end - ap_code); i++)
+        ((volatile char *)AP_PAGE)[i] = ap_code[i];
+    send_ipi(cpu, IPI_INIT);
+    send_ipi(cpu, IPI_STARTUP | AP_PAGE >> 12);
 }

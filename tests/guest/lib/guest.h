@@ -76,6 +76,21 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
+/* ---- other CPUs ---- */
+#define MAX_CPUS 8U
+static inline unsigned cpu_number(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(0x802));
+    return lo / 2; /* Xen's rule for APIC ids */
+}
+/* INIT and SIPI: CPU, 1 to 7, calls MAIN(its number) with interrupts off, on the shared IDT; it may be told again at any time. */
+void start_cpu(unsigned cpu, void (*main)(unsigned cpu));
+void send_ipi(unsigned cpu, uint32_t command); /* the low half of the ICR */
+#define IPI_NMI 0x400U
+#define IPI_INIT 0x500U
+#define IPI_STARTUP 0x600U
+
 /* ---- pages ---- */
 #define WINDOW 0xc0000000UL
 #define PTE_P 1UL
