@@ -8,8 +8,8 @@
 #include "dom0/lib/string.h"
 #include "dom0/net/checksum.h"
 
-#define TURN_FRAMES 32U
-#define TURN_COPIES 128U /* hypercalls in a turn, at least by this many frames' worth: a group's frame is copied to each member */
+#define TURN_FRAMES 16U
+#define TURN_COPIES 48U /* frames and their copies together: a frame to a group is copied to each member */
 
 static uint8_t *buffer; /* NET_RX_SLOTS pages */
 static uint64_t buffer_gfn;
