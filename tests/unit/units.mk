@@ -38,6 +38,7 @@ UNIT_console_backend := dom0/backend/console_backend.c dom0/backend/guest_ring.c
 UNIT_net_switch := $(NET_PURE) dom0/lib/text.c
 UNIT_checksum := dom0/net/checksum.c
 UNIT_net_ring := dom0/backend/net_ring.c
+FUZZ_net := dom0/backend/net_ring.c $(NET_PURE) dom0/lib/text.c
 UNIT_net_backend := dom0/backend/net_backend.c dom0/backend/net_xenbus.c dom0/backend/net_frame.c dom0/backend/net_ring.c $(NET_PURE) dom0/lib/text.c dom0/lib/error.c dom0/lib/limit.c
 UNIT_lineedit := dom0/cli/lineedit.c dom0/cli/words.c dom0/lib/text.c
 UNIT_registry := dom0/manager/registry.c dom0/cli/format.c
