@@ -82,10 +82,6 @@ def test_a_mebibyte_arrives_as_it_was_sent(corbel):
     assert after["two"]["received_bytes"] - before["two"]["received_bytes"] > 1048576
     assert after["two"]["sent_packets"] > before["two"]["sent_packets"]
     assert after["one"]["sent_errors"] == after["two"]["received_errors"] == 0
-    # UDP too, whose checksum is optional on a wire and blank here.
-    corbel.inside("two", "nc -u -l -p 5001 > /tmp/udp & true")
-    corbel.inside("one", "echo datagram-$((40+2)) | nc -u -w 1 10.0.0.2 5001")
-    assert "datagram-42" in corbel.inside("two", "sleep 1; cat /tmp/udp")
 
 
 def test_large_frames_use_more_than_one_page(corbel):
