@@ -7,6 +7,7 @@
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
+#include "drivers/ata_identify.h"
 #include "drivers/ata_priv.h"
 #include "drivers/ata_regs.h"
 #include "drivers/io.h"
@@ -90,50 +91,6 @@ static bool ata_unit_present(struct ata_channel *ch, uint8_t unit)
     return io_in8((uint16_t)(ch->cmd + ATA_COUNT)) == 0x55 && io_in8((uint16_t)(ch->cmd + ATA_LBA_LOW)) == 0xaa;
 }
 
-/* Words of a string are big-endian, ATA/ATAPI-6, section 8.15. What is not printable becomes a space. */
-static void ata_model(const uint16_t *id, char *out)
-{
-    size_t len = 0;
-
-    for (uint32_t i = 0; i < 40; i++) {
-        uint16_t word = id[ATA_ID_MODEL + i / 2];
-        char c = (char)(i % 2 == 0 ? word >> 8 : word & 0xff);
-        out[i] = c >= 0x20 && c < 0x7f ? c : ' ';
-        if (out[i] != ' ')
-            len = i + 1U;
-    }
-    out[len] = '\0';
-}
-
-static uint64_t ata_sectors(const uint16_t *id, bool lba48)
-{
-    const uint16_t *w = &id[ATA_ID_SECTORS48];
-
-    if (lba48)
-        return w[0] | (uint64_t)w[1] << 16 | (uint64_t)w[2] << 32 | (uint64_t)w[3] << 48;
-    return id[ATA_ID_SECTORS28] | (uint64_t)id[ATA_ID_SECTORS28 + 1] << 16;
-}
-
-static uint32_t ata_sector_size(const uint16_t *id)
-{
-    uint64_t words = 256;
-
-    if ((id[ATA_ID_SECTOR_SIZE] & ATA_ID_106_MASK) == ATA_ID_106_LARGE)
-        words = id[ATA_ID_SECTOR_WORDS] | (uint64_t)id[ATA_ID_SECTOR_WORDS + 1] << 16;
-    return words == 256 || words == 2048 ? (uint32_t)words * 2U : 0;
-}
-
-static uint8_t ata_flush_command(const uint16_t *id, bool lba48)
-{
-    bool valid = (id[ATA_ID_COMMANDS_83] & ATA_ID_83_MASK) == ATA_ID_83_VALID;
-
-    if (valid && lba48 && (id[ATA_ID_COMMANDS_83] & ATA_ID_83_FLUSH_EXT) != 0)
-        return ATA_CMD_FLUSH_EXT;
-    if (valid && (id[ATA_ID_COMMANDS_83] & ATA_ID_83_FLUSH) != 0)
-        return ATA_CMD_FLUSH;
-    return (id[ATA_ID_COMMANDS_82] & ATA_ID_WRITE_CACHE) != 0 ? ATA_CMD_FLUSH : 0;
-}
-
 /* A drive for which the firmware chose no DMA mode gets its best multiword mode: there the controller drives every
  * strobe, so its timing, whatever the firmware left, is slow enough for the drive. */
 static bool ata_choose_dma(struct ata_drive *d, const uint16_t *id)
@@ -158,7 +115,7 @@ static bool ata_describe(struct ata_drive *d, const uint16_t *id)
 
     ata_model(id, d->dev.model);
     (void)snprintf(where, sizeof(where), "ata%u.%u", d->ch->number, d->unit);
-    d->lba48 = (id[ATA_ID_COMMANDS_83] & (ATA_ID_83_MASK | ATA_ID_83_LBA48)) == (ATA_ID_83_VALID | ATA_ID_83_LBA48);
+    d->lba48 = ata_has_lba48(id);
     d->dev.sector_size = ata_sector_size(id);
     d->dev.sectors = ata_sectors(id, d->lba48);
     if (d->lba48 && d->dev.sectors == 0) {

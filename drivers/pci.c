@@ -29,6 +29,7 @@
 #define PCI_STATUS_CAP_LIST  0x0010U
 #define PCI_HEADER_MULTI     0x80U
 #define PCI_CAP_ID_MSI       0x05U
+#define PCI_CAP_ID_MSIX      0x11U
 #define PCI_CLASS_BRIDGE     0x06U
 #define PCI_SUBCLASS_PCI     0x04U
 
@@ -82,13 +83,25 @@ void pci_write16(const struct pci_device *d, uint8_t reg, uint16_t v)
     io_out16((uint16_t)(PCI_DATA_PORT + (reg & 2U)), v);
 }
 
-void pci_enable(const struct pci_device *d, bool bus_master)
+uint16_t pci_enable(const struct pci_device *d, bool bus_master)
 {
     uint16_t want = (uint16_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | (bus_master ? PCI_COMMAND_MASTER : 0U));
     uint16_t command = pci_read16(d, PCI_COMMAND);
 
     if ((command & want) != want)
         pci_write16(d, PCI_COMMAND, (uint16_t)(command | want));
+    return command;
+}
+
+void pci_restore(const struct pci_device *d, uint16_t command) { pci_write16(d, PCI_COMMAND, command); }
+
+bool pci_gone(const struct pci_device *d) { return pci_read16(d, PCI_ID) == 0xffffU; }
+
+void pci_master(const struct pci_device *d, bool on)
+{
+    uint32_t command = pci_read16(d, PCI_COMMAND) & ~PCI_COMMAND_MASTER;
+
+    pci_write16(d, PCI_COMMAND, (uint16_t)(command | (on ? PCI_COMMAND_MASTER : 0U)));
 }
 
 /* What the bits that take a 1 say about the size. PCI Local Bus Specification 3.0, section 6.2.5.1 "Address Maps". */
@@ -155,15 +168,18 @@ static void pci_size_bars(struct pci_device *d)
     pci_write16(d, PCI_COMMAND, command);
 }
 
-static uint8_t pci_find_cap(const struct pci_device *d, uint8_t id)
+uint8_t pci_find_cap(const struct pci_device *d, uint8_t id, uint8_t after)
 {
+    bool reached = after == 0;
+
     if ((pci_read16(d, PCI_STATUS) & PCI_STATUS_CAP_LIST) == 0 || (d->header_type & 0x7fU) > 1)
         return 0;
     uint8_t at = pci_read8(d, PCI_CAPABILITIES) & 0xfcU;
     for (uint32_t i = 0; i < PCI_CAPS_MAX && at >= 0x40; i++) {
         uint16_t head = pci_read16(d, at);
-        if ((head & 0xffU) == id)
+        if (reached && (head & 0xffU) == id)
             return at;
+        reached = reached || at == after;
         at = (uint8_t)(head >> 8) & 0xfcU;
     }
     return 0;
@@ -198,7 +214,8 @@ static void pci_add(struct pci_scan *scan, const struct pci_device *probe, uint3
     d->header_type = pci_read8(d, PCI_HEADER_TYPE);
     d->irq_line = pci_read8(d, PCI_INTERRUPT_LINE);
     d->irq_pin = pci_read8(d, PCI_INTERRUPT_PIN);
-    d->msi_cap = pci_find_cap(d, PCI_CAP_ID_MSI);
+    d->msi_cap = pci_find_cap(d, PCI_CAP_ID_MSI, 0);
+    d->msix_cap = pci_find_cap(d, PCI_CAP_ID_MSIX, 0);
     pci_size_bars(d);
     if (d->class_code == PCI_CLASS_BRIDGE && d->subclass == PCI_SUBCLASS_PCI && (d->header_type & 0x7fU) == 1)
         pci_queue_bus(scan, pci_read8(d, PCI_SECONDARY_BUS));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Interrupts of devices. A line may have several users: it is bound once, every user is called, and the line
- * opens again when each of its level users has said that it is done. MSI: PCI Local Bus Specification 3.0, section
- * 6.8.1. */
+ * opens again when each of its level users has said that it is done. MSI and MSI-X: PCI Local Bus Specification 3.0,
+ * sections 6.8.1 and 6.8.2. */
 #include "drivers/pci_irq.h"
 
 #include "dom0/kernel/boot.h"
@@ -9,6 +9,7 @@
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/hypercall.h"
+#include "drivers/mmio.h"
 #include "drivers/pci.h"
 
 #define IRQ_LINES_MAX 24U
@@ -21,6 +22,12 @@
 #define MSI_CONTROL_MULTIPLE  0x0070U
 #define MSI_CONTROL_64BIT     0x0080U
 #define MSI_CONTROL_MASKABLE  0x0100U
+
+#define MSIX_CONTROL          2U
+#define MSIX_TABLE            4U
+#define MSIX_CONTROL_ENABLE   0x8000U
+#define MSIX_CONTROL_MASK_ALL 0x4000U
+#define MSIX_ENTRY_BYTES      16U
 
 struct irq_user {
     void (*fn)(uint32_t port, void *arg);
@@ -122,11 +129,47 @@ static bool pci_msi_attach(const struct pci_device *d, void (*fn)(uint32_t, void
     return true;
 }
 
+/* Only the first message is used; the others stay masked, as reset leaves them. */
+static bool pci_msix_attach(struct pci_device *d, void (*fn)(uint32_t, void *), void *arg)
+{
+    struct cbl_msi_bind msi = {0};
+    uint8_t cap = d->msix_cap;
+
+    if (cap == 0)
+        return false;
+    uint32_t where = pci_read32(d, (uint8_t)(cap + MSIX_TABLE));
+    uint32_t off = where & ~7U;
+    volatile void *table = pci_map_bar(d, where & 7U, (uint64_t)off + MSIX_ENTRY_BYTES);
+    if (table == NULL || control(CTL_MSI_BIND, &msi) != 0)
+        return false;
+    event_set_handler(msi.port, fn, arg);
+    uint16_t ctl = pci_read16(d, (uint8_t)(cap + MSIX_CONTROL));
+    ctl = (uint16_t)(ctl | MSIX_CONTROL_ENABLE);
+    pci_write16(d, (uint8_t)(cap + MSIX_CONTROL), (uint16_t)(ctl | MSIX_CONTROL_MASK_ALL));
+    mmio_write64(table, off, msi.address);
+    mmio_write32(table, off + 8U, msi.data);
+    mmio_write32(table, off + 12U, 0);
+    pci_write16(d, PCI_COMMAND, (uint16_t)(pci_read16(d, PCI_COMMAND) | PCI_COMMAND_INTX_OFF));
+    pci_write16(d, (uint8_t)(cap + MSIX_CONTROL), (uint16_t)(ctl & ~MSIX_CONTROL_MASK_ALL));
+    return true;
+}
+
+static enum pci_irq_kind pci_irq_choose(struct pci_device *d, void (*fn)(uint32_t, void *), void *arg)
+{
+    if (!boot_on_corbel())
+        return PCI_IRQ_NONE;
+    if (pci_msix_attach(d, fn, arg))
+        return PCI_IRQ_MSIX;
+    if (pci_msi_attach(d, fn, arg))
+        return PCI_IRQ_MSI;
+    bool line = d->irq_pin != 0 && d->irq_line != 0xffU;
+    return line && irq_line_attach(d->irq_line, d, fn, arg) ? PCI_IRQ_LINE : PCI_IRQ_NONE;
+}
+
 bool pci_irq_attach(struct pci_device *d, void (*fn)(uint32_t port, void *arg), void *arg)
 {
-    bool line = d->irq_pin != 0 && d->irq_line != 0xffU;
-
-    if (boot_on_corbel() && (pci_msi_attach(d, fn, arg) || (line && irq_line_attach(d->irq_line, d, fn, arg))))
+    d->irq_kind = pci_irq_choose(d, fn, arg);
+    if (d->irq_kind != PCI_IRQ_NONE)
         return true;
     console_notice("pci: %02x:%02x.%x has no interrupt here: its driver polls", d->bus, d->slot, d->function);
     return false;

@@ -32,8 +32,8 @@ $(B)/debian/vmlinuz: tools/fetch-kernel
 	tools/fetch-kernel $(B)/debian
 $(B)/debian-generic/vmlinuz: tools/fetch-kernel
 	tools/fetch-kernel $(B)/debian-generic amd64
-$(B)/debian/initrd.gz: tools/mkinitramfs $(B)/debian/vmlinuz
-	tools/mkinitramfs $@ $(B)/debian
+%/initrd.gz: tools/mkinitramfs %/vmlinuz
+	tools/mkinitramfs $@ $(@D)
 $(B)/vm/.stamp: $(B)/debian/vmlinuz $(B)/debian/initrd.gz tests/guest/debian.vmx
 	rm -rf $(B)/vm
 	mkdir -p $(B)/vm/debian
@@ -83,7 +83,7 @@ fuzz: deps $(FUZZ_BINS)
 	 $(B)/fuzz/$$f -max_total_time=$(SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus-$$f > $(B)/fuzz/$$f.log 2>&1 || { tail -n 30 $(B)/fuzz/$$f.log; exit 1; }; done
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(B)/debian-generic/vmlinuz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
+TEST_PARTS := $(B)/corbel.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img

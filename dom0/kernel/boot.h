@@ -18,5 +18,5 @@ const char *boot_cmdline(void);
 /* Gives the modules' memory back to the hypervisor (when a disk with the same folder was mounted). */
 void boot_modules_release(void);
 
-/* dom0_main order (dom0/kernel/main.c): boot, heap, threads, events, time, console -> pci_init, ata_init ->
+/* dom0_main order (dom0/kernel/main.c): boot, heap, threads, events, time, console -> pci_init, disk drivers ->
  * volume_init -> store_init -> manager_init -> cli_start. */

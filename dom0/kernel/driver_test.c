@@ -106,7 +106,7 @@ void driver_test_report(void)
         fatal_exit_test(FAIL);
     }
     struct walk w = {.buffer = heap_alloc(BUFFER), .ok = true};
-    bool ok = w.buffer != NULL && report_volumes(&w);
+    bool ok = w.buffer != NULL && report_volumes(&w) && driver_test_disks(boot_cmdline());
     heap_free(w.buffer);
     console_printf("test: %s after %lu us\n", ok ? "passed" : "failed", time_now_ns() / 1000);
     fatal_exit_test(ok ? PASS : FAIL);

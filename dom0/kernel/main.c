@@ -20,8 +20,11 @@
 #include "dom0/kernel/time_priv.h"
 #include "dom0/manager/manager.h"
 #include "dom0/store/store.h"
+#include "drivers/ahci.h"
 #include "drivers/ata.h"
+#include "drivers/nvme.h"
 #include "drivers/pci.h"
+#include "drivers/virtio_blk.h"
 
 #define INIT_STACK  32768U
 #define STORE_ARENA (1024U * 1024U) /* the quarter that is kept for Dom0 holds the nodes of some 80 domains */
@@ -33,6 +36,9 @@ static void init_thread(void *arg)
     (void)arg;
     pci_init();
     ata_init();
+    ahci_init();
+    nvme_init();
+    virtio_blk_init();
     volume_init();
     if (!boot_on_corbel()) {
         driver_test_report();

@@ -5,6 +5,7 @@
 #include <xen/xen.h>
 #include <xen/hvm/params.h>
 
+#include "dom0/backend/block_backend.h"
 #include "dom0/backend/console_backend.h"
 #include "dom0/builder/builder.h"
 #include "dom0/builder/kernel_cache.h"
@@ -182,7 +183,7 @@ static bool connect(struct start *s, struct error *err)
         return error_set(err, EXIT_NO_RESOURCE,
                          "%s: no memory or no event channel for its %s: destroy a domain that is not needed",
                          s->e->config.name, s->rt->store_up ? "console" : "xenstore connection");
-    return true;
+    return vm_disks_attach(s->e, err);
 }
 
 static void note_figures(struct registry_entry *e)
@@ -212,7 +213,7 @@ static bool start_once(struct registry_entry *e, bool paused, manager_progress p
     memset(s.rt, 0, sizeof *s.rt);
     e->state = ENTRY_BUILDING;
     e->domid = 0;
-    if (create_domain(&s, err) && set_sched(&s, err) && build(&s, err) && make_channels(&s, err) && connect(&s, err) && run(&s, paused, err))
+    if (vm_disks_check(e, err) && create_domain(&s, err) && set_sched(&s, err) && build(&s, err) && make_channels(&s, err) && connect(&s, err) && run(&s, paused, err))
         return true;
     struct error undo;
     vm_teardown(e, &undo); /* its own failure is rarer and less telling than the first one */
@@ -232,8 +233,10 @@ bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, 
 void vm_disconnect(struct registry_entry *e)
 {
     struct vm_runtime *rt = manager_runtime(e);
-    if (rt->nodes)
+    if (rt->nodes) {
         vif_stop(e->domid);
+        block_remove_all(e->domid);
+    }
     if (rt->console_up)
         guest_console_stop(e->domid); /* takes what the guest said last */
     if (rt->store_up)

@@ -22,7 +22,18 @@ enum vm_action { /* when a domain ends by itself */
     VM_PRESERVE,
 };
 
-struct vm_config {          /* from vmx.c */
+#define VM_DISKS_MAX 16U
+
+struct vm_disk {
+    char path[PATH_MAX_LEN]; /* of the image, absolute */
+    uint32_t order;          /* where the .vmx file puts it: bus, controller, unit */
+    uint16_t index;          /* 0: the guest's xvda … */
+    uint16_t line;           /* of its fileName; 0: attached later */
+    bool read_only, cdrom;
+    uint8_t pad[6];
+};
+
+struct vm_config {          /* from vmx.c, vmx_disks.c */
     char name[VM_NAME_MAX]; /* displayName */
     uint32_t memsize_mib;
     uint32_t maxmem_mib; /* corbel.maxmem: the guest is built with so much and balloons down to memsize */
@@ -41,6 +52,9 @@ struct vm_config {          /* from vmx.c */
     uint8_t uuid[16];
     bool uuid_set;
     struct vm_nic nics[NICS_MAX]; /* ethernetN */
+    uint8_t pad2[3];
+    uint32_t disks;
+    struct vm_disk disk[VM_DISKS_MAX];
 };
 
 struct vm_view {

@@ -43,5 +43,9 @@ bool manager_is_dom0(const struct vm_view *v, const char *verb, struct error *e)
 bool vm_nodes_create(const struct registry_entry *e, struct error *err);
 void vm_nodes_remove(uint16_t domid);
 void vm_nodes_dom0(void);
+/* Could the disks of its configuration be attached? */
+bool vm_disks_check(const struct registry_entry *e, struct error *err);
+/* Attaches them; vm_disconnect removes them. */
+bool vm_disks_attach(const struct registry_entry *e, struct error *err);
 /* Starts the thread that looks after domains that ended by themselves. */
 void reaper_init(void);

@@ -109,6 +109,9 @@ static bool terminated(const char *s, size_t size) { return strnlen(s, size) < s
 static bool entry_strings_ok(const struct registry_entry *e)
 {
     const struct vm_config *c = &e->config;
+    for (uint32_t i = 0; i < c->disks; i++)
+        if (!terminated(c->disk[i].path, sizeof c->disk[i].path))
+            return false;
     return terminated(e->why, sizeof e->why) && terminated(c->name, sizeof c->name) &&
            terminated(c->guest_os, sizeof c->guest_os) && terminated(c->kernel, sizeof c->kernel) &&
            terminated(c->ramdisk, sizeof c->ramdisk) && terminated(c->cmdline, sizeof c->cmdline) &&
@@ -122,6 +125,8 @@ static bool entry_ok(const struct registry *r, const struct registry_entry *firs
         return bad(why, len, "unknown state", i);
     if (e->state == ENTRY_FREE)
         return true;
+    if (e->config.disks > VM_DISKS_MAX)
+        return bad(why, len, "too many disks", i);
     if (!entry_strings_ok(e))
         return bad(why, len, "a text without end", i);
     if (e->config.name[0] == '\0' || e->config.memsize_mib == 0 || e->config.numvcpus == 0)

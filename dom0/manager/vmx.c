@@ -5,6 +5,7 @@
 #include "dom0/manager/cpulist.h"
 #include "dom0/manager/manager.h"
 #include "dom0/manager/nearest.h"
+#include "dom0/manager/vmx_disks.h"
 #include "dom0/manager/vmx_file.h"
 
 #define MEMSIZE_MIN 4U
@@ -238,25 +239,11 @@ static bool set_uuid(struct parse *p, const struct setting *s, struct error *e)
     return true;
 }
 
-/* Makes VALUE absolute: VOLUME:/… stays, /… is on the .vmx file's volume, all else lies beside the .vmx file. */
 static bool set_path(struct parse *p, const struct setting *s, char *out, struct error *e)
 {
     if (s->value[0] == '\0')
         return wrong(p, s, e, "an empty file name: write the file's name or leave the line out");
-    const char *colon = strchr(s->value, ':');
-    const char *slash = strchr(s->value, '/');
-    size_t prefix = 0;
-    if (s->value[0] == '/') {
-        const char *volume_end = strchr(p->path, ':');
-        prefix = volume_end != NULL ? (size_t)(volume_end - p->path) + 1 : 0;
-    } else if (colon == NULL || (slash != NULL && slash < colon)) {
-        prefix = (size_t)(base_name(p->path) - p->path);
-    }
-    if (prefix + strlen(s->value) >= PATH_MAX_LEN)
-        return wrong(p, s, e, "the path is too long: at most 255 bytes");
-    memcpy(out, p->path, prefix);
-    strlcpy(out + prefix, s->value, PATH_MAX_LEN - prefix);
-    return true;
+    return vmx_path(p->path, s->value, out) || wrong(p, s, e, "the path is too long: at most 255 bytes");
 }
 
 static bool set_kernel(struct parse *p, const struct setting *s, struct error *e)
@@ -444,7 +431,7 @@ static bool apply_setting(struct parse *p, uint32_t i, struct error *e)
         struct setting s = {device ? key : known[k].name, p->value, p->file.settings[i].line};
         return known[k].apply(p, &s, e);
     }
-    if (!warn_later(p, i, key))
+    if (!vmx_disks_key(key) && !warn_later(p, i, key))
         warn_unknown(p, i, key);
     return true;
 }
@@ -506,6 +493,9 @@ bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config 
     for (uint32_t i = 0; i < p.file.count; i++)
         if (!apply_setting(&p, i, e))
             return false;
+    struct vmx_disks disks = {&p.file, path, out, warn, ctx, p.value};
+    if (!vmx_disks_read(&disks, e))
+        return false;
     if (out->kernel[0] == '\0')
         return error_set(e, EXIT_FAILED,
                          "%s: corbel.kernel is missing: write corbel.kernel = \"FILE\", a Linux bzImage or an ELF "

@@ -20,6 +20,12 @@ static void check(const struct vm_config *c)
         abort();
     if (c->on_poweroff > VM_PRESERVE || c->on_reboot > VM_PRESERVE || c->on_crash > VM_PRESERVE)
         abort();
+    if (c->disks > VM_DISKS_MAX)
+        abort();
+    for (uint32_t i = 0; i < c->disks; i++)
+        if (c->disk[i].index != i || c->disk[i].line == 0 || c->disk[i].path[0] == '\0' ||
+            strnlen(c->disk[i].path, PATH_MAX_LEN) >= PATH_MAX_LEN || (c->disk[i].cdrom && !c->disk[i].read_only))
+            abort();
     if (strlen(c->ramdisk) >= sizeof c->ramdisk || strlen(c->guest_os) >= sizeof c->guest_os)
         abort();
 }

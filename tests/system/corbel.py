@@ -213,4 +213,4 @@ def generic_files(name="generic", vcpus=1):
     cmdline = 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n'
     return {folder + f"{name}.vmx": vmx_text(name, 256, "vmlinuz", cmdline, vcpus),
             folder + "vmlinuz": os.path.join(ROOT, "build", "debian-generic", "vmlinuz"),
-            folder + "initrd.gz": os.path.join(ROOT, "build", "debian", "initrd.gz")}
+            folder + "initrd.gz": os.path.join(ROOT, "build", "debian-generic", "initrd.gz")}

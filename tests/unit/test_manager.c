@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "dom0/backend/block_backend.h"
 #include "dom0/backend/console_backend.h"
 #include "dom0/backend/net_backend.h"
 #include "dom0/builder/builder.h"
@@ -22,6 +23,7 @@
 #include "dom0/kernel/time.h"
 #include "dom0/manager/adjust.h"
 #include "dom0/manager/cpulist.h"
+#include "dom0/manager/disks.h"
 #include "dom0/manager/manager.h"
 #include "dom0/manager/manager_priv.h"
 #include "dom0/manager/registry.h"
@@ -56,6 +58,9 @@ static struct model {
     struct { bool there, asked; struct net_device_config c; } card[8];
     int cards;
     bool keeps_cards; /* the guest does not let go */
+    struct { bool there, asked; struct block_config c; } disk[300][BLOCK_PER_DOMAIN];
+    int disks;
+    bool lets_go; /* the guest gives a disk back when it is asked */
     unsigned kept, drops; /* kernels that are kept, each of 1 GiB; how often they were dropped */
 } m;
 static jmp_buf reaper_idle;
@@ -345,6 +350,47 @@ void net_devices_list(bool (*fn)(const struct net_device_view *v, void *ctx), vo
     }
 }
 
+/* Disks. */
+bool block_check(const struct block_config *c, struct error *e)
+{
+    assert_true(strncmp(c->path, "boot:", 5) == 0 && (!c->cdrom || c->read_only));
+    return !fails() || error_set(e, EXIT_WRONG_STATE, "image: somebody writes to it: detach it");
+}
+bool block_attach(const struct block_config *c, struct error *e)
+{
+    assert_true(m.dom[c->domid].exists && c->index < BLOCK_PER_DOMAIN && !m.disk[c->domid][c->index].there);
+    if (!block_check(c, e))
+        return false;
+    m.disk[c->domid][c->index].there = true;
+    m.disk[c->domid][c->index].asked = false;
+    m.disk[c->domid][c->index].c = *c;
+    m.disks++;
+    return true;
+}
+void block_remove(uint16_t domid, uint16_t index)
+{
+    assert_true(m.dom[domid].exists); /* its ring is mapped: before the domain goes */
+    m.disks -= m.disk[domid][index].there;
+    m.disk[domid][index].there = false;
+}
+void block_remove_all(uint16_t domid)
+{
+    for (uint16_t i = 0; i < BLOCK_PER_DOMAIN; i++)
+        block_remove(domid, i);
+}
+bool block_close(uint16_t domid, uint16_t index) { return m.disk[domid][index].there && (m.disk[domid][index].asked = true); }
+bool block_get(uint16_t domid, uint16_t index, struct block_view *out)
+{
+    memset(out, 0, sizeof *out);
+    out->state = m.disk[domid][index].asked && m.lets_go ? BLOCK_CLOSED : BLOCK_CONNECTED;
+    return m.disk[domid][index].there;
+}
+bool block_parse(const char *text, uint16_t *index)
+{
+    *index = (uint16_t)(text[3] - 'a');
+    return strncmp(text, "xvd", 3) == 0 && *index < BLOCK_PER_DOMAIN;
+}
+
 static void print(const char *fmt, va_list ap)
 {
     size_t n = strlen(m.printed);
@@ -395,7 +441,7 @@ void heap_free(void *p) { m.heap_blocks -= p != NULL; free(p); }
 void *page_alloc(size_t pages, uint64_t *phys) { (void)phys; return calloc(pages, 4096); }
 
 /* Guests /NAME/NAME.vmx; the file's content is made from its name. */
-struct file { char text[400]; };
+struct file { char text[600]; };
 bool path_resolve(const char *path, char *out, size_t len, struct error *e) { (void)e; snprintf(out, len, "boot:/%s", path); return true; }
 bool path_stat(const char *path, struct dir_entry *out, struct error *e)
 {
@@ -410,11 +456,12 @@ bool file_open(const char *path, struct file **out, struct error *e)
         return error_set(e, EXIT_FAILED, "%s: no such file: copy it", path);
     *out = calloc(1, sizeof **out);
     const char *base = strrchr(path, '/') + 1;
-    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s%s",
+    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s%s%s",
              (int)(strlen(base) - 4), base, strstr(path, "disk") != NULL ? "corbel.ramdisk = \"r\"\n" : "",
-             strstr(path, "disk") != NULL || strstr(path, "net") != NULL ? "ethernet0.present = \"TRUE\"\nethernet3.present = \"TRUE\"\nethernet3.networkName = \"lan\"\n" : "",
+             strstr(path, "disky") != NULL ? "sata0:1.present = \"TRUE\"\nsata0:1.fileName = \"/b\"\nsata0:1.readonly = \"TRUE\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"a\"\n" : "",
              strstr(path, "other-way") != NULL ? "corbel.on_poweroff = \"preserve\"\non_reboot = \"destroy\"\ncorbel.on_crash = \"restart\"\n" : "",
-             strstr(path, "large") != NULL ? "numvcpus = \"2\"\ncorbel.maxvcpus = \"4\"\ncorbel.maxmem = \"32\"\nsched.cpu.shares = \"high\"\ncorbel.cap = \"150\"\nsched.cpu.affinity = \"1\"\n" : "");
+             strstr(path, "large") != NULL ? "numvcpus = \"2\"\ncorbel.maxvcpus = \"4\"\ncorbel.maxmem = \"32\"\nsched.cpu.shares = \"high\"\ncorbel.cap = \"150\"\nsched.cpu.affinity = \"1\"\n" : "",
+             strstr(path, "disk") != NULL || strstr(path, "net") != NULL ? "ethernet0.present = \"TRUE\"\nethernet3.present = \"TRUE\"\nethernet3.networkName = \"lan\"\n" : "");
     m.files++;
     return true;
 }
@@ -478,6 +525,7 @@ static void nothing_left(int domains)
     assert_int_equal(m.mapped, 2 * domains);
     assert_int_equal(m.introduced, domains);
     assert_int_equal(m.consoles, domains);
+    assert_true(m.disks == 0 || domains > 0);
     assert_int_equal(m.files, 0);
     assert_true(domains > 0 || m.cards == 0);
     assert_int_equal(m.heap_blocks, 1); /* the runtimes */
@@ -542,6 +590,48 @@ static void test_every_failure_leaves_nothing(void **s)
     assert_int_equal(m.cards, 2);
     assert_true(failures > 35 && failures < 199);
     nothing_left(2);
+}
+
+/* Those of the .vmx file, those that come and go, and all of them over a reboot. */
+static void test_disks(void **s)
+{
+    (void)s;
+    uint16_t id, index = 99;
+    assert_true(create("disky", &id));
+    assert_int_equal(m.disks, 2);
+    assert_string_equal(m.disk[1][0].c.path, "boot:/boot:/disky/a");
+    assert_true(!m.disk[1][0].c.read_only && m.disk[1][1].c.read_only && !m.disk[1][1].c.cdrom);
+    assert_true(manager_block_attach("disky", "more", true, &index, &err));
+    assert_true(index == 2 && m.disk[1][2].there && m.disk[1][2].c.read_only);
+    m.dom[1].state = CBL_DOM_SHUTDOWN;
+    m.dom[1].shutdown = CBL_SHUTDOWN_REBOOT;
+    assert_false(manager_block_attach("disky", "more", true, &index, &err));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    reap();
+    assert_true(m.disks == 3 && m.disk[2][2].there && !m.disk[1][0].there);
+    assert_false(manager_block_detach("disky", "xvdc", false, 1000000000, NULL, &err)); /* the guest holds on */
+    assert_int_equal(err.code, EXIT_TIMEOUT);
+    m.lets_go = true;
+    assert_true(manager_block_detach("disky", "xvdc", false, 1000000000, NULL, &err));
+    assert_false(manager_block_detach("disky", "xvdc", false, 1000000000, NULL, &err));
+    m.lets_go = false;
+    assert_true(manager_block_detach("2", "xvda", true, 0, NULL, &err));
+    assert_true(m.disks == 1 && m.disk[2][1].there);
+    for (unsigned i = 1; i < VM_DISKS_MAX; i++)
+        assert_true(manager_block_attach("disky", "more", false, &index, &err));
+    assert_false(manager_block_attach("disky", "more", false, &index, &err));
+    assert_int_equal(err.code, EXIT_NO_RESOURCE);
+    assert_int_equal(m.disks, VM_DISKS_MAX);
+    assert_false(manager_block_attach("0", "more", false, &index, &err));
+    assert_int_equal(err.code, EXIT_REFUSED);
+    assert_true(manager_destroy("disky", &err));
+    nothing_left(0);
+    m.step = 0;
+    m.fail_at = 3; /* after the .vmx file's two */
+    assert_false(create("disky", &id));
+    m.fail_at = 0;
+    assert_non_null(strstr(err.text, "disky: line 10 of its .vmx file: image: "));
+    nothing_left(0);
 }
 
 static bool stop_at_once(void *ctx, const char *what, uint64_t done, uint64_t total)
@@ -982,7 +1072,7 @@ int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_interrupt_and_refusals), T(test_poweroff),
+        T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_disks), T(test_interrupt_and_refusals), T(test_poweroff),
         T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks), T(test_exit_actions),
         T(test_limits_and_scheduling_of_a_new_domain), T(test_rename), T(test_vcpus), T(test_memory), T(test_network_cards),
     };

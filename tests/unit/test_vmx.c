@@ -299,15 +299,79 @@ static void test_unknown_keys(void **s)
 static void test_later_keys(void **s)
 {
     (void)s;
-    warned(KERNEL "ide0:0.present = \"TRUE\"\nide0:0.fileName = \"d.vmdk\"\n", "line 2: ide0:0.*: IDE disks");
-    assert_int_equal(warning_count, 1);
-    silent(KERNEL "ide0:0.fileName = \"d.vmdk\"\nide0:0.present = \"false\"\n");
-    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0:0.present = \"FALSE\"\nscsi0:0.fileName = \"x\"\n", "SCSI controllers");
-    assert_int_equal(warning_count, 1);
     warned(KERNEL "firmware = \"efi\"\n", "not supported in this version, ignored");
     warned(KERNEL "ethernet = \"x\"\n", "unknown key ethernet");
     warned(KERNEL "ethernet0. = \"x\"\n", "unknown key");
-    warned(KERNEL "ide00:12.x = \"x\"\n", "IDE disks");
+}
+
+static void test_disks(void **s)
+{
+    (void)s;
+    silent(KERNEL "scsi0.present = \"TRUE\"\nscsi0:0.present = \"true\"\nscsi0:0.fileName = \"a b.img\"\nscsi0:0.mode = \"independent-persistent\"\n"
+                  "scsi0:0.writeThrough = \"FALSE\"\nscsi0:0.deviceType = \"scsi-hardDisk\"\n");
+    assert_int_equal(config.disks, 1);
+    assert_string_equal(config.disk[0].path, "hd0p1:/corbel/vm/box/a b.img");
+    assert_true(config.disk[0].line == 4 && !config.disk[0].read_only && !config.disk[0].cdrom && config.disk[0].index == 0);
+    /* The order is that of buses and numbers, not of lines. */
+    silent("ide1:0.fileName = \"/cd.iso\"\nide1:0.deviceType = \"cdrom-image\"\nide1:0.present = \"TRUE\"\n" KERNEL
+           "sata0:29.present = \"TRUE\"\nsata0:29.fileName = \"hd1:/x-flat.vmdk\"\nsata0:29.readonly = \"TRUE\"\n"
+           "SCSI0:10.present = \"TRUE\"\nscsi0:10.filename = \"c\"\nscsi0:9.present = \"TRUE\"\nscsi0:9.fileName = \"b\"\nnvme3:14.present = \"TRUE\"\nnvme3:14.fileName = \"n\"\n");
+    assert_int_equal(config.disks, 5);
+    static const char *const order[] = {"hd0p1:/corbel/vm/box/b", "hd0p1:/corbel/vm/box/c", "hd1:/x-flat.vmdk", "hd0p1:/corbel/vm/box/n", "hd0p1:/cd.iso"};
+    for (uint16_t i = 0; i < 5; i++) {
+        assert_string_equal(config.disk[i].path, order[i]);
+        assert_int_equal(config.disk[i].index, i);
+        assert_int_equal(config.disk[i].read_only, i == 2 || i == 4);
+        assert_int_equal(config.disk[i].cdrom, i == 4);
+    }
+}
+
+static void test_disks_left_out(void **s)
+{
+    (void)s;
+    silent(KERNEL "ide0:0.fileName = \"d.vmdk\"\nide0:0.present = \"false\"\nide0:0.zebra = \"1\"\n");
+    silent(KERNEL "ide0:0.fileName = \"d\"\nide0:0.present = \"TRUE\"\nide0:0.startConnected = \"FALSE\"\n");
+    assert_int_equal(config.disks, 0);
+    warned(KERNEL "ide0:0.fileName = \"d\"\nide0:0.mode = \"x\"\n", "line 2: ide0:0.*: without .present = \"TRUE\" it is left out");
+    assert_int_equal(warning_count, 1);
+    warned(KERNEL "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-raw\"\nide1:0.fileName = \"auto detect\"\n", "line 3: ide1:0.*: CD drives of the host");
+    assert_int_equal(config.disks, 0);
+    warned(KERNEL "scsi0.present = \"FALSE\"\nscsi0.virtualDev = \"x\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"x\"\n", "line 4: scsi0:0.*: its controller");
+    assert_true(config.disks == 0 && warning_count == 1);
+    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0.virtualDev = \"x\"\nscsi0.y = \"x\"\n", "line 3: scsi0.*: guests see Xen's virtual disks");
+    assert_int_equal(warning_count, 1);
+    warned(KERNEL "nvme0:0.present = \"TRUE\"\nnvme0:0.fileName = \"x\"\nnvme0:0.zebra = \"x\"\n", "line 4: nvme0:0.*: unknown setting zebra");
+    assert_true(config.disks == 1 && warning_count == 1);
+    warned(KERNEL "ide00:12.x = \"x\"\n", "unknown key ide00:12.x");
+    warned(KERNEL "ide0:.x = \"x\"\nscsi = \"x\"\nscsi:0.x = \"x\"\n", "unknown key scsi:0.x");
+}
+
+#define PRESENT KERNEL "ide0:0.present = \"TRUE\"\n"
+
+static void test_disks_wrong(void **s)
+{
+    char many[4096] = KERNEL;
+    (void)s;
+    bad(PRESENT, EXIT_FAILED, "box.vmx line 2: ide0:0.fileName is missing: write");
+    bad(PRESENT "ide0:0.fileName = \"\"\n", EXIT_FAILED, "line 2: ide0:0.fileName is missing");
+    bad(PRESENT "ide0:0.fileName = \"x.VMDK\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.VMDK\": only raw images are read");
+    bad(PRESENT "ide0:0.fileName = \"x.qcow2\"\n", EXIT_FAILED, "only raw images");
+    bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.deviceType = \"tape\"\n", EXIT_FAILED, "line 4: ide0:0.deviceType = \"tape\": not a kind of disk");
+    bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.mode = \"undoable\"\n", EXIT_FAILED, "line 4: ide0:0.mode = \"undoable\": changes that are thrown away");
+    bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.readonly = \"1\"\n", EXIT_FAILED, "line 4: ide0:0.readonly = \"1\": neither yes nor no");
+    bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.startConnected = \"no\"\n", EXIT_FAILED, "ide0:0.startConnected = \"no\"");
+    bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.writeThrough = \"no\"\n", EXIT_FAILED, "ide0:0.writeThrough = \"no\"");
+    bad(KERNEL "scsi0:0.present = \"maybe\"\n", EXIT_FAILED, "line 2: scsi0:0.present = \"maybe\": neither");
+    bad(KERNEL "scsi0.present = \"maybe\"\n", EXIT_FAILED, "scsi0.present = \"maybe\": neither");
+    bad(KERNEL "ide0:2.present = \"TRUE\"\n", EXIT_FAILED, "line 2: ide0:2: no such place: ide0:0 to ide1:1");
+    bad(KERNEL "scsi4:0.present = \"TRUE\"\n", EXIT_FAILED, "scsi0:0 to scsi3:15");
+    bad(KERNEL "scsi9999:9999.present = \"TRUE\"\n", EXIT_FAILED, "no such place");
+    for (unsigned i = 0; i < 17; i++)
+        sprintf(many + strlen(many), "sata0:%u.present = \"TRUE\"\nsata0:%u.fileName = \"f\"\n", i, i);
+    bad(many, EXIT_FAILED, "line 34: sata0:16: more than 16 disks");
+    char path[PATH_MAX_LEN + 128];
+    sprintf(path, PRESENT "ide0:0.fileName = \"%0255u\"\n", 1);
+    bad(path, EXIT_FAILED, "the path is too long");
 }
 
 static void test_network_cards(void **s)
@@ -380,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_a_whole_file), cmocka_unit_test(test_defaults), cmocka_unit_test(test_limits_of_numbers), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_limits_and_actions), cmocka_unit_test(test_names), cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_limits), cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_later_keys), cmocka_unit_test(test_network_cards),
+        cmocka_unit_test(test_disks), cmocka_unit_test(test_disks_left_out), cmocka_unit_test(test_disks_wrong),
         cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] Virtual disks: who has which, each one's thread, and its way through the states of xenbus. The thread alone
+ * touches the ring, the image and the back end's state; the others set marks for it and wake it. */
+#include "dom0/backend/block_backend.h"
+
+#include <xen/io/xenbus.h>
+
+#include "dom0/backend/block_priv.h"
+#include "dom0/kernel/console.h"
+#include "dom0/kernel/event.h"
+#include "dom0/kernel/heap.h"
+#include "dom0/kernel/hypercall.h"
+#include "dom0/kernel/time.h"
+#include "dom0/lib/limit.h"
+#include "dom0/lib/string.h"
+#include "dom0/store/store.h"
+
+#define BUFFER_PAGES    (BLK_REQUEST_SECTORS / BLK_PAGE_SECTORS)
+#define STACK_BYTES     32768U
+#define NOTICES_AT_ONCE 5U /* about disks that were dropped or fail, of all guests together */
+#define NOTICE_EVERY_NS 10000000000UL
+
+struct disk {
+    struct disk *next;
+    struct block_config config;
+    char name[BLOCK_NAME_BYTES];
+    struct file *file;
+    struct blk_disk limits;
+    struct waitq wait;
+    volatile bool event;   /* the guest's; set in upcall context, cleared before the ring is looked at */
+    bool front_changed;    /* look at the front end's state */
+    bool closing;          /* block_close */
+    bool asked;            /* … was carried out */
+    bool stop;             /* block_remove */
+    bool ended;            /* the thread touches nothing any more */
+    struct waitq stopper;
+    int watch;
+    unsigned state;        /* of the back end, enum xenbus_state */
+    bool dropped;
+    struct blk_ring ring;  /* ring.shared NULL: not connected */
+    uint32_t handle, port; /* of the ring's grant, and ours */
+    uint8_t *buffer;
+    uint64_t reads, writes, flushes, read_sectors, written_sectors, errors;
+};
+
+static struct disk *disks;
+static const char bad_indices[] = "the guest wrote impossible indices into its ring";
+
+static struct disk *find(uint16_t domid, uint16_t index)
+{
+    struct disk *d = disks;
+    while (d != NULL && (d->config.domid != domid || d->config.index != index))
+        d = d->next;
+    return d;
+}
+
+/* ---- names ---- */
+
+void block_name(uint16_t index, char out[BLOCK_NAME_BYTES])
+{
+    snprintf(out, BLOCK_NAME_BYTES, "xvd%c", (char)('a' + index % BLOCK_PER_DOMAIN));
+}
+
+bool block_parse(const char *text, uint16_t *index)
+{
+    char name[BLOCK_NAME_BYTES];
+    uint64_t number = 0;
+    bool numeric = parse_u64(text, &number);
+    for (*index = 0; *index < BLOCK_PER_DOMAIN; (*index)++) {
+        block_name(*index, name);
+        if (numeric ? number == block_number(*index) : strcmp(text, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- connecting ---- */
+
+static void notice(const struct disk *d, const char *what, const char *why)
+{
+    static struct limit limit;
+    uint32_t dropped = 0;
+    if (limit_pass(&limit, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped))
+        console_notice("disk %s of domain %u: %s%s%s", d->name, d->config.domid, what, why,
+                       dropped != 0 ? " (more about disks was not shown)" : "");
+}
+
+static void set_state(struct disk *d, unsigned state)
+{
+    if (d->state == state)
+        return;
+    d->state = state;
+    block_nodes_state(&d->config, state);
+}
+
+static void disconnect(struct disk *d)
+{
+    if (d->ring.shared == NULL)
+        return;
+    if (d->port != 0)
+        event_close(d->port);
+    grant_unmap(d->ring.shared, d->handle);
+    if (d->buffer != NULL)
+        page_free(d->buffer, BUFFER_PAGES);
+    d->ring.shared = NULL;
+    d->buffer = NULL;
+    d->port = 0;
+}
+
+/* The disk is gone for the guest. Its driver learns so from the state, and what it still waits for fails. */
+static void drop(struct disk *d, const char *why)
+{
+    disconnect(d);
+    d->dropped = true;
+    set_state(d, XenbusStateClosing);
+    notice(d, "no longer served: ", why);
+}
+
+static void on_event(uint32_t port, void *arg)
+{
+    struct disk *d = arg;
+    (void)port;
+    d->event = true;
+    waitq_wake(&d->wait);
+}
+
+static const char *map(struct disk *d, const struct block_keys *keys)
+{
+    void *page = grant_map(d->config.domid, keys->ring_ref, true, &d->handle);
+    if (page == NULL)
+        return "the guest named a ring that is no page it granted";
+    bool sane = blk_ring_attach(&d->ring, page);
+    d->buffer = page_alloc(BUFFER_PAGES, NULL);
+    if (d->buffer == NULL)
+        return "no memory in Dom0 to serve it";
+    if (!sane)
+        return bad_indices;
+    int port = event_bind_interdomain(d->config.domid, keys->port, on_event, d);
+    if (port < 0)
+        return "the guest named an event channel that cannot be bound";
+    d->port = (uint32_t)port;
+    return NULL;
+}
+
+static void connect(struct disk *d)
+{
+    struct block_keys keys;
+    const char *why = NULL;
+    if (block_front_keys(&d->config, &keys, &why))
+        why = map(d, &keys);
+    if (why == NULL && block_nodes_publish(&d->config, d->limits.sectors) != 0)
+        why = "no room in xenstore";
+    if (why != NULL) {
+        drop(d, why);
+        return;
+    }
+    set_state(d, XenbusStateConnected);
+    d->event = true; /* it may have asked before */
+}
+
+/* ---- following the front end ---- */
+
+static void follow(struct disk *d)
+{
+    d->front_changed = false;
+    switch (block_front_state(&d->config)) {
+    case XenbusStateInitialising:
+        if (d->state == XenbusStateClosed && !d->dropped && !d->closing)
+            set_state(d, XenbusStateInitWait); /* the driver was loaded again */
+        break;
+    case XenbusStateInitialised:
+    case XenbusStateConnected:
+        if (d->state == XenbusStateInitWait)
+            connect(d);
+        break;
+    case XenbusStateClosing:
+        set_state(d, XenbusStateClosing);
+        break;
+    case XenbusStateClosed:
+    case XenbusStateUnknown: /* or no such node: the guest may remove its own */
+        disconnect(d);
+        set_state(d, XenbusStateClosed);
+        break;
+    default:
+        break;
+    }
+}
+
+static void front_changed(const char *path, void *ctx)
+{
+    struct disk *d = ctx;
+    (void)path;
+    d->front_changed = true;
+    waitq_wake(&d->wait);
+}
+
+/* ---- requests ---- */
+
+static void count(struct disk *d, const struct blk_request *q, int16_t status)
+{
+    d->errors += status != BLKIF_RSP_OKAY;
+    if (status != BLKIF_RSP_OKAY)
+        return;
+    if (q->op == BLKIF_OP_READ) {
+        d->reads++;
+        d->read_sectors += q->count;
+    } else if (q->count != 0) {
+        d->writes++;
+        d->written_sectors += q->count;
+    }
+    d->flushes += q->op == BLKIF_OP_FLUSH_DISKCACHE || q->op == BLKIF_OP_WRITE_BARRIER;
+}
+
+static void answer(struct disk *d, const struct blk_request *q, int16_t status)
+{
+    count(d, q, status);
+    if (blk_ring_answer(&d->ring, q, status))
+        event_send(d->port);
+}
+
+static enum blk_verdict judge(struct disk *d, const struct block_io *io, const union blkif_sring_entry *raw,
+                              struct blk_request *q, const char **why)
+{
+    struct blkif_request_segment segments[BLK_INDIRECT_MAX];
+    enum blk_verdict v = blk_request_read(q, raw, &d->limits, why);
+    if (v != BLK_FINE || !q->indirect)
+        return v;
+    *why = "the guest named a table of segments that is no page it granted";
+    return block_io_table(io, q, segments) ? blk_segments(q, segments, &d->limits, why) : BLK_HOSTILE;
+}
+
+static void carry_out(struct disk *d, const struct block_io *io, const struct blk_request *q)
+{
+    struct error e;
+    int16_t status = BLKIF_RSP_ERROR;
+    if (!block_io_run(io, q, &status, &e)) {
+        drop(d, "the guest named a page that it did not grant");
+        return;
+    }
+    answer(d, q, status);
+    if (e.text[0] != '\0')
+        notice(d, "a request failed: ", e.text);
+}
+
+static void process(struct disk *d, const union blkif_sring_entry *raw)
+{
+    const struct block_io io = {d->config.domid, d->file, !d->config.read_only, d->buffer};
+    struct blk_request q;
+    const char *why = "";
+    switch (judge(d, &io, raw, &q, &why)) {
+    case BLK_FINE:
+        carry_out(d, &io, &q);
+        break;
+    case BLK_UNKNOWN:
+        answer(d, &q, BLKIF_RSP_EOPNOTSUPP);
+        break;
+    case BLK_DENIED:
+        answer(d, &q, BLKIF_RSP_ERROR);
+        break;
+    case BLK_HOSTILE:
+        drop(d, why);
+        break;
+    }
+}
+
+/* Has somebody else set a mark for the thread? */
+static bool called(const struct disk *d) { return d->stop || d->front_changed || (d->closing && !d->asked); }
+
+/* Until the ring is empty, other threads between two requests. A mark ends it early. */
+static void serve(struct disk *d)
+{
+    union blkif_sring_entry raw;
+    d->event = false;
+    while (d->ring.shared != NULL && !called(d)) {
+        switch (blk_ring_take(&d->ring, &raw)) {
+        case BLK_TAKEN:
+            process(d, &raw);
+            break;
+        case BLK_BROKEN:
+            drop(d, bad_indices);
+            return;
+        case BLK_NONE:
+            if (!blk_ring_rest(&d->ring))
+                return;
+            break;
+        }
+        thread_yield();
+    }
+    d->event = true; /* there may be more */
+}
+
+static void close_gently(struct disk *d)
+{
+    d->asked = true;
+    block_nodes_offline(&d->config);
+    if (d->state == XenbusStateInitWait) /* nobody uses it */
+        set_state(d, XenbusStateClosed);
+    else if (d->state != XenbusStateClosed)
+        set_state(d, XenbusStateClosing);
+}
+
+static void run(void *arg)
+{
+    struct disk *d = arg;
+    while (!d->stop) {
+        if (d->front_changed)
+            follow(d);
+        else if (d->closing && !d->asked)
+            close_gently(d);
+        else if (d->event && d->ring.shared != NULL)
+            serve(d);
+        else
+            waitq_wait(&d->wait, WAIT_FOREVER);
+    }
+    disconnect(d);
+    file_close(d->file);
+    d->ended = true;
+    waitq_wake(&d->stopper); /* who frees it */
+    thread_exit();
+}
+
+/* ---- attaching ---- */
+
+static bool clash(const struct block_config *c, struct error *e)
+{
+    for (const struct disk *d = disks; d != NULL; d = d->next) {
+        if (strcasecmp(d->config.path, c->path) != 0 || (d->config.read_only && c->read_only))
+            continue;
+        error_set(e, EXIT_WRONG_STATE, "%.120s: domain %u %s it as its disk %s: detach it there first, or make a copy",
+                  c->path, d->config.domid, d->config.read_only ? "reads" : "writes to", d->name);
+        return true;
+    }
+    return false;
+}
+
+static bool image_fits(const struct block_config *c, uint64_t bytes, struct error *e)
+{
+    return bytes >= BLK_SECTOR_BYTES ||
+           error_set(e, EXIT_FAILED, "%.120s: shorter than one sector: an image is a raw copy of a disk", c->path);
+}
+
+bool block_check(const struct block_config *c, struct error *e)
+{
+    struct dir_entry entry;
+    if (!path_stat(c->path, &entry, e) || clash(c, e))
+        return false;
+    if (entry.is_dir)
+        return error_set(e, EXIT_FAILED, "%.120s: a folder: name the file of an image", c->path);
+    return image_fits(c, entry.size, e);
+}
+
+static bool no_room(const struct block_config *c, struct error *e)
+{
+    return error_set(e, EXIT_NO_RESOURCE, "%.120s: no memory for one more disk: destroy a domain that is not needed",
+                     c->path);
+}
+
+static bool open_image(struct disk *d, struct error *e)
+{
+    const struct block_config *c = &d->config;
+    if (!(c->read_only ? file_open(c->path, &d->file, e) : file_open_write(c->path, &d->file, e)))
+        return false;
+    d->limits = (struct blk_disk){file_size(d->file) / BLK_SECTOR_BYTES, c->read_only};
+    return image_fits(c, file_size(d->file), e);
+}
+
+/* What begin makes, undone here on failure, by the thread otherwise. */
+static bool begin(struct disk *d, struct error *e)
+{
+    const struct block_config *c = &d->config;
+    int err = block_nodes_create(c);
+    if (err != 0)
+        return error_set(e, EXIT_NO_RESOURCE,
+                         "%.120s: its xenstore nodes cannot be written: %s: destroy a domain that is not needed",
+                         c->path, errno_text(-err));
+    d->watch = block_front_watch(c, front_changed, d);
+    if (d->watch < 0)
+        return no_room(c, e);
+    if (thread_create(d->name, run, d, STACK_BYTES) != NULL)
+        return true;
+    store_unwatch(d->watch);
+    return no_room(c, e);
+}
+
+bool block_attach(const struct block_config *c, struct error *e)
+{
+    if (!block_check(c, e))
+        return false;
+    struct disk *d = heap_alloc(sizeof *d);
+    if (d == NULL)
+        return no_room(c, e);
+    d->config = *c;
+    d->state = XenbusStateInitWait;
+    block_name(c->index, d->name);
+    if (open_image(d, e) && begin(d, e)) {
+        d->next = disks;
+        disks = d;
+        return true;
+    }
+    block_nodes_remove(&d->config);
+    file_close(d->file);
+    heap_free(d);
+    return false;
+}
+
+/* ---- the end ---- */
+
+bool block_close(uint16_t domid, uint16_t index)
+{
+    struct disk *d = find(domid, index);
+    if (d == NULL)
+        return false;
+    d->closing = true;
+    waitq_wake(&d->wait);
+    return true;
+}
+
+static void ask_to_stop(struct disk *d)
+{
+    d->stop = true;
+    waitq_wake(&d->wait);
+}
+
+static void wait_and_free(struct disk *d)
+{
+    struct disk **at = &disks;
+    while (!d->ended)
+        waitq_wait(&d->stopper, WAIT_FOREVER);
+    store_unwatch(d->watch);
+    block_nodes_remove(&d->config);
+    while (*at != d)
+        at = &(*at)->next;
+    *at = d->next;
+    heap_free(d);
+}
+
+void block_remove(uint16_t domid, uint16_t index)
+{
+    struct disk *d = find(domid, index);
+    if (d == NULL)
+        return;
+    ask_to_stop(d);
+    wait_and_free(d);
+}
+
+void block_remove_all(uint16_t domid)
+{
+    struct disk *d;
+    for (d = disks; d != NULL; d = d->next)
+        if (d->config.domid == domid)
+            ask_to_stop(d); /* all at once: each may be waiting for a disk */
+    for (uint16_t i = 0; i < BLOCK_PER_DOMAIN; i++)
+        if ((d = find(domid, i)) != NULL)
+            wait_and_free(d);
+}
+
+/* ---- looking ---- */
+
+static enum block_state state_of(const struct disk *d)
+{
+    return d->dropped                            ? BLOCK_DROPPED
+           : d->state == XenbusStateConnected    ? BLOCK_CONNECTED
+           : d->state == XenbusStateClosing      ? BLOCK_CLOSING
+           : d->state == XenbusStateClosed       ? BLOCK_CLOSED
+                                                 : BLOCK_WAITING;
+}
+
+bool block_get(uint16_t domid, uint16_t index, struct block_view *out)
+{
+    const struct disk *d = find(domid, index);
+    if (d == NULL)
+        return false;
+    *out = (struct block_view){.config = d->config,
+                               .number = block_number(index),
+                               .state = state_of(d),
+                               .bytes = d->limits.sectors * BLK_SECTOR_BYTES,
+                               .reads = d->reads,
+                               .writes = d->writes,
+                               .flushes = d->flushes,
+                               .read_bytes = d->read_sectors * BLK_SECTOR_BYTES,
+                               .written_bytes = d->written_sectors * BLK_SECTOR_BYTES,
+                               .errors = d->errors};
+    strlcpy(out->name, d->name, sizeof out->name);
+    return true;
+}
+
+bool block_next(uint16_t domid, uint16_t index, struct block_view *out)
+{
+    for (; index < BLOCK_PER_DOMAIN; index++)
+        if (block_get(domid, index, out))
+            return true;
+    return false;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] Between the files of the block back end. */
+#pragma once
+
+#include "dom0/backend/blk_ring.h"
+#include "dom0/backend/block_backend.h"
+#include "dom0/kernel/thread.h"
+
+/* ---- block_nodes.c: both sides' xenstore nodes ---- */
+
+struct block_keys { /* what a front end published */
+    uint32_t ring_ref;
+    uint32_t port;
+};
+
+uint32_t block_number(uint16_t index);
+/* The back end's nodes and the front end's; the guest sees the disk once these are there. 0 or a positive errno. */
+int block_nodes_create(const struct block_config *c);
+void block_nodes_remove(const struct block_config *c);
+/* Writes what the front end reads when the back end is connected. 0 or a positive errno. */
+int block_nodes_publish(const struct block_config *c, uint64_t sectors);
+/* The back end's state, enum xenbus_state. */
+void block_nodes_state(const struct block_config *c, unsigned state);
+void block_nodes_offline(const struct block_config *c);
+/* The front end's state; 0: none that is one. */
+unsigned block_front_state(const struct block_config *c);
+/* false: *WHY, in words. */
+bool block_front_keys(const struct block_config *c, struct block_keys *out, const char **why);
+/* FN is called in the store's thread when the front end's state may have changed. Negative errno or an id. */
+int block_front_watch(const struct block_config *c, void (*fn)(const char *path, void *ctx), void *ctx);
+
+/* ---- block_io.c: one request ---- */
+
+struct block_io {
+    uint16_t domid;
+    struct file *file;
+    bool writable;
+    uint8_t *buffer; /* BLK_REQUEST_SECTORS */
+};
+
+/* Carries Q out (its segments are read and checked). *STATUS: BLKIF_RSP_*. false: the guest's grants are not what it
+ * said. A failing disk is an answer, and E says why; E->text is empty otherwise. */
+bool block_io_run(const struct block_io *io, const struct blk_request *q, int16_t *status, struct error *e);
+/* The table of segments of an indirect request, copied out. false: no such grant. */
+bool block_io_table(const struct block_io *io, const struct blk_request *q, struct blkif_request_segment *out);

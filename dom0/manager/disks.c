@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] A domain's disks: those of its configuration at its start, and those that come and go later. */
+#include "dom0/manager/disks.h"
+
+#include "dom0/backend/block_backend.h"
+#include "dom0/kernel/time.h"
+#include "dom0/lib/string.h"
+#include "dom0/manager/manager_priv.h"
+
+#define LOOK_NS 20000000UL
+
+_Static_assert(VM_DISKS_MAX == BLOCK_PER_DOMAIN, "each disk of a configuration has a place");
+
+/* What the back end needs to know of disk D of E. */
+static bool config_of(const struct registry_entry *e, const struct vm_disk *d, struct block_config *out,
+                      struct error *err)
+{
+    *out = (struct block_config){
+        .domid = e->domid, .index = d->index, .read_only = d->read_only, .cdrom = d->cdrom};
+    return path_resolve(d->path, out->path, sizeof out->path, err);
+}
+
+/* ERR again, with the line of the .vmx file that it comes from. */
+static bool at_line(const struct registry_entry *e, const struct vm_disk *d, struct error *err)
+{
+    struct error why = *err;
+    if (d->line == 0)
+        return error_set(err, why.code, "%s: %.200s", e->config.name, why.text);
+    return error_set(err, why.code, "%s: line %u of its .vmx file: %.200s", e->config.name, d->line, why.text);
+}
+
+static bool each(const struct registry_entry *e, bool (*fn)(const struct block_config *c, struct error *err),
+                 struct error *err)
+{
+    struct block_config c;
+    for (uint32_t i = 0; i < e->config.disks; i++) {
+        const struct vm_disk *d = &e->config.disk[i];
+        if (!config_of(e, d, &c, err) || !fn(&c, err))
+            return at_line(e, d, err);
+    }
+    return true;
+}
+
+bool vm_disks_check(const struct registry_entry *e, struct error *err) { return each(e, block_check, err); }
+
+bool vm_disks_attach(const struct registry_entry *e, struct error *err) { return each(e, block_attach, err); }
+
+/* ---- while it lives ---- */
+
+/* The domain WHO, whose disks may change. */
+static struct registry_entry *changeable(const char *who, const char *verb, struct vm_view *v, struct error *e)
+{
+    if (!manager_find(who, v, e) || manager_is_dom0(v, verb, e))
+        return NULL;
+    struct registry_entry *entry = manager_registry != NULL ? registry_by_domid(manager_registry, v->domid) : NULL;
+    if (entry == NULL)
+        error_set(e, EXIT_REFUSED, "%s %s: this domain was not created here: ask who did", verb, v->name);
+    else if (entry->state == ENTRY_LIVE && v->info.state != CBL_DOM_SHUTDOWN && v->info.state != CBL_DOM_DYING)
+        return entry;
+    else
+        error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v->name,
+                  v->name);
+    return NULL;
+}
+
+static struct vm_disk *find_disk(struct registry_entry *e, uint16_t index)
+{
+    for (uint32_t i = 0; i < e->config.disks; i++)
+        if (e->config.disk[i].index == index)
+            return &e->config.disk[i];
+    return NULL;
+}
+
+static bool attach_locked(const char *who, const char *path, bool read_only, uint16_t *index, struct error *e)
+{
+    struct vm_view v;
+    struct block_config c;
+    struct vm_disk d = {.read_only = read_only};
+    struct registry_entry *entry = changeable(who, "block-attach", &v, e);
+    if (entry == NULL)
+        return false;
+    if (entry->config.disks == VM_DISKS_MAX)
+        return error_set(e, EXIT_NO_RESOURCE, "block-attach %s: it has %u disks, which is the most: detach one", v.name,
+                         VM_DISKS_MAX);
+    while (find_disk(entry, d.index) != NULL)
+        d.index++;
+    if (!path_resolve(path, d.path, sizeof d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
+        return false;
+    *index = d.index;
+    entry->config.disk[entry->config.disks++] = d;
+    return true;
+}
+
+bool manager_block_attach(const char *who, const char *path, bool read_only, uint16_t *index, struct error *e)
+{
+    mutex_lock(&manager_lock);
+    bool ok = attach_locked(who, path, read_only, index, e);
+    mutex_unlock(&manager_lock);
+    return ok;
+}
+
+static bool no_disk(const struct vm_view *v, const char *dev, struct error *e)
+{
+    return error_set(e, EXIT_FAILED, "block-detach %s: it has no disk %.20s: `block-list %s` shows its disks", v->name,
+                     dev, v->name);
+}
+
+static bool begin_detach(const char *who, const char *dev, struct vm_view *v, uint16_t *index, struct error *e)
+{
+    if (changeable(who, "block-detach", v, e) == NULL)
+        return false;
+    return (block_parse(dev, index) && block_close(v->domid, *index)) || no_disk(v, dev, e);
+}
+
+/* EXIT_OK: it let go, or never held it. */
+static enum exit_code wait_closed(uint16_t domid, uint16_t index, uint64_t wait_ns, bool (*interrupted)(void))
+{
+    struct block_view b;
+    uint64_t now = time_now_ns(), end = now + wait_ns < now ? WAIT_FOREVER : now + wait_ns;
+    while (block_get(domid, index, &b) && b.state != BLOCK_CLOSED && b.state != BLOCK_DROPPED) {
+        if (now >= end)
+            return EXIT_TIMEOUT;
+        if (interrupted != NULL && interrupted())
+            return EXIT_FAILED;
+        thread_sleep_ns(LOOK_NS);
+        now = time_now_ns();
+    }
+    return EXIT_OK;
+}
+
+/* Looks everything up again: the lock was not held meanwhile. */
+static bool end_detach(const struct vm_view *v, uint16_t index, const char *dev, struct error *e)
+{
+    struct registry_entry *entry = registry_by_domid(manager_registry, v->domid);
+    struct vm_disk *d = entry != NULL ? find_disk(entry, index) : NULL;
+    if (d == NULL)
+        return no_disk(v, dev, e);
+    block_remove(v->domid, index);
+    *d = entry->config.disk[--entry->config.disks];
+    return true;
+}
+
+bool manager_block_detach(const char *who, const char *dev, bool force, uint64_t wait_ns, bool (*interrupted)(void),
+                          struct error *e)
+{
+    struct vm_view v;
+    uint16_t index = 0;
+    mutex_lock(&manager_lock);
+    bool ok = begin_detach(who, dev, &v, &index, e);
+    mutex_unlock(&manager_lock);
+    if (!ok)
+        return false;
+    enum exit_code code = force ? EXIT_OK : wait_closed(v.domid, index, wait_ns, interrupted);
+    if (code == EXIT_TIMEOUT)
+        return error_set(e, code, "block-detach %s: the guest holds on to %.20s: unmount it there and try again, or "
+                         "`block-detach -f %s %.20s`", v.name, dev, v.name, dev);
+    if (code != EXIT_OK)
+        return error_set(e, code, "block-detach %s: interrupted: the guest was asked and may follow yet: try again",
+                         v.name);
+    mutex_lock(&manager_lock);
+    ok = end_detach(&v, index, dev, e);
+    mutex_unlock(&manager_lock);
+    return ok;
+}

@@ -1,0 +1,825 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [HOST] dom0/backend/block*.c and blk_ring.c: front ends that work, that come and go, and that are hostile, against a small model of grants, xenstore,
+ * files and threads. A disk's thread runs until it would wait. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <xen/grant_table.h>
+#include <xen/io/xenbus.h>
+
+#include "dom0/backend/blk_ring.h"
+#include "dom0/backend/block_backend.h"
+#include "dom0/backend/block_priv.h"
+#include "dom0/kernel/console.h"
+#include "dom0/kernel/event.h"
+#include "dom0/kernel/heap.h"
+#include "dom0/kernel/hypercall.h"
+#include "dom0/kernel/page.h"
+#include "dom0/kernel/thread.h"
+#include "dom0/kernel/time.h"
+#include "dom0/store/store.h"
+
+#define PAGES   64U
+#define NODES   128U
+#define THREADS 8U
+#define IMAGE   (64U * 1024U)
+#define SECTORS (IMAGE / 512U)
+
+struct file { unsigned image; bool writing; };
+
+/* ---- the model ---- */
+
+static struct {
+    struct { char path[96], value[PATH_MAX_LEN]; } node[NODES];
+    struct { char path[96]; void (*fn)(const char *path, void *ctx); void *ctx; } watch[THREADS];
+    struct { void (*fn)(void *); void *arg; } thread[THREADS];
+    int current; /* thread; -1: none */
+    jmp_buf idle;
+    bool granted[PAGES], read_only[PAGES];
+    event_handler fn[PAGES];
+    void *arg[PAGES];
+    unsigned mapped, ports, sent, blocks, pages, files, notices, syncs, step, fail_at;
+    char last_notice[300];
+    uint64_t now;
+    uint8_t image[2][IMAGE];
+    bool disk_fails;
+    void (*on_io)(void);
+} m;
+static uint8_t page[PAGES][4096] __attribute__((aligned(4096)));
+static struct error err;
+
+static bool fails(void) { return ++m.step == m.fail_at; }
+
+void *heap_alloc(size_t size)
+{
+    if (fails())
+        return NULL;
+    m.blocks++;
+    return calloc(1, size);
+}
+void heap_free(void *p) { m.blocks -= p != NULL; free(p); }
+void *page_alloc(size_t pages, uint64_t *phys)
+{
+    (void)phys;
+    if (fails())
+        return NULL;
+    m.pages += (unsigned)pages;
+    return aligned_alloc(4096, pages * 4096);
+}
+void page_free(void *p, size_t pages) { m.pages -= (unsigned)pages; free(p); }
+uint64_t page_phys(const void *p) { return (uint64_t)p; }
+const char *errno_text(long e) { (void)e; return "refused"; }
+uint64_t time_now_ns(void) { return m.now; }
+void console_notice(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(m.last_notice, sizeof m.last_notice, fmt, ap);
+    va_end(ap);
+    m.notices++;
+}
+
+void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
+{
+    assert_true(domid >= 1 && writable);
+    if (ref >= PAGES || !m.granted[ref] || m.read_only[ref])
+        return NULL;
+    m.mapped++;
+    *handle = ref + 1000;
+    return page[ref];
+}
+void grant_unmap(void *va, uint32_t handle)
+{
+    assert_ptr_equal(va, page[handle - 1000]);
+    m.mapped--;
+}
+static uint8_t *copy_end(struct gnttab_copy_ptr *p, bool by_ref, bool write)
+{
+    if (!by_ref) {
+        assert_int_equal(p->domid, DOMID_SELF);
+        return (uint8_t *)(p->u.gmfn << 12);
+    }
+    return p->u.ref < PAGES && m.granted[p->u.ref] && !(write && m.read_only[p->u.ref]) ? page[p->u.ref] : NULL;
+}
+long hypercall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
+{
+    struct gnttab_copy *op = (struct gnttab_copy *)b;
+    assert_true(nr == __HYPERVISOR_grant_table_op && a == GNTTABOP_copy && c >= 1 && c <= 16);
+    for (uint64_t i = 0; i < c; i++, op++) {
+        uint8_t *from = copy_end(&op->source, op->flags & GNTCOPY_source_gref, false), *to = copy_end(&op->dest, op->flags & GNTCOPY_dest_gref, true);
+        assert_true(op->source.offset + op->len <= 4096 && op->dest.offset + op->len <= 4096);
+        op->status = from != NULL && to != NULL ? 0 : GNTST_bad_gntref;
+        if (op->status == 0)
+            memcpy(to + op->dest.offset, from + op->source.offset, op->len);
+    }
+    return 0;
+}
+int event_bind_interdomain(uint16_t remote, uint32_t port, event_handler fn, void *arg)
+{
+    if (port == 0 || port >= PAGES)
+        return -22;
+    (void)remote;
+    assert_null(m.fn[port]);
+    m.fn[port] = fn;
+    m.arg[port] = arg;
+    m.ports++;
+    return (int)port;
+}
+void event_close(uint32_t port) { assert_non_null(m.fn[port]); m.fn[port] = NULL; m.ports--; }
+void event_send(uint32_t port) { assert_non_null(m.fn[port]); m.sent++; }
+
+/* xenstore */
+
+static unsigned node_find(const char *path)
+{
+    unsigned i = 0;
+    while (i < NODES && strcmp(m.node[i].path, path) != 0)
+        i++;
+    return i;
+}
+static void changed(const char *path)
+{
+    for (unsigned i = 0; i < THREADS; i++)
+        if (m.watch[i].fn != NULL && strcmp(m.watch[i].path, path) == 0)
+            m.watch[i].fn(path, m.watch[i].ctx);
+}
+int store_write(const char *path, const char *value)
+{
+    if (fails())
+        return 28;
+    unsigned i = node_find(path) < NODES ? node_find(path) : node_find("");
+    assert_true(i < NODES);
+    snprintf(m.node[i].path, sizeof m.node[i].path, "%s", path);
+    snprintf(m.node[i].value, sizeof m.node[i].value, "%s", value);
+    changed(path);
+    return 0;
+}
+int store_mkdir(const char *path) { return store_write(path, ""); }
+int store_set_perms(const char *path, const char *perms)
+{
+    const char *want = strncmp(path, "/local/domain/0/", 16) == 0 ? "n0,r" : "n";
+    assert_int_equal(strncmp(perms, want, strlen(want)), 0);
+    return 0;
+}
+int store_read(const char *path, char *value, size_t len)
+{
+    unsigned i = node_find(path);
+    if (i == NODES)
+        return 2;
+    if (strlen(m.node[i].value) >= len)
+        return 7;
+    snprintf(value, len, "%s", m.node[i].value);
+    return 0;
+}
+int store_rm(const char *path)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        if (strncmp(m.node[i].path, path, strlen(path)) != 0)
+            continue;
+        char was[96];
+        snprintf(was, sizeof was, "%s", m.node[i].path);
+        m.node[i].path[0] = '\0';
+        changed(was);
+    }
+    return 0;
+}
+int store_watch(const char *path, void (*fn)(const char *path, void *ctx), void *ctx)
+{
+    unsigned i = 0;
+    while (m.watch[i].fn != NULL)
+        i++;
+    if (fails())
+        return -12;
+    snprintf(m.watch[i].path, sizeof m.watch[i].path, "%s", path);
+    m.watch[i].fn = fn;
+    m.watch[i].ctx = ctx;
+    fn(path, ctx);
+    return (int)i;
+}
+void store_unwatch(int id) { assert_non_null(m.watch[id].fn); m.watch[id].fn = NULL; }
+
+/* Files: /0 and /1 are images, the others are not there. */
+
+bool path_stat(const char *path, struct dir_entry *out, struct error *e)
+{
+    memset(out, 0, sizeof *out);
+    out->is_dir = strcmp(path, "v:/dir") == 0;
+    out->size = strcmp(path, "v:/short") == 0 ? 511 : IMAGE;
+    return strcmp(path, "v:/none") != 0 || error_set(e, EXIT_FAILED, "none: no such file: copy it");
+}
+static bool open_file(const char *path, bool writing, struct file **out, struct error *e)
+{
+    if (fails())
+        return error_set(e, EXIT_FAILED, "disk: broken: get another");
+    *out = calloc(1, sizeof **out);
+    **out = (struct file){path[3] == '1', writing};
+    m.files++;
+    return true;
+}
+bool file_open(const char *path, struct file **out, struct error *e) { return open_file(path, false, out, e); }
+bool file_open_write(const char *path, struct file **out, struct error *e) { return open_file(path, true, out, e); }
+uint64_t file_size(const struct file *f) { (void)f; return IMAGE + 100; }
+static bool io(struct file *f, uint64_t off, size_t len, struct error *e)
+{
+    assert_true(f->image < 2 && off % 512 == 0 && off + len <= IMAGE && off + len >= off);
+    if (m.on_io != NULL)
+        m.on_io();
+    return !m.disk_fails || error_set(e, EXIT_FAILED, "hd0: read error: get another");
+}
+bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
+{
+    *got = len;
+    if (!io(f, off, len, e))
+        return false;
+    memcpy(buf, m.image[f->image] + off, len);
+    return true;
+}
+bool file_write(struct file *f, uint64_t off, const void *buf, size_t len, struct error *e)
+{
+    assert_true(f->writing);
+    if (!io(f, off, len, e))
+        return false;
+    memcpy(m.image[f->image] + off, buf, len);
+    return true;
+}
+bool file_sync(struct file *f, struct error *e) { assert_true(f->writing); m.syncs++; return io(f, 0, 0, e); }
+void file_close(struct file *f) { m.files -= f != NULL; free(f); }
+
+/* Threads */
+
+void thread_yield(void) {}
+struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
+{
+    unsigned i = 0;
+    (void)name; (void)stack;
+    while (m.thread[i].fn != NULL)
+        i++;
+    if (fails())
+        return NULL;
+    m.thread[i].fn = fn;
+    m.thread[i].arg = arg;
+    return (struct thread *)&m;
+}
+static void run_threads(void)
+{
+    static unsigned runs;
+    if (runs++ > 200000)
+        abort(); /* somebody waits for what does not come */
+    for (m.current = 0; m.current < (int)THREADS; m.current++) {
+        if (m.thread[m.current].fn != NULL && setjmp(m.idle) == 0)
+            m.thread[m.current].fn(m.thread[m.current].arg);
+    }
+    m.current = -1;
+}
+void thread_exit(void)
+{
+    m.thread[m.current].fn = NULL;
+    longjmp(m.idle, 1);
+}
+bool waitq_wait(struct waitq *q, uint64_t deadline_ns)
+{
+    (void)q;
+    assert_true(deadline_ns == WAIT_FOREVER);
+    if (m.current >= 0)
+        longjmp(m.idle, 1);
+    run_threads();
+    return true;
+}
+void waitq_wake(struct waitq *q) { (void)q; }
+void waitq_wake_all(struct waitq *q) { (void)q; }
+
+/* ---- a front end ---- */
+
+struct front { /* domain D: ring in page D, port D, its data pages from 8 * D on */
+    uint16_t domid, index;
+    blkif_sring_t *ring;
+    uint32_t prod, cons;
+};
+
+static int setup(void **s)
+{
+    (void)s;
+    memset(&m, 0, sizeof m);
+    memset(page, 0, sizeof page);
+    m.current = -1;
+    m.now = 1;
+    for (unsigned i = 0; i < PAGES; i++)
+        m.granted[i] = true;
+    m.granted[60] = m.granted[61] = false;
+    m.read_only[62] = true;
+    for (unsigned i = 0; i < IMAGE; i++)
+        m.image[0][i] = (uint8_t)(i / 512 * 7 + i), m.image[1][i] = (uint8_t)(i / 512 * 5 + i);
+    return 0;
+}
+
+static void nothing_left(void)
+{
+    assert_int_equal(m.mapped + m.ports + m.blocks + m.pages + m.files, 0);
+    for (unsigned i = 0; i < NODES; i++)
+        assert_string_equal(m.node[i].path, "");
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_true(m.watch[i].fn == NULL && m.thread[i].fn == NULL);
+}
+
+static struct block_config config(uint16_t domid, uint16_t index, const char *path, bool read_only)
+{
+    struct block_config c = {.domid = domid, .index = index, .read_only = read_only};
+    strcpy(c.path, path);
+    return c;
+}
+
+static void attach(uint16_t domid, uint16_t index, const char *path, bool read_only)
+{
+    struct block_config c = config(domid, index, path, read_only);
+    if (!block_attach(&c, &err))
+        fail_msg("%s", err.text);
+    run_threads();
+}
+
+static void front_write(const struct front *f, const char *key, const char *value)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/local/domain/%u/device/vbd/%u/%s", f->domid, 51712 + 16 * f->index, key);
+    assert_int_equal(store_write(path, value), 0);
+}
+
+static const char *back(const struct front *f, const char *key)
+{
+    static char value[256];
+    char path[96];
+    snprintf(path, sizeof path, "/local/domain/0/backend/vbd/%u/%u/%s", f->domid, 51712 + 16 * f->index, key);
+    return store_read(path, value, sizeof value) == 0 ? value : "-";
+}
+
+static void front_state(const struct front *f, const char *state)
+{
+    front_write(f, "state", state);
+    run_threads();
+}
+
+static struct front front_ready(uint16_t domid, uint16_t index)
+{
+    struct front f = {domid, index, (blkif_sring_t *)page[domid], 0, 0};
+    char number[8];
+    snprintf(number, sizeof number, "%u", domid);
+    memset(page[domid], 0, 4096);
+    f.ring->rsp_event = f.ring->req_event = 1;
+    front_write(&f, "ring-ref", number);
+    front_write(&f, "event-channel", number);
+    front_write(&f, "protocol", "x86_64-abi");
+    return f;
+}
+
+static struct front connected(uint16_t domid, const char *path, bool read_only)
+{
+    attach(domid, 0, path, read_only);
+    struct front f = front_ready(domid, 0);
+    front_state(&f, "3");
+    assert_string_equal(back(&f, "state"), "4");
+    front_state(&f, "4");
+    return f;
+}
+
+static struct blkif_request *next(struct front *f, uint8_t op, uint64_t sector, uint8_t segments)
+{
+    struct blkif_request *q = &f->ring->ring[f->prod++ % 32].req;
+    memset(q, 0, sizeof(union blkif_sring_entry));
+    q->operation = op;
+    q->sector_number = sector;
+    q->nr_segments = segments;
+    q->id = 0xabcd000000000000UL + f->prod;
+    for (unsigned i = 0; i < segments && i < 11; i++)
+        q->seg[i] = (struct blkif_request_segment){8U * f->domid + i % 8, 0, 7};
+    return q;
+}
+
+static void push(struct front *f)
+{
+    f->ring->req_prod = f->prod;
+    if (m.fn[f->domid] != NULL)
+        m.fn[f->domid](f->domid, m.arg[f->domid]);
+    run_threads();
+}
+
+/* The next answer's status. */
+static int16_t answer(struct front *f, uint8_t op)
+{
+    assert_true(f->ring->rsp_prod != f->cons);
+    struct blkif_response r = f->ring->ring[f->cons++ % 32].rsp;
+    assert_int_equal(r.id, 0xabcd000000000000UL + f->cons);
+    assert_int_equal(r.operation, op);
+    f->ring->rsp_event = f->cons + 1;
+    return r.status;
+}
+
+static int16_t ask(struct front *f, uint8_t op, uint64_t sector, uint8_t segments)
+{
+    next(f, op, sector, segments);
+    push(f);
+    return answer(f, op);
+}
+
+static struct block_view view(uint16_t domid)
+{
+    struct block_view v = {0};
+    assert_true(block_get(domid, 0, &v));
+    return v;
+}
+
+/* ---- tests ---- */
+
+static void test_life(void **s)
+{
+    (void)s;
+    attach(1, 0, "v:/0", false);
+    struct front f = front_ready(1, 0);
+    assert_string_equal(back(&f, "state"), "2");
+    assert_string_equal(back(&f, "feature-flush-cache"), "1");
+    assert_string_equal(back(&f, "frontend"), "/local/domain/1/device/vbd/51712");
+    assert_string_equal(back(&f, "sectors"), "-");
+    front_state(&f, "3");
+    assert_string_equal(back(&f, "state"), "4");
+    assert_string_equal(back(&f, "sectors"), "128"); /* the rest of a sector at the end is left out */
+    assert_string_equal(back(&f, "info"), "0");
+    assert_int_equal(m.mapped, 1);
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 16, 2), 0);
+    assert_memory_equal(page[8], m.image[0] + 16 * 512, 8192);
+    memset(page[8], 0x55, 4096);
+    struct blkif_request *q = next(&f, BLKIF_OP_WRITE, 100, 3); /* parts of pages, one after the other on the disk */
+    q->seg[0] = (struct blkif_request_segment){8, 7, 7};
+    q->seg[1] = (struct blkif_request_segment){9, 0, 0};
+    q->seg[2] = (struct blkif_request_segment){9, 1, 7};
+    push(&f);
+    assert_int_equal(answer(&f, BLKIF_OP_WRITE), 0);
+    assert_int_equal(m.image[0][100 * 512 - 1], (uint8_t)(99 * 7 + 100 * 512 - 1));
+    for (unsigned i = 0; i < 512; i++)
+        assert_int_equal(m.image[0][100 * 512 + i], 0x55);
+    assert_memory_equal(m.image[0] + 101 * 512, page[9], 4096);
+    assert_int_equal(m.syncs, 0);
+    assert_int_equal(ask(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 0), 0);
+    assert_int_equal(m.syncs, 1);
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE_BARRIER, 0, 1), 0);
+    assert_int_equal(m.syncs, 3); /* before and behind */
+    struct block_view v = view(1);
+    assert_true(v.state == BLOCK_CONNECTED && v.reads == 1 && v.read_bytes == 8192 && v.writes == 2 && v.written_bytes == 9 * 512 + 4096 && v.flushes == 2 && v.errors == 0);
+    assert_int_equal(m.sent, 4);
+    block_remove_all(1);
+    assert_int_equal(m.notices, 0);
+    nothing_left();
+}
+
+/* A full ring in one go, round and round; an event only when one is asked for. */
+static void test_many_requests(void **s)
+{
+    (void)s;
+    struct front f = connected(1, "v:/0", false);
+    for (unsigned round = 0; round < 5; round++) {
+        unsigned sent = m.sent;
+        for (unsigned i = 0; i < 32; i++)
+            next(&f, i % 2 ? BLKIF_OP_READ : BLKIF_OP_WRITE, i, 1);
+        f.ring->rsp_event = f.prod;
+        push(&f);
+        for (unsigned i = 0; i < 32; i++)
+            assert_int_equal(answer(&f, i % 2 ? BLKIF_OP_READ : BLKIF_OP_WRITE), 0);
+        assert_int_equal(m.sent, sent + 1);
+        assert_int_equal(f.ring->req_event, f.prod + 1);
+    }
+    block_remove(1, 0);
+    nothing_left();
+}
+
+static struct blkif_request_indirect *indirect(struct front *f, uint8_t op, uint64_t sector, uint16_t segments, uint32_t table)
+{
+    struct blkif_request_indirect *q = (struct blkif_request_indirect *)next(f, BLKIF_OP_INDIRECT, 0, 0);
+    q->indirect_op = op;
+    q->nr_segments = segments;
+    q->id = 0xabcd000000000000UL + f->prod;
+    q->sector_number = sector;
+    q->indirect_grefs[0] = table;
+    return q;
+}
+
+static void test_indirect(void **s)
+{
+    (void)s;
+    struct front f = connected(1, "v:/0", false);
+    struct blkif_request_segment *t = (struct blkif_request_segment *)page[50];
+    for (unsigned i = 0; i < 32; i++)
+        t[i] = (struct blkif_request_segment){16 + i, 4, 7}; /* 128 sectors */
+    indirect(&f, BLKIF_OP_READ, 0, 32, 50);
+    push(&f);
+    assert_int_equal(answer(&f, BLKIF_OP_READ), 0);
+    for (unsigned i = 0; i < 32; i++)
+        assert_memory_equal(page[16 + i] + 2048, m.image[0] + 2048 * i, 2048);
+    assert_int_equal(view(1).read_bytes, IMAGE);
+    block_remove(1, 0);
+    nothing_left();
+}
+
+/* Each of these costs a guest its disk, with one line; the neighbour does not notice. */
+static void test_hostile_requests(void **s)
+{
+    (void)s;
+    static const char *const words[] = {"none or too many segments", "none or too many segments", "none or too many segments", "not within a page", "not within a page",
+        "beyond the disk's end", "beyond the disk's end", "beyond the disk's end", "did not grant", "did not grant", "did not grant", "did not grant", "neither a read nor a write",
+        "none or too many", "none or too many", "table of segments", "not within a page", "beyond the disk's end", "impossible indices", "impossible indices"};
+    struct front good = connected(2, "v:/1", false);
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        m.now += 1000000000000UL;
+        m.notices = 0;
+        struct front f = connected(1, "v:/0", false);
+        uint32_t before = f.prod;
+        struct blkif_request_segment *t = (struct blkif_request_segment *)page[50];
+        t[0] = (struct blkif_request_segment){16, 0, i == 16 ? 8 : 7};
+        struct blkif_request *q = i < 12 ? next(&f, i == 11 ? BLKIF_OP_WRITE : BLKIF_OP_READ, 0, 1) : NULL;
+        switch (i) {
+        case 0: q->nr_segments = 12; break;
+        case 1: q->nr_segments = 0; break;
+        case 2: q->nr_segments = 255; break;
+        case 3: q->seg[0].first_sect = 7; q->seg[0].last_sect = 6; break;
+        case 4: q->seg[0].last_sect = 8; break;
+        case 5: q->sector_number = SECTORS - 7; break;
+        case 6: q->sector_number = UINT64_MAX - 3; break;
+        case 7: q->sector_number = 1UL << 55; break;
+        case 8: q->seg[0].gref = 60; break;
+        case 9: q->seg[0].gref = 0xffffffffU; break;
+        case 10: q->seg[0].gref = 62; break; /* to be read into, but granted for reading only */
+        case 11: q->seg[0].gref = 61; break;
+        case 12: indirect(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 1, 50); break;
+        case 13: indirect(&f, BLKIF_OP_READ, 0, 0, 50); break;
+        case 14: indirect(&f, BLKIF_OP_READ, 0, 33, 50); break;
+        case 15: indirect(&f, BLKIF_OP_READ, 0, 1, 60); break;
+        case 16: indirect(&f, BLKIF_OP_READ, 0, 1, 50); break;
+        case 17: indirect(&f, BLKIF_OP_READ, SECTORS - 1, 1, 50); break;
+        case 18: f.prod += 33; break;
+        case 19: f.prod -= 1; break;
+        }
+        push(&f);
+        if (view(1).state != BLOCK_DROPPED || m.notices != 1 || strstr(m.last_notice, words[i]) == NULL)
+            fail_msg("%u: %s", i, m.last_notice);
+        assert_non_null(strstr(m.last_notice, "disk xvda of domain 1: no longer served"));
+        assert_int_equal(f.ring->rsp_prod, before);
+        assert_string_equal(back(&f, "state"), "5");
+        assert_int_equal(m.mapped, 1); /* the neighbour's */
+        push(&f);
+        front_state(&f, "6");
+        assert_string_equal(back(&f, "state"), "6");
+        front_state(&f, "1");
+        front_state(&f, "3"); /* no way back */
+        assert_int_equal(m.mapped, 1);
+        assert_int_equal(m.notices, 1);
+        assert_int_equal(ask(&good, BLKIF_OP_READ, i, 1), 0);
+        block_remove(1, 0);
+    }
+    block_remove(2, 0);
+    nothing_left();
+}
+
+static void test_refused_requests(void **s)
+{
+    (void)s;
+    struct front f = connected(1, "v:/0", true);
+    assert_string_equal(back(&f, "info"), "4");
+    assert_string_equal(back(&f, "mode"), "r");
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE, 0, 1), BLKIF_RSP_ERROR);
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE_BARRIER, 0, 1), BLKIF_RSP_ERROR);
+    assert_int_equal(ask(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 1), BLKIF_RSP_ERROR);
+    indirect(&f, BLKIF_OP_WRITE, 0, 1, 60);
+    push(&f);
+    assert_int_equal(answer(&f, BLKIF_OP_WRITE), BLKIF_RSP_ERROR);
+    assert_int_equal(ask(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 0), 0);
+    assert_int_equal(ask(&f, BLKIF_OP_DISCARD, 0, 1), BLKIF_RSP_EOPNOTSUPP);
+    assert_int_equal(ask(&f, 4, 0, 255), BLKIF_RSP_EOPNOTSUPP);
+    assert_int_equal(ask(&f, 255, UINT64_MAX, 255), BLKIF_RSP_EOPNOTSUPP);
+    assert_true(view(1).state == BLOCK_CONNECTED && view(1).errors == 7);
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 0, 1), 0);
+    block_remove(1, 0);
+    nothing_left();
+}
+
+static struct front *attacker;
+
+static void rewrite_ring(void)
+{
+    m.on_io = NULL;
+    memset(attacker->ring->ring, 0xff, 32 * 112);
+}
+
+/* What is in the ring after a request was taken does not matter; a disk that fails is an answer. */
+static void test_changes_meanwhile_and_broken_disks(void **s)
+{
+    (void)s;
+    struct front f = connected(1, "v:/0", false);
+    attacker = &f;
+    m.on_io = rewrite_ring;
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 3, 2), 0);
+    assert_memory_equal(page[8], m.image[0] + 3 * 512, 8192);
+    m.disk_fails = true;
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 3, 2), BLKIF_RSP_ERROR);
+    assert_non_null(strstr(m.last_notice, "hd0: read error"));
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE, 3, 2), BLKIF_RSP_ERROR);
+    assert_int_equal(ask(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 0), BLKIF_RSP_ERROR);
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(ask(&f, BLKIF_OP_READ, 3, 2), BLKIF_RSP_ERROR);
+    assert_int_equal(m.notices, 5); /* then the limit */
+    m.disk_fails = false;
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 3, 2), 0);
+    block_remove(1, 0);
+    nothing_left();
+}
+
+static void test_bad_front_ends(void **s)
+{
+    (void)s;
+    static const struct { const char *key, *value, *words; } bad[] = {
+        {"ring-ref", "60", "no page it granted"}, {"ring-ref", "62", "no page it granted"}, {"ring-ref", "4294967295", "no page it granted"},
+        {"ring-ref", "4294967297", "named no ring"}, {"ring-ref", "-1", "named no ring"}, {"ring-ref", "", "named no ring"}, {"ring-ref", "11111111111111111111111", "named no ring"},
+        {"event-channel", "0", "event channel that cannot"}, {"event-channel", "99", "event channel that cannot"}, {"event-channel", "x", "named no ring, or no event channel"},
+        {"protocol", "x86_32-abi", "another kind of machine"}, {"protocol", "this text is longer than any protocol's name", "x"}};
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        m.now += 1000000000000UL;
+        attach(1, 0, "v:/0", false);
+        struct front f = front_ready(1, 0);
+        front_write(&f, bad[i].key, bad[i].value);
+        front_state(&f, "3");
+        if (bad[i].words[0] != 'x' && (view(1).state != BLOCK_DROPPED || strstr(m.last_notice, bad[i].words) == NULL))
+            fail_msg("%u: %s", i, m.last_notice);
+        block_remove(1, 0);
+        nothing_left();
+    }
+    attach(1, 0, "v:/0", false);
+    struct front f = front_ready(1, 0);
+    f.ring->req_prod = 33; /* of a ring that begins at 0 */
+    front_state(&f, "3");
+    assert_true(view(1).state == BLOCK_DROPPED && m.mapped == 0);
+    block_remove(1, 0);
+    attach(1, 0, "v:/0", false);
+    f = front_ready(1, 0);
+    m.step = 0;
+    m.fail_at = 2; /* the buffer */
+    front_state(&f, "3");
+    m.fail_at = 0;
+    assert_true(view(1).state == BLOCK_DROPPED && m.mapped == 0);
+    block_remove(1, 0);
+    nothing_left();
+}
+
+static void test_states(void **s)
+{
+    (void)s;
+    struct front f = connected(1, "v:/0", false);
+    front_state(&f, "5");
+    assert_string_equal(back(&f, "state"), "5");
+    assert_int_equal(m.mapped, 1);
+    front_state(&f, "6");
+    assert_string_equal(back(&f, "state"), "6");
+    assert_int_equal(m.mapped, 0);
+    front_state(&f, "1"); /* the driver is loaded again */
+    assert_string_equal(back(&f, "state"), "2");
+    f = front_ready(1, 0);
+    front_state(&f, "3");
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 0, 1), 0);
+    store_rm("/local/domain/1/device/vbd"); /* a guest may */
+    run_threads();
+    assert_string_equal(back(&f, "state"), "6");
+    assert_int_equal(m.mapped, 0);
+    block_remove(1, 0);
+    nothing_left();
+    /* Asked to let go. */
+    f = connected(1, "v:/0", false);
+    assert_true(block_close(1, 0));
+    run_threads();
+    assert_string_equal(back(&f, "state"), "5");
+    assert_string_equal(back(&f, "online"), "0");
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 0, 1), 0); /* until it has */
+    front_state(&f, "6");
+    assert_int_equal(view(1).state, BLOCK_CLOSED);
+    front_state(&f, "1");
+    front_state(&f, "3");
+    assert_int_equal(view(1).state, BLOCK_CLOSED); /* it does not come back */
+    block_remove(1, 0);
+    attach(1, 0, "v:/0", false); /* nobody ever came */
+    assert_true(block_close(1, 0));
+    run_threads();
+    assert_int_equal(view(1).state, BLOCK_CLOSED);
+    block_remove(1, 0);
+    assert_false(block_close(1, 0));
+    nothing_left();
+}
+
+/* Any sequence of states and ring contents: a ring is mapped exactly while it is served, and nothing is left at the end. */
+static void test_random_guests(void **s)
+{
+    (void)s;
+    unsigned seed = 1;
+    for (unsigned round = 0; round < 40; round++) {
+        m.now += 1000000000000UL;
+        attach(1, 0, "v:/0", round % 3 == 0);
+        struct front f = front_ready(1, 0);
+        for (unsigned step = 0; step < 200; step++) {
+            char text[16];
+            unsigned r = (unsigned)rand_r(&seed), k = r / 16 % 64;
+            if (r % 16 == 0) {
+                snprintf(text, sizeof text, "%u", k % 10);
+                front_state(&f, text);
+            } else if (r % 16 == 1) {
+                front_state(&f, k % 2 ? "garbage" : "3");
+            } else {
+                struct blkif_request *q = next(&f, (uint8_t)(k % 8), (uint64_t)rand_r(&seed) % (SECTORS + 2), (uint8_t)((unsigned)rand_r(&seed) % 13));
+                for (unsigned i = 0; i < 11; i++)
+                    q->seg[i] = (struct blkif_request_segment){(uint32_t)rand_r(&seed) % 61, (uint8_t)(rand_r(&seed) % 4), (uint8_t)(4 + rand_r(&seed) % 4)};
+                push(&f);
+                f.prod = f.ring->req_prod;
+            }
+            assert_true(m.mapped <= 1 && m.ports == m.mapped && m.pages == 32 * m.mapped);
+            assert_true((view(1).state == BLOCK_CONNECTED || view(1).state == BLOCK_CLOSING) || m.mapped == 0);
+        }
+        block_remove_all(1);
+        nothing_left();
+    }
+}
+
+static bool try_attach(uint16_t domid, uint16_t index, const char *path, bool read_only)
+{
+    struct block_config c = config(domid, index, path, read_only);
+    bool could = block_check(&c, &err), ok = block_attach(&c, &err);
+    assert_int_equal(could, ok);
+    return ok;
+}
+
+static void test_sharing(void **s)
+{
+    (void)s;
+    assert_true(try_attach(1, 0, "v:/0", false));
+    assert_false(try_attach(2, 0, "V:/0", false));
+    assert_int_equal(err.code, EXIT_WRONG_STATE);
+    assert_non_null(strstr(err.text, "domain 1 writes to it as its disk xvda"));
+    assert_false(try_attach(1, 1, "v:/0", true));
+    assert_true(try_attach(1, 1, "v:/1", true));
+    assert_true(try_attach(2, 1, "v:/1", true));
+    assert_false(try_attach(2, 2, "v:/1", false));
+    assert_non_null(strstr(err.text, "reads it as its disk xvdb"));
+    assert_false(try_attach(2, 2, "v:/none", false));
+    assert_false(try_attach(2, 2, "v:/dir", false));
+    assert_false(try_attach(2, 2, "v:/short", false));
+    struct block_view v;
+    assert_true(block_next(1, 1, &v) && v.config.index == 1 && v.number == 51728);
+    assert_false(block_next(1, 2, &v));
+    run_threads();
+    block_remove_all(1);
+    assert_true(try_attach(2, 0, "v:/0", false));
+    run_threads();
+    block_remove_all(2);
+    nothing_left();
+}
+
+static void test_every_failure_leaves_nothing(void **s)
+{
+    (void)s;
+    unsigned at = 0;
+    bool ok = false;
+    while (!ok) {
+        struct block_config c = config(1, 0, "v:/0", false);
+        m.step = 0;
+        m.fail_at = ++at;
+        ok = block_attach(&c, &err);
+        m.fail_at = 0;
+        if (!ok)
+            nothing_left();
+    }
+    assert_true(at > 20 && at < 40);
+    run_threads();
+    block_remove(1, 0);
+    nothing_left();
+}
+
+static void test_names(void **s)
+{
+    (void)s;
+    uint16_t i = 99;
+    char name[BLOCK_NAME_BYTES];
+    block_name(15, name);
+    assert_string_equal(name, "xvdp");
+    assert_true(block_parse("xvdb", &i) && i == 1);
+    assert_true(block_parse("51952", &i) && i == 15);
+    assert_false(block_parse("xvdq", &i));
+    assert_false(block_parse("51713", &i));
+    assert_false(block_parse("", &i));
+    assert_false(block_parse("xvdaa", &i));
+}
+
+int main(void)
+{
+#define T(t) cmocka_unit_test_setup(t, setup)
+    const struct CMUnitTest tests[] = {T(test_life), T(test_many_requests), T(test_indirect), T(test_hostile_requests), T(test_refused_requests),
+        T(test_changes_meanwhile_and_broken_disks), T(test_bad_front_ends), T(test_states), T(test_random_guests), T(test_sharing),
+        T(test_every_failure_leaves_nothing), T(test_names)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
