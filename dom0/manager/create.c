@@ -15,6 +15,7 @@
 #include "dom0/lib/string.h"
 #include "dom0/manager/cpulist.h"
 #include "dom0/manager/manager_priv.h"
+#include "dom0/manager/vif.h"
 #include "dom0/store/store.h"
 
 #define PAGES_PER_MIB    256U
@@ -174,7 +175,7 @@ static bool connect(struct start *s, struct error *err)
         return error_set(err, EXIT_NO_RESOURCE,
                          "%s: its ring pages cannot be mapped: destroy a domain that is not needed", s->e->config.name);
     s->rt->nodes = true;
-    if (!vm_nodes_create(s->e, err))
+    if (!vm_nodes_create(s->e, err) || !vif_nodes_create(s->e, err))
         return false;
     s->rt->store_up = store_introduce(s->e->domid, s->rt->store_ring, s->e->store_port);
     s->rt->console_up = s->rt->store_up && guest_console_add(s->e->domid, s->rt->console_ring, s->e->console_port);
@@ -232,8 +233,10 @@ bool vm_start(struct registry_entry *e, bool paused, manager_progress progress, 
 void vm_disconnect(struct registry_entry *e)
 {
     struct vm_runtime *rt = manager_runtime(e);
-    if (rt->nodes)
+    if (rt->nodes) {
+        vif_stop(e->domid);
         block_remove_all(e->domid);
+    }
     if (rt->console_up)
         guest_console_stop(e->domid); /* takes what the guest said last */
     if (rt->store_up)

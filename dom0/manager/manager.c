@@ -3,6 +3,7 @@
 #include "dom0/manager/manager.h"
 
 #include "dom0/backend/console_backend.h"
+#include "dom0/backend/net_backend.h"
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/hypercall.h"
@@ -43,6 +44,7 @@ void manager_init(void)
     }
     manager_registry = registry_init(mem, capacity);
     vm_nodes_dom0();
+    net_backend_init();
     reaper_init();
 }
 

@@ -8,6 +8,7 @@
 
 #include "dom0/fs/volume.h"
 #include "dom0/lib/error.h"
+#include "dom0/manager/nic.h"
 #include "kernel/abi/control.h"
 
 #define VM_NAME_MAX 64U
@@ -50,6 +51,7 @@ struct vm_config {          /* from vmx.c, vmx_disks.c */
     char path[PATH_MAX_LEN]; /* of the .vmx itself */
     uint8_t uuid[16];
     bool uuid_set;
+    struct vm_nic nics[NICS_MAX]; /* ethernetN */
     uint8_t pad2[3];
     uint32_t disks;
     struct vm_disk disk[VM_DISKS_MAX];

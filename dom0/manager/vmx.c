@@ -263,6 +263,33 @@ static bool set_cmdline(struct parse *p, const struct setting *s, struct error *
     return true;
 }
 
+/* ethernetN.… and corbel.ethernetN.…: the number is the card. */
+static bool set_nic(struct parse *p, const struct setting *s, struct error *e)
+{
+    const char *why = NULL, *digits = s->key, *dot = strrchr(s->key, '.');
+    while (*digits < '0' || *digits > '9')
+        digits++;
+    if (digits[1] != '.' || (uint32_t)(*digits - '0') >= NICS_MAX)
+        return wrong(p, s, e, "a domain has 8 network cards at most: write ethernet0 to ethernet7");
+    return nic_set(&p->out->nics[*digits - '0'], dot + 1, s->value, &why) || wrong(p, s, e, why);
+}
+
+static bool finish_nics(struct parse *p, struct error *e)
+{
+    char text[120];
+    for (uint32_t i = 0; i < NICS_MAX; i++) {
+        const char *why = NULL;
+        struct vm_nic *n = &p->out->nics[i];
+        if (!nic_finish(n, &why))
+            return error_set(e, EXIT_FAILED, "%s: ethernet%u: %s", p->file.name, i, why);
+        if (!n->named || n->present)
+            continue;
+        snprintf(text, sizeof text, "%s: ethernet%u has settings and no ethernet%u.present = \"TRUE\": there is no such card", p->file.name, i, i);
+        p->warn(text, p->ctx);
+    }
+    return true;
+}
+
 static const struct {
     const char *name;
     apply_fn apply;
@@ -332,6 +359,15 @@ static bool device_absent(struct parse *p, const char *key, size_t device_len)
     return false;
 }
 
+static bool is_known(const char *key)
+{
+    size_t len = 0;
+    for (size_t k = 0; k < COUNT(known); k++)
+        if (matches(known[k].name, key, &len))
+            return true;
+    return false;
+}
+
 /* Was the same device (or, for single keys, the same subject) mentioned for an earlier line? */
 static bool mentioned(const struct parse *p, uint32_t upto, const char *key, size_t device_len, const char *pattern)
 {
@@ -339,7 +375,7 @@ static bool mentioned(const struct parse *p, uint32_t upto, const char *key, siz
     for (uint32_t i = 0; i < upto; i++) {
         size_t other_len = 0;
         vmx_file_key(&p->file, i, other);
-        if (matches(pattern, other, &other_len) && other_len == device_len && strncasecmp(other, key, device_len) == 0)
+        if (matches(pattern, other, &other_len) && other_len == device_len && strncasecmp(other, key, device_len) == 0 && !is_known(other))
             return true;
     }
     return false;
@@ -369,7 +405,8 @@ static void warn_unknown(struct parse *p, uint32_t i, const char *key)
     char text[240];
     nearest_begin(&n, key);
     for (size_t k = 0; k < COUNT(known); k++)
-        nearest_offer(&n, known[k].name);
+        if (strchr(known[k].name, '#') == NULL)
+            nearest_offer(&n, known[k].name);
     for (size_t k = 0; k < COUNT(later); k++)
         if (strchr(later[k].pattern, '#') == NULL && strchr(later[k].pattern, '*') == NULL)
             nearest_offer(&n, later[k].pattern);
@@ -384,10 +421,14 @@ static bool apply_setting(struct parse *p, uint32_t i, struct error *e)
     char key[VMX_KEY_MAX];
     vmx_file_key(&p->file, i, key);
     for (size_t k = 0; k < COUNT(known); k++) {
-        if (strcasecmp(known[k].name, key) != 0)
+        size_t len = 0;
+        bool device = strchr(known[k].name, '#') != NULL;
+        if (!matches(known[k].name, key, &len))
             continue;
+        if (device && device_absent(p, key, (size_t)(strrchr(key, '.') - key)))
+            return true;
         vmx_file_value(&p->file, i, p->value);
-        struct setting s = {known[k].name, p->value, p->file.settings[i].line};
+        struct setting s = {device ? key : known[k].name, p->value, p->file.settings[i].line};
         return known[k].apply(p, &s, e);
     }
     if (!vmx_disks_key(key) && !warn_later(p, i, key))
@@ -460,5 +501,5 @@ bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config 
                          "%s: corbel.kernel is missing: write corbel.kernel = \"FILE\", a Linux bzImage or an ELF "
                          "kernel with a PVH note",
                          p.file.name);
-    return limits(&p, e) && (out->name[0] != '\0' || default_name(&p, e));
+    return limits(&p, e) && finish_nics(&p, e) && (out->name[0] != '\0' || default_name(&p, e));
 }

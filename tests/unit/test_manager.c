@@ -12,6 +12,7 @@
 
 #include "dom0/backend/block_backend.h"
 #include "dom0/backend/console_backend.h"
+#include "dom0/backend/net_backend.h"
 #include "dom0/builder/builder.h"
 #include "dom0/builder/kernel_cache.h"
 #include "dom0/kernel/console.h"
@@ -26,6 +27,7 @@
 #include "dom0/manager/manager.h"
 #include "dom0/manager/manager_priv.h"
 #include "dom0/manager/registry.h"
+#include "dom0/manager/vif.h"
 #include "dom0/store/store.h"
 
 size_t strlcpy(char *dst, const char *src, size_t size);
@@ -53,6 +55,9 @@ static struct model {
     bool with_console[300], kept_console[300];
     uint64_t free_bytes;
     bool abort_build;
+    struct { bool there, asked; struct net_device_config c; } card[8];
+    int cards;
+    bool keeps_cards; /* the guest does not let go */
     struct { bool there, asked; struct block_config c; } disk[300][BLOCK_PER_DOMAIN];
     int disks;
     bool lets_go; /* the guest gives a disk back when it is asked */
@@ -287,6 +292,65 @@ void guest_console_stop(uint16_t domid)
 }
 void guest_console_forget(uint16_t domid) { guest_console_stop(domid); m.kept_console[domid] = false; }
 
+/* Network cards: a table of 8 for all domains. */
+void net_backend_init(void) {}
+bool net_device_add(const struct net_device_config *c, const char *name, struct error *e)
+{
+    unsigned i = 0;
+    assert_true(m.dom[c->domid].exists && c->bridge[0] != '\0' && name[0] != '\0');
+    if (fails())
+        return error_set(e, EXIT_NO_RESOURCE, "%s: network card: no room: destroy one", name);
+    while (m.card[i].there)
+        i++;
+    assert_true(i < 8);
+    memset(&m.card[i], 0, sizeof m.card[i]);
+    m.card[i].there = true;
+    m.card[i].c = *c;
+    m.cards++;
+    return true;
+}
+static int card_at(uint16_t domid, uint32_t dev)
+{
+    for (int i = 0; i < 8; i++)
+        if (m.card[i].there && m.card[i].c.domid == domid && m.card[i].c.dev == dev)
+            return i;
+    return -1;
+}
+bool net_device_close(uint16_t domid, uint32_t dev) { return m.card[card_at(domid, dev)].asked = true; }
+bool net_device_closed(uint16_t domid, uint32_t dev) { return card_at(domid, dev) < 0 || (m.card[card_at(domid, dev)].asked && !m.keeps_cards); }
+void net_device_remove(uint16_t domid, uint32_t dev)
+{
+    int i = card_at(domid, dev);
+    assert_true(i < 0 || m.dom[domid].exists); /* before the domain: its rings are mapped */
+    m.cards -= i >= 0;
+    if (i >= 0)
+        m.card[i].there = false;
+}
+void net_devices_remove(uint16_t domid)
+{
+    for (uint32_t dev = 0; dev < NET_DEVICES_MAX; dev++)
+        net_device_remove(domid, dev);
+}
+bool net_mac_owner(const uint8_t mac[MAC_LEN], uint16_t *domid, uint32_t *dev)
+{
+    for (int i = 0; i < 8; i++) {
+        *domid = m.card[i].c.domid;
+        *dev = m.card[i].c.dev;
+        if (m.card[i].there && mac_equal(m.card[i].c.mac, mac))
+            return true;
+    }
+    return false;
+}
+void net_devices_list(bool (*fn)(const struct net_device_view *v, void *ctx), void *ctx)
+{
+    for (int i = 0; i < 8; i++) {
+        struct net_device_view v = {.config = m.card[i].c};
+        if (m.card[i].there && !fn(&v, ctx))
+            return;
+    }
+}
+
+/* Disks. */
 bool block_check(const struct block_config *c, struct error *e)
 {
     assert_true(strncmp(c->path, "boot:", 5) == 0 && (!c->cdrom || c->read_only));
@@ -392,11 +456,12 @@ bool file_open(const char *path, struct file **out, struct error *e)
         return error_set(e, EXIT_FAILED, "%s: no such file: copy it", path);
     *out = calloc(1, sizeof **out);
     const char *base = strrchr(path, '/') + 1;
-    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s%s",
+    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s%s%s",
              (int)(strlen(base) - 4), base, strstr(path, "disk") != NULL ? "corbel.ramdisk = \"r\"\n" : "",
              strstr(path, "disky") != NULL ? "sata0:1.present = \"TRUE\"\nsata0:1.fileName = \"/b\"\nsata0:1.readonly = \"TRUE\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"a\"\n" : "",
              strstr(path, "other-way") != NULL ? "corbel.on_poweroff = \"preserve\"\non_reboot = \"destroy\"\ncorbel.on_crash = \"restart\"\n" : "",
-             strstr(path, "large") != NULL ? "numvcpus = \"2\"\ncorbel.maxvcpus = \"4\"\ncorbel.maxmem = \"32\"\nsched.cpu.shares = \"high\"\ncorbel.cap = \"150\"\nsched.cpu.affinity = \"1\"\n" : "");
+             strstr(path, "large") != NULL ? "numvcpus = \"2\"\ncorbel.maxvcpus = \"4\"\ncorbel.maxmem = \"32\"\nsched.cpu.shares = \"high\"\ncorbel.cap = \"150\"\nsched.cpu.affinity = \"1\"\n" : "",
+             strstr(path, "disk") != NULL || strstr(path, "net") != NULL ? "ethernet0.present = \"TRUE\"\nethernet3.present = \"TRUE\"\nethernet3.networkName = \"lan\"\n" : "");
     m.files++;
     return true;
 }
@@ -462,6 +527,7 @@ static void nothing_left(int domains)
     assert_int_equal(m.consoles, domains);
     assert_true(m.disks == 0 || domains > 0);
     assert_int_equal(m.files, 0);
+    assert_true(domains > 0 || m.cards == 0);
     assert_int_equal(m.heap_blocks, 1); /* the runtimes */
     char why[80];
     if (!registry_check(manager_registry, registry_bytes(manager_registry->capacity), why, sizeof why))
@@ -519,7 +585,9 @@ static void test_every_failure_leaves_nothing(void **s)
         const char *first = strstr(err.text, ": ");
         assert_true(first != NULL && strstr(first + 2, ": ") != NULL);
         nothing_left(1);
+        assert_int_equal(m.cards, 0);
     }
+    assert_int_equal(m.cards, 2);
     assert_true(failures > 35 && failures < 199);
     nothing_left(2);
 }
@@ -940,13 +1008,73 @@ static void test_memory(void **s)
     refused(manager_mem_set("large", 16, 0, NULL, &now, &err), EXIT_WRONG_STATE, "stopped");
 }
 
+static bool no_interrupt(void) { return false; }
+
+static void test_network_cards(void **s)
+{
+    (void)s;
+    uint16_t id;
+    uint32_t dev = 9;
+    bool forced = true;
+    struct vm_nic nic = {.present = true, .bridge = "lan", .rate_kib = 5};
+    uint8_t first[MAC_LEN], attached[MAC_LEN];
+    char text[MAC_TEXT];
+    assert_true(create("net", &id));
+    assert_int_equal(m.cards, 2);
+    memcpy(first, m.card[0].c.mac, MAC_LEN);
+    assert_true(first[0] == 0 && first[1] == 0x0c && first[2] == 0x29 && !mac_equal(first, m.card[1].c.mac));
+    assert_string_equal(m.card[0].c.bridge, "bridge0");
+    assert_true(m.card[1].c.dev == 3 && strcmp(m.card[1].c.bridge, "lan") == 0);
+    assert_true(manager_nic_attach("net", &nic, &dev, &err)); /* the first free number, an address of Xen's */
+    assert_true(dev == 1 && m.cards == 3 && m.card[2].c.rate_kib == 5 && m.card[2].c.mac[1] == 0x16);
+    memcpy(attached, m.card[2].c.mac, MAC_LEN);
+    nic.is_static = nic.mac_set = true;
+    memcpy(nic.mac, first, MAC_LEN);
+    refused(manager_nic_attach("net", &nic, &dev, &err), EXIT_REFUSED, "taken by domain 1's card 0");
+    assert_int_equal(m.cards, 3);
+    refused(manager_nic_attach("0", &nic, &dev, &err), EXIT_REFUSED, "Domain-0");
+    refused(manager_nic_detach("net", "2", SECOND, no_interrupt, &forced, &err), EXIT_FAILED, "no such card");
+    refused(manager_nic_detach("net", "eth0", SECOND, no_interrupt, &forced, &err), EXIT_FAILED, "neither");
+    /* A reboot keeps all three and their addresses, also under another name. */
+    assert_true(manager_rename("net", "renamed", &err));
+    m.dom[id].state = CBL_DOM_SHUTDOWN;
+    m.dom[id].shutdown = CBL_SHUTDOWN_REBOOT;
+    m.now += 10 * SECOND;
+    reap();
+    id = m.last;
+    assert_int_equal(m.cards, 3);
+    assert_true(card_at(id, 0) >= 0 && mac_equal(m.card[card_at(id, 0)].c.mac, first));
+    assert_true(card_at(id, 1) >= 0 && mac_equal(m.card[card_at(id, 1)].c.mac, attached));
+    mac_format(text, attached);
+    assert_true(manager_nic_detach("renamed", text, SECOND, no_interrupt, &forced, &err));
+    assert_true(!forced && m.cards == 2 && card_at(id, 1) < 0);
+    m.keeps_cards = true;
+    uint64_t before = m.now;
+    assert_true(manager_nic_detach("renamed", "0", 3 * SECOND, no_interrupt, &forced, &err));
+    assert_true(forced && m.cards == 1 && m.now - before >= 3 * SECOND);
+    /* Two of one name's hash: the second moves on. */
+    nic = (struct vm_nic){.present = true, .bridge = "lan"};
+    assert_true(manager_nic_attach("renamed", &nic, &dev, &err));
+    assert_int_equal(dev, 0);
+    for (unsigned i = 0; i < 6; i++)
+        assert_true(manager_nic_attach("renamed", &nic, &dev, &err));
+    refused(manager_nic_attach("renamed", &nic, &dev, &err), EXIT_NO_RESOURCE, "8 network cards");
+    m.dom[id].state = CBL_DOM_SHUTDOWN; /* a crash: kept for looking at, and without cards */
+    m.dom[id].shutdown = CBL_SHUTDOWN_CRASH;
+    reap();
+    assert_int_equal(m.cards, 0);
+    refused(manager_nic_attach("renamed", &nic, &dev, &err), EXIT_WRONG_STATE, "stopped");
+    assert_true(manager_destroy("renamed", &err));
+    nothing_left(0);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_disks), T(test_interrupt_and_refusals), T(test_poweroff),
         T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks), T(test_exit_actions),
-        T(test_limits_and_scheduling_of_a_new_domain), T(test_rename), T(test_vcpus), T(test_memory),
+        T(test_limits_and_scheduling_of_a_new_domain), T(test_rename), T(test_vcpus), T(test_memory), T(test_network_cards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

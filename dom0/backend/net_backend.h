@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] The back end of guests' paravirtual network cards (Xen's netif protocol): one cooperative thread serves all of them, a bounded number of
+ * frames a turn. A card is plugged into a bridge (dom0/net/switch.h) under its address for good; what the guest does with its rings is its affair,
+ * and a ring that cannot be true costs it the card. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dom0/lib/error.h"
+#include "dom0/net/switch.h"
+
+#define NET_DEVICES_MAX 8U /* of one domain: numbers 0 to 7 */
+
+struct net_device_config {
+    uint16_t domid;
+    uint32_t dev;
+    uint8_t mac[MAC_LEN];
+    char bridge[NET_NAME_MAX];
+    uint32_t rate_kib; /* KiB/s that the guest may send; 0: no limit */
+};
+
+struct net_device_view {
+    struct net_device_config config;
+    const char *state; /* "connected", … */
+    bool connected, failed;
+    struct net_counters sent, received; /* by the guest */
+    uint64_t spoofed;
+};
+
+/* The nodes that all cards share, and the thread. */
+void net_backend_init(void);
+/* A new card: its nodes in xenstore, its place on the bridge; the guest connects when it likes. NAME: the guest's, for messages. */
+bool net_device_add(const struct net_device_config *c, const char *name, struct error *e);
+/* Asks the guest to let go of it (for net_device_remove soon). false: there is no such card. */
+bool net_device_close(uint16_t domid, uint32_t dev);
+/* Has the guest let go, or never had it? */
+bool net_device_closed(uint16_t domid, uint32_t dev);
+/* Takes it away, whatever the guest does: rings, event channel, nodes. None such is fine. */
+void net_device_remove(uint16_t domid, uint32_t dev);
+void net_devices_remove(uint16_t domid); /* all of a domain */
+/* Calls FN for each card, by domain and number. FN may print; false stops. */
+void net_devices_list(bool (*fn)(const struct net_device_view *v, void *ctx), void *ctx);
+bool net_device_get(uint16_t domid, uint32_t dev, struct net_device_view *v);
+/* Whose address is MAC? false: nobody's. */
+bool net_mac_owner(const uint8_t mac[MAC_LEN], uint16_t *domid, uint32_t *dev);

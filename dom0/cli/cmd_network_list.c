@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOM0] The verb `network-list`. */
+#include "dom0/backend/net_backend.h"
+#include "dom0/cli/cli_priv.h"
+#include "dom0/cli/output.h"
+#include "dom0/kernel/console.h"
+#include "dom0/lib/string.h"
+#include "dom0/manager/manager.h"
+
+struct network_list_args {
+    bool json, one;
+    uint16_t domid;
+    struct pairs out;
+};
+
+static void counters(struct pairs *p, const char *who, const struct net_counters *c)
+{
+    static const char *const names[] = {"packets", "bytes", "drops", "errors"};
+    const uint64_t values[] = {c->packets, c->bytes, c->drops, c->errors};
+    char key[32];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(key, sizeof key, "%s_%s", who, names[i]);
+        pairs_number(p, key, values[i], "");
+    }
+}
+
+static void print_json(struct pairs *p, const char *name, const struct net_device_view *d, const char *mac)
+{
+    list_item(p);
+    pairs_text(p, "name", name);
+    pairs_number(p, "id", d->config.domid, "");
+    pairs_number(p, "device", d->config.dev, "");
+    pairs_text(p, "mac", mac);
+    pairs_text(p, "bridge", d->config.bridge);
+    pairs_text(p, "state", d->state);
+    pairs_number(p, "rate_kib", d->config.rate_kib, "");
+    counters(p, "sent", &d->sent);
+    pairs_number(p, "sent_spoofed", d->spoofed, "");
+    counters(p, "received", &d->received);
+    pairs_end(p);
+}
+
+static bool print_one(const struct net_device_view *d, void *ctx)
+{
+    struct network_list_args *a = ctx;
+    char mac[MAC_TEXT], number[12];
+    struct vm_view v;
+    struct error e;
+    if (a->one && d->config.domid != a->domid)
+        return true;
+    mac_format(mac, d->config.mac);
+    snprintf(number, sizeof number, "%u", d->config.domid);
+    const char *name = manager_find(number, &v, &e) ? v.name : "?";
+    if (a->json)
+        print_json(&a->out, name, d, mac);
+    else
+        console_printf("%-24s %5u %3u %s %-15s %-10s %9lu %12lu %9lu %12lu %6lu %6lu\n", name, d->config.domid, d->config.dev, mac, d->config.bridge,
+                       d->state, d->sent.packets, d->sent.bytes, d->received.packets, d->received.bytes, d->sent.drops + d->received.drops,
+                       d->sent.errors + d->received.errors);
+    return true;
+}
+
+static enum exit_code run(int argc, char **argv)
+{
+    struct network_list_args a = {.json = cli_flag(&argc, argv, "--json")};
+    struct vm_view v;
+    struct error e;
+    if (!cli_args(&cmd_network_list, argc, argv, 0, 1))
+        return EXIT_USAGE;
+    a.one = argc > 1;
+    if (a.one && !manager_find(argv[1], &v, &e))
+        return cli_error(&e);
+    if (a.one)
+        a.domid = v.domid;
+    if (a.json)
+        list_begin(&a.out);
+    else
+        out_text("Name                        ID Dev MAC               Bridge          State           Sent        Bytes  Received        Bytes  Drops Errors\n");
+    net_devices_list(print_one, &a);
+    if (a.json)
+        list_end(&a.out);
+    return EXIT_OK;
+}
+
+const struct cli_verb cmd_network_list = {
+    "network-list",
+    "[--json] [DOMAIN]",
+    "Shows guests' network cards: address, bridge, and what went through.",
+    "Sent and Received are frames as the guest sees it. State: waiting (for the guest's driver), connected, closing, closed (by the guest), dropped\n"
+    "(the guest broke the rules; it is served again when its driver starts anew). Drops: nobody could take the frame in time, or it pretended to come\n"
+    "from another's address (sent_spoofed in --json). Errors: no frame, or pages that the guest had taken back. --json has drops and errors of each way.\n",
+    run,
+    cli_complete_domain_arg};
