@@ -175,7 +175,7 @@ static bool connect(struct start *s, struct error *err)
         return error_set(err, EXIT_NO_RESOURCE,
                          "%s: its ring pages cannot be mapped: destroy a domain that is not needed", s->e->config.name);
     s->rt->nodes = true;
-    if (!vm_nodes_create(s->e, err) || !vif_nodes_create(s->e, err))
+    if (!vm_nodes_create(s->e, err))
         return false;
     s->rt->store_up = store_introduce(s->e->domid, s->rt->store_ring, s->e->store_port);
     s->rt->console_up = s->rt->store_up && guest_console_add(s->e->domid, s->rt->console_ring, s->e->console_port);
@@ -183,7 +183,7 @@ static bool connect(struct start *s, struct error *err)
         return error_set(err, EXIT_NO_RESOURCE,
                          "%s: no memory or no event channel for its %s: destroy a domain that is not needed",
                          s->e->config.name, s->rt->store_up ? "console" : "xenstore connection");
-    return vm_disks_attach(s->e, err);
+    return vif_nodes_create(s->e, err) && vm_disks_attach(s->e, err);
 }
 
 static void note_figures(struct registry_entry *e)
