@@ -51,12 +51,13 @@ def test_a_thousand_domains_lose_nothing(corbel):
 
 
 def test_a_guest_whose_cpus_race_loses_nothing(corbel):
-    settle(corbel)
-    before = books(corbel)
-    m = corbel.ok_and("create race", r"race: (\d+) passed, (\d+) failed[\s\S]*?race: powered off", 400)
-    assert int(m.group(1)) >= 27 and m.group(2) == "0", corbel.text[-4000:]
-    corbel.run("")
-    assert books(corbel) == before
+    for again in (False, True):  # the first brings its console, which is kept, and what four virtual CPUs take of the pools
+        settle(corbel)
+        before = books(corbel)
+        m = corbel.ok_and("create race", r"race: (\d+) passed, (\d+) failed[\s\S]*?race: powered off", 400)
+        assert int(m.group(1)) >= 27 and m.group(2) == "0", corbel.text[-4000:]
+        corbel.run("")
+        assert books(corbel) == before or not again
 
 
 def test_domains_that_end_by_themselves_lose_nothing(corbel):
