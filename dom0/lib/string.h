@@ -28,5 +28,7 @@ size_t strlcat(char *dst, const char *src, size_t size);
  * length as C's. */
 int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+/* Of a hexadecimal digit, either case; -1: it is none. */
+int hex_digit(char c);
 /* Decimal or 0x hex, whole string; false: not a number or too large. */
 bool parse_u64(const char *s, uint64_t *out);

@@ -19,18 +19,15 @@ size_t strlcat(char *dst, const char *src, size_t size)
     return used + strlcpy(dst + used, src, size - used);
 }
 
-static unsigned digit_of(char c)
+int hex_digit(char c)
 {
     if (c >= '0' && c <= '9') {
-        return (unsigned)(c - '0');
+        return c - '0';
     }
     if (c >= 'a' && c <= 'f') {
-        return (unsigned)(c - 'a') + 10;
+        return c - 'a' + 10;
     }
-    if (c >= 'A' && c <= 'F') {
-        return (unsigned)(c - 'A') + 10;
-    }
-    return 99;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 bool parse_u64(const char *s, uint64_t *out)
@@ -45,8 +42,8 @@ bool parse_u64(const char *s, uint64_t *out)
     }
     uint64_t v = 0;
     for (; *s != '\0'; s++) {
-        unsigned d = digit_of(*s);
-        if (d >= base || __builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v)) {
+        int d = hex_digit(*s);
+        if (d < 0 || (unsigned)d >= base || __builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v)) {
             return false;
         }
     }

@@ -207,15 +207,6 @@ static bool set_guest_os(struct parse *p, const struct setting *s, struct error 
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* 16 bytes in hex; spaces and - between bytes as VMware ("56 4d .. - ..") and everybody else write them. */
 static bool set_uuid(struct parse *p, const struct setting *s, struct error *e)
 {

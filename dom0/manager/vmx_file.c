@@ -12,15 +12,6 @@ struct line {
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* How many bytes the UTF-8 sequence at S has, 0 when it is none (overlong forms and surrogates count as none). */
 static size_t utf8_length(const unsigned char *s, size_t len)
 {

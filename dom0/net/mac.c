@@ -6,15 +6,6 @@
 
 #define CARD_DISTANCE 10U /* VMware's generatedAddressOffset */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool mac_parse(const char *text, uint8_t mac[MAC_LEN])
 {
     for (unsigned i = 0; i < MAC_LEN; i++, text += 3) {
