@@ -29,11 +29,9 @@ static bool failed(const struct vm_view *v, const char *verb, long rc, struct er
 static bool find_running(const char *who, const char *verb, struct vm_view *v, struct registry_entry **entry,
                          struct error *e)
 {
-    if (!manager_find(who, v, e) || manager_is_dom0(v, verb, e))
-        return false;
-    *entry = manager_registry != NULL ? registry_by_domid(manager_registry, v->domid) : NULL;
+    *entry = manager_find_ours(who, verb, v, e);
     if (*entry == NULL)
-        return error_set(e, EXIT_REFUSED, "%s %s: this domain was not created here: ask who did", verb, v->name);
+        return false;
     if (v->info.state == CBL_DOM_SHUTDOWN || v->info.state == CBL_DOM_DYING)
         return error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v->name,
                          v->name);
@@ -78,11 +76,9 @@ static bool rename_locked(const char *who, const char *name, struct error *e)
     struct vm_view v;
     const char *why;
     char path[64];
-    if (!manager_find(who, &v, e) || manager_is_dom0(&v, "rename", e))
-        return false;
-    struct registry_entry *entry = registry_by_domid(manager_registry, v.domid);
+    struct registry_entry *entry = manager_find_ours(who, "rename", &v, e);
     if (entry == NULL)
-        return error_set(e, EXIT_REFUSED, "rename %s: this domain was not created here: ask who did", v.name);
+        return false;
     if (!vmx_name_ok(name, &why))
         return error_set(e, EXIT_FAILED, "rename %s: %.63s: %s", v.name, name, why);
     if (strcmp(v.name, name) == 0)
@@ -285,11 +281,9 @@ bool manager_mem_set(const char *who, uint32_t mib, uint64_t wait_ns, bool (*int
 static bool mem_max_locked(const char *who, uint32_t mib, struct error *e)
 {
     struct vm_view v;
-    if (!manager_find(who, &v, e) || manager_is_dom0(&v, "mem-max", e))
-        return false;
-    struct registry_entry *entry = registry_by_domid(manager_registry, v.domid);
+    struct registry_entry *entry = manager_find_ours(who, "mem-max", &v, e);
     if (entry == NULL)
-        return error_set(e, EXIT_REFUSED, "mem-max %s: this domain was not created here: ask who did", v.name);
+        return false;
     if (mib < MIB_MIN || mib > entry->config.maxmem_mib)
         return error_set(e, EXIT_FAILED,
                          "mem-max %s: %u MiB is out of range: write %u to %u; corbel.maxmem in its .vmx file sets the most",

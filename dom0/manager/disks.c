@@ -50,16 +50,10 @@ bool vm_disks_attach(const struct registry_entry *e, struct error *err) { return
 /* The domain WHO, whose disks may change. */
 static struct registry_entry *changeable(const char *who, const char *verb, struct vm_view *v, struct error *e)
 {
-    if (!manager_find(who, v, e) || manager_is_dom0(v, verb, e))
-        return NULL;
-    struct registry_entry *entry = manager_registry != NULL ? registry_by_domid(manager_registry, v->domid) : NULL;
-    if (entry == NULL)
-        error_set(e, EXIT_REFUSED, "%s %s: this domain was not created here: ask who did", verb, v->name);
-    else if (entry->state == ENTRY_LIVE && v->info.state != CBL_DOM_SHUTDOWN && v->info.state != CBL_DOM_DYING)
+    struct registry_entry *entry = manager_find_ours(who, verb, v, e);
+    if (entry == NULL || (entry->state == ENTRY_LIVE && v->info.state != CBL_DOM_SHUTDOWN && v->info.state != CBL_DOM_DYING))
         return entry;
-    else
-        error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v->name,
-                  v->name);
+    error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v->name, v->name);
     return NULL;
 }
 

@@ -314,7 +314,7 @@ bool manager_create(const char *path, bool paused, manager_progress progress, vo
     return ok;
 }
 
-/* ---- end ---- */
+/* ---- who may be changed ---- */
 
 bool manager_is_dom0(const struct vm_view *v, const char *verb, struct error *e)
 {
@@ -323,6 +323,18 @@ bool manager_is_dom0(const struct vm_view *v, const char *verb, struct error *e)
     error_set(e, EXIT_REFUSED, "%s Domain-0: it manages the host: host-poweroff and host-reboot end it", verb);
     return true;
 }
+
+struct registry_entry *manager_find_ours(const char *who, const char *verb, struct vm_view *v, struct error *e)
+{
+    if (!manager_find(who, v, e) || manager_is_dom0(v, verb, e))
+        return NULL;
+    struct registry_entry *entry = manager_registry != NULL ? registry_by_domid(manager_registry, v->domid) : NULL;
+    if (entry == NULL)
+        error_set(e, EXIT_REFUSED, "%s %s: this domain was not created here: ask who did", verb, v->name);
+    return entry;
+}
+
+/* ---- end ---- */
 
 bool vm_end(struct registry_entry *e, const char *why, struct error *err)
 {

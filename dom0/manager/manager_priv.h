@@ -39,6 +39,8 @@ bool vm_end(struct registry_entry *e, const char *why, struct error *err);
 bool manager_name_free(const char *name, struct error *e);
 /* V is Domain-0, which VERB does not do: the error is set. */
 bool manager_is_dom0(const struct vm_view *v, const char *verb, struct error *e);
+/* The domain WHO, which VERB changes, and *V of it. NULL: not there, Domain-0, or not created here: the error is set. manager_lock is held. */
+struct registry_entry *manager_find_ours(const char *who, const char *verb, struct vm_view *v, struct error *e);
 /* The xenstore nodes of a new domain. */
 bool vm_nodes_create(const struct registry_entry *e, struct error *err);
 void vm_nodes_remove(uint16_t domid);

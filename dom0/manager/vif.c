@@ -61,11 +61,9 @@ void vif_stop(uint16_t domid) { net_devices_remove(domid); }
 /* A domain of ours that can have its cards changed. */
 static bool find(const char *who, const char *verb, struct vm_view *v, struct registry_entry **entry, struct error *e)
 {
-    if (!manager_find(who, v, e) || manager_is_dom0(v, verb, e))
-        return false;
-    *entry = manager_registry != NULL ? registry_by_domid(manager_registry, v->domid) : NULL;
+    *entry = manager_find_ours(who, verb, v, e);
     if (*entry == NULL)
-        return error_set(e, EXIT_REFUSED, "%s %s: this domain was not created here: ask who did", verb, v->name);
+        return false;
     if ((*entry)->state != ENTRY_LIVE)
         return error_set(e, EXIT_WRONG_STATE, "%s %s: it has stopped for good: `destroy %s` removes it", verb, v->name, v->name);
     return true;
