@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [FW] Asks the CPU what preflight.c judges. Reads only. */
+ * [FW] Asks the CPU what preflight.c judges. Reads only; what XSAVEC does is tried (xsavec.c), with all put back. */
 #include "boot/efi/lib.h"
 #include "boot/efi/preflight.h"
 #include "boot/efi/vmxcaps.h"

@@ -7,6 +7,29 @@
 %define SEL_USER_DATA 0x23
 %define SEL_CODE32 0x28
 
+; With PAE on: to long mode's paging, on the tables made below. In 16-bit and in 32-bit code.
+%macro paging_on 0
+    mov eax, pml4
+    mov cr3, eax
+    mov ecx, 0xc0000080
+    rdmsr
+    or eax, 1 << 8              ; LME
+    wrmsr
+    mov eax, 0x80010021         ; PG WP NE PE
+    mov cr0, eax
+%endmacro
+
+%macro flat_segments 0
+    mov eax, SEL_USER_DATA      ; good at any privilege level
+    mov ds, eax
+    mov es, eax
+    mov eax, SEL_DATA
+    mov ss, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax
+%endmacro
+
 bits 32
 section .note.pvh note alloc noexec nowrite align=4
     dd 4, 8, 18                 ; XEN_ELFNOTE_PHYS32_ENTRY
@@ -41,27 +64,13 @@ pvh_start:
     mov eax, cr4
     or eax, 1 << 5              ; PAE
     mov cr4, eax
-    mov eax, pml4
-    mov cr3, eax
-    mov ecx, 0xc0000080
-    rdmsr
-    or eax, 1 << 8              ; LME
-    wrmsr
-    mov eax, 0x80010021         ; PG WP NE PE
-    mov cr0, eax
+    paging_on
     lgdt [gdt_ptr]
     jmp 8:long_mode
 
 bits 64
 long_mode:
-    mov eax, SEL_USER_DATA      ; good at any privilege level
-    mov ds, eax
-    mov es, eax
-    mov eax, SEL_DATA
-    mov ss, eax
-    xor eax, eax
-    mov fs, eax
-    mov gs, eax
+    flat_segments
     mov esp, stack_top
     xor ebp, ebp
     mov edi, [start_info]
@@ -207,14 +216,7 @@ ap_code:
     o32 lgdt [.gdt_ptr - ap_code]
     mov eax, 1 << 5             ; PAE
     mov cr4, eax
-    mov eax, pml4
-    mov cr3, eax
-    mov ecx, 0xc0000080
-    rdmsr
-    or eax, 1 << 8              ; LME
-    wrmsr
-    mov eax, 0x80010021         ; PG WP NE PE
-    mov cr0, eax
+    paging_on
     jmp dword SEL_CODE:ap_long
 .gdt_ptr:
     dw 9 * 8 - 1
@@ -222,14 +224,7 @@ ap_code:
 ap_code_end:
 bits 64
 ap_long:
-    mov eax, SEL_USER_DATA
-    mov ds, eax
-    mov es, eax
-    mov eax, SEL_DATA
-    mov ss, eax
-    xor eax, eax
-    mov fs, eax
-    mov gs, eax
+    flat_segments
     mov ecx, 0x802              ; the x2APIC's id: twice the number
     rdmsr
     shr eax, 1

@@ -80,13 +80,10 @@ static void call_there(unsigned cpu)
 {
     static const struct { uint8_t nr, op, at; uint64_t other; } calls[] = {
         {HC_XEN_VERSION, 1, 2, 0}, {HC_XEN_VERSION, 3, 2, 0}, {HC_XEN_VERSION, 6, 2, 0}, {HC_MEMORY_OP, 1, 2, 0}, {HC_MEMORY_OP, 6, 2, 0},
-        {HC_GRANT, 6, 2, 1}, {HC_GRANT, 5, 2, 4}, {HC_VCPU_OP, 8, 3, 0}, {HC_EVTCHN, 5, 2, 0}, {HC_HVM_OP, 1, 2, 0}, {HC_SCHED_OP, 3, 2, 0}};
+        {HC_GRANT, 6, 2, 1}, {HC_GRANT, 5, 2, 4}, {HC_VCPU_OP, 8, 3, 0}, {HC_EVTCHN, 5, 2, 0}, {HC_HVM_OP, 1, 2, 0}, {HC_XEN_VERSION, 0, 2, 0}};
     unsigned i = dice(cpu) % COUNT(calls);
     uint64_t at = HOT + (dice(cpu) % 2 ? 4096 - 4 : 512);
-    if (calls[i].nr == HC_SCHED_OP) /* polls no port, until now: what is there is not known */
-        expect(cpu, hypercall(HC_XEN_VERSION, 0, 0, 0));
-    else
-        expect(cpu, calls[i].at == 2 ? hypercall(calls[i].nr, calls[i].op, at, calls[i].other) : hypercall(calls[i].nr, calls[i].op, calls[i].other, at));
+    expect(cpu, calls[i].at == 2 ? hypercall(calls[i].nr, calls[i].op, at, calls[i].other) : hypercall(calls[i].nr, calls[i].op, calls[i].other, at));
 }
 
 /* The areas into which the hypervisor writes by itself. */
