@@ -6,6 +6,8 @@
 #include "dom0/kernel/console.h"
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager.h"
+#include "dom0/net/address.h"
+#include "dom0/net/stack.h"
 
 struct network_list_args {
     bool json, one;
@@ -60,6 +62,36 @@ static bool print_one(const struct net_device_view *d, void *ctx)
     return true;
 }
 
+/* Dom0's own port, shown like a card of its own. */
+static void print_own(struct network_list_args *a)
+{
+    char mac[MAC_TEXT], address[IPV4_TEXT + 4] = "";
+    struct net_view v;
+    struct pairs *p = &a->out;
+    net_stack_view(&v);
+    mac_format(mac, v.mac);
+    const char *state = v.mode == NET_OFF ? "off" : v.address == 0 ? "asking" : "connected";
+    if (v.address != 0)
+        ipv4_format(address, v.address);
+    if (!a->json) {
+        console_printf("%-24s %5u %3s %s %-15s %-10s %9lu %12lu %9lu %12lu %6lu %6lu%s%s\n", "Domain-0", 0, "-", mac, NET_OWN_BRIDGE, state, v.sent.packets,
+                       v.sent.bytes, v.received.packets, v.received.bytes, v.sent.drops + v.received.drops, v.sent.errors + v.received.errors,
+                       v.address != 0 ? "  " : "", address);
+        return;
+    }
+    list_item(p);
+    pairs_text(p, "name", "Domain-0");
+    pairs_number(p, "id", 0, "");
+    pairs_text(p, "mac", mac);
+    pairs_text(p, "bridge", NET_OWN_BRIDGE);
+    pairs_text(p, "state", state);
+    pairs_text(p, "address", address);
+    pairs_number(p, "prefix", v.prefix, "");
+    counters(p, "sent", &v.sent);
+    counters(p, "received", &v.received);
+    pairs_end(p);
+}
+
 static enum exit_code run(int argc, char **argv)
 {
     struct network_list_args a = {.json = cli_flag(&argc, argv, "--json")};
@@ -76,6 +108,8 @@ static enum exit_code run(int argc, char **argv)
         list_begin(&a.out);
     else
         out_text("Name                        ID Dev MAC               Bridge          State           Sent        Bytes  Received        Bytes  Drops Errors\n");
+    if (!a.one || a.domid == 0)
+        print_own(&a);
     net_devices_list(print_one, &a);
     if (a.json)
         list_end(&a.out);
@@ -85,9 +119,10 @@ static enum exit_code run(int argc, char **argv)
 const struct cli_verb cmd_network_list = {
     "network-list",
     "[--json] [DOMAIN]",
-    "Shows guests' network cards: address, bridge, and what went through.",
+    "Shows Dom0's port and guests' network cards: address, bridge, and what went through.",
     "Sent and Received are frames as the guest sees it. State: waiting (for the guest's driver), connected, closing, closed (by the guest), dropped\n"
     "(the guest broke the rules; it is served again when its driver starts anew). Drops: nobody could take the frame in time, or it pretended to come\n"
-    "from another's address (sent_spoofed in --json). Errors: no frame, or pages that the guest had taken back. --json has drops and errors of each way.\n",
+    "from another's address (sent_spoofed in --json). Errors: no frame, or pages that the guest had taken back. --json has drops and errors of each way.\n"
+    "Dom0's port is off, asking (a DHCP server for an address) or connected; behind it stands its IP address.\n",
     run,
     cli_complete_domain_arg};

@@ -19,6 +19,7 @@
 #include "dom0/kernel/thread_priv.h"
 #include "dom0/kernel/time_priv.h"
 #include "dom0/manager/manager.h"
+#include "dom0/net/stack.h"
 #include "dom0/store/store.h"
 #include "drivers/ahci.h"
 #include "drivers/ata.h"
@@ -47,6 +48,7 @@ static void init_thread(void *arg)
         fatal("no memory for the store");
     }
     manager_init();
+    net_stack_init();
     cli_start();
 }
 

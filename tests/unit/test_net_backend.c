@@ -181,6 +181,7 @@ void store_unwatch(int id) { assert_non_null(watches[id].fn); free((char *)watch
 void *heap_alloc(size_t size) { heap_blocks++; return calloc(1, size); }
 void heap_free(void *p) { heap_blocks -= p != NULL; free(p); }
 void *page_alloc(size_t pages, uint64_t *phys) { *phys = BUFFER_GFN * 4096; return frame_buffer = calloc(pages, 4096); }
+uint64_t page_phys(const void *p) { return BUFFER_GFN * 4096 + (uint64_t)((const uint8_t *)p - frame_buffer); }
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack) { (void)name; (void)arg; (void)stack; server = fn; return (struct thread *)&idle; }
 static void (*at_yield)(void);
 void thread_yield(void) { now += 1000; if (at_yield != NULL) at_yield(); }
@@ -623,6 +624,53 @@ static void test_no_memory(void **state)
     assert_non_null(strstr(err.text, "16 bridges"));
 }
 
+/* A port of Dom0's own: frames go both ways, guests hear of theirs at once, and its address is nobody else's. */
+static uint32_t own_got, own_len;
+static uint8_t own_first;
+static bool own_deliver(struct net_port *to, struct net_frame *f)
+{
+    (void)to;
+    own_got++;
+    own_len = f->len;
+    own_first = f->data[14];
+    return true;
+}
+
+static void test_own_port(void **state)
+{
+    static struct net_port own = {.mac = {2, 0, 0, 0, 0, 9}, .locked = true, .up = true, .deliver = own_deliver};
+    uint16_t domid = 77;
+    uint32_t dev = 0;
+    (void)state;
+    assert_false(net_mac_owner(own.mac, &domid, &dev));
+    assert_true(net_port_join("bridge0", &own));
+    assert_true(net_mac_owner(own.mac, &domid, &dev));
+    assert_int_equal(domid, 0);
+    up(1, 0);
+    guests[0].pages[10][14] = 0x5a;
+    put(1, 9, 200, 0);
+    kick(1);
+    run();
+    assert_int_equal(own_got, 1);
+    assert_int_equal(own_len, 200);
+    assert_int_equal(own_first, 0x5a);
+    uint8_t *data = frame_buffer + 4096 - 100; /* the frame crosses a page of ours */
+    for (unsigned i = 0; i < 1000; i++)
+        data[i] = (uint8_t)i;
+    memcpy(data, (uint8_t[]){2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9}, 12);
+    uint32_t events = guests[0].events, before = rx_of(1)->rsp_prod;
+    net_port_frame(&own, &(struct net_frame){.data = data, .len = 1000});
+    assert_int_equal(guests[0].events, events + 1);
+    assert_int_equal(rx_of(1)->rsp_prod, before + 1);
+    assert_int_equal(RX(1, before).rsp.status, 1000);
+    assert_memory_equal(guests[0].pages[32 + before % 32], data, 1000);
+    data[11] = 1; /* from the guest's address */
+    net_port_frame(&own, &(struct net_frame){.data = data, .len = 1000});
+    assert_int_equal(own.spoofed, 1);
+    assert_int_equal(rx_of(1)->rsp_prod, before + 1);
+    net_bridge_leave(&own);
+}
+
 /* Both pages full of noise, again and again, and any state: nothing outside is touched, nothing is left. */
 static void test_noise(void **state)
 {
@@ -658,7 +706,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_frames), T(test_jumbo), T(test_checksums), T(test_receiver_lies), T(test_sender_lies), T(test_wrong_keys), T(test_orderly_close),
-        T(test_gone_in_the_middle), T(test_rate), T(test_no_memory), T(test_noise),
+        T(test_gone_in_the_middle), T(test_rate), T(test_no_memory), T(test_own_port), T(test_noise),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(frame_buffer);
