@@ -62,6 +62,13 @@ static const char *send_problem(err_t err)
     return err == ERR_RTE ? "the address is on another network and there is no gateway" : err == ERR_MEM || err == ERR_BUF ? "no memory for it" : "it could not be sent";
 }
 
+/* The host itself, or the gateway on the way to it; network order, 0: there is none. */
+static uint32_t next_hop(const struct netif *n, uint32_t to)
+{
+    ip4_addr_t host = {to};
+    return ip4_addr_netcmp(&host, netif_ip4_addr(n), netif_ip4_netmask(n)) ? to : netif_ip4_gw(n)->addr;
+}
+
 /* ---- ping ---- */
 
 struct echo {
@@ -136,14 +143,10 @@ static u8_t on_icmp(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_add
 static bool next_hop_known(uint32_t to)
 {
     struct netif *n = net_stack_ready();
-    ip4_addr_t hop = {to};
+    ip4_addr_t hop = {n != NULL ? next_hop(n, to) : 0};
     struct eth_addr *mac;
     const ip4_addr_t *ip;
-    if (n == NULL)
-        return false;
-    if (!ip4_addr_netcmp(&hop, netif_ip4_addr(n), netif_ip4_netmask(n)))
-        hop = *netif_ip4_gw(n);
-    return etharp_find_addr(n, &hop, &mac, &ip) >= 0;
+    return hop.addr != 0 && etharp_find_addr(n, &hop, &mac, &ip) >= 0;
 }
 
 static bool send_echo(struct raw_pcb *pcb, struct echo *x)
@@ -346,6 +349,8 @@ static bool explain_connect(const struct net_stream *s, const char *who, bool in
 static bool open(struct net_stream *s, const char *who, uint16_t port, bool (*interrupted)(void), struct error *e)
 {
     ip_addr_t to = {s->to};
+    if (next_hop(net_stack_ready(), s->to) == 0)
+        return error_set(e, EXIT_FAILED, "%.100s: %s: see `network-config`", who, send_problem(ERR_RTE));
     s->pcb = tcp_new();
     if (s->pcb == NULL)
         return error_set(e, EXIT_NO_RESOURCE, "%.100s: no memory for a connection: try again", who);

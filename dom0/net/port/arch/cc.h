@@ -2,6 +2,7 @@
  * [DOM0] lwIP's view of the compiler and of Dom0. */
 #pragma once
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "dom0/kernel/fatal.h"
@@ -18,6 +19,10 @@
 #define LWIP_NO_INTTYPES_H 1
 #define LWIP_NO_UNISTD_H   1
 #define LWIP_NO_CTYPE_H    1
+typedef long ssize_t;
+#ifndef SSIZE_MAX
+#define SSIZE_MAX LONG_MAX
+#endif
 #define U16_F "u"
 #define S16_F "d"
 #define X8_F  "x"
