@@ -496,7 +496,7 @@ static const char *response;
 static size_t response_len, acked;
 static uint32_t their_next, our_port;
 static unsigned requests;
-static bool lossy, ends;
+static bool lossy, ends, lies;
 static uint32_t window;
 
 static void tcp(unsigned flags, uint32_t sequence, const void *data, size_t len)
@@ -512,6 +512,11 @@ static void tcp(unsigned flags, uint32_t sequence, const void *data, size_t len)
     s[13] = (uint8_t)flags;
     put(s + 14, 8192, 2);
     memcpy(s + 20, data, len);
+    if (lies && rand() % 4 == 0) { /* anything but where it goes: numbers, flags, options, urgent data; the checksum is right all the same */
+        for (int i = rand() % 4; i >= 0; i--)
+            s[4 + rand() % 40] = (uint8_t)rand();
+        len = rand() % 4 == 0 ? (size_t)rand() % 1000 : len;
+    }
     ip(6, PEER, OWN, s, 20 + len);
 }
 
@@ -630,6 +635,63 @@ static void test_fetch(void **state)
     assert_int_equal(wait_until, WAIT_FOREVER); /* no connection is left */
 }
 
+/* Segments that cannot be: whatever becomes of the file, nothing breaks, and the next one comes. */
+static void test_server_lies(void **state)
+{
+    static char text[6000] = "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n";
+    size_t head = strlen(text);
+    unsigned whole = 0;
+    (void)state;
+    srand(11);
+    configure(NET_STATIC);
+    for (unsigned i = 0; i < 400; i++) {
+        lies = true;
+        whole += get(text, head + 5000, i % 2 == 0);
+        lies = false;
+        if (i % 50 == 0) {
+            (void)pass(300 * SECOND_NS);
+            assert_int_equal(wait_until, WAIT_FOREVER);
+            assert_true(get(text, head + 5000, true));
+        }
+    }
+    assert_in_range(whole, 20, 399);
+}
+
+static void dhcp_liar(const uint8_t *f, uint32_t len)
+{
+    uint8_t answer[400] = {0};
+    if (be(f + 12, 2) != 0x0800 || f[23] != 17 || be(f + 36, 2) != 67 || len < 42 + 243)
+        return;
+    memcpy(answer, f + 42, 44);
+    answer[0] = 2;
+    put(answer + 16, OWN + 4, 4);
+    memcpy(answer + 236, "\x63\x82\x53\x63\x35\1\2\x36\4\x0a\0\0\2\1\4\xff\xff\xff\0\3\4\x0a\0\0\xfe\6\4\x0a\0\0\xfd\x33\4\0\0\x02\x58\xff", 38);
+    answer[242] = f[42 + 242] == 1 ? 2 : 5;
+    for (int i = rand() % 6; i > 0; i--)
+        answer[(rand() % 3 != 0 ? 236 : 0) + rand() % 60] = (uint8_t)rand();
+    udp(PEER, OWN + 4, 67, 68, answer, rand() % 4 != 0 ? sizeof answer : (size_t)rand() % 400);
+}
+
+static void test_dhcp_lies(void **state)
+{
+    struct net_view v;
+    (void)state;
+    srand(12);
+    for (unsigned i = 0; i < 300; i++) {
+        on_frame = dhcp_liar;
+        configure(NET_DHCP);
+        for (unsigned k = 0; k < 20; k++) {
+            pass(SECOND_NS);
+            ping_us(PEER, k);
+        }
+    }
+    on_frame = dhcp_server;
+    configure(NET_DHCP);
+    (void)pass(60 * SECOND_NS);
+    net_stack_view(&v);
+    assert_int_equal(v.address, OWN + 4);
+}
+
 static void refusing(const uint8_t *f, uint32_t len)
 {
     if (be(f + 12, 2) == 0x0806 || f[23] != 6) {
@@ -665,7 +727,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_off), T(test_answers), T(test_nothing_due), T(test_flood), T(test_noise), T(test_ping), T(test_names), T(test_dhcp), T(test_fetch),
-        T(test_no_connection),
+        T(test_server_lies), T(test_dhcp_lies), T(test_no_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
