@@ -28,7 +28,7 @@
 #define MTU            1500U
 #define FRAME_MAX      (NET_FRAME_MIN + MTU)
 #define QUEUE_FRAMES   32U /* half of lwIP's pool: the rest is for connections */
-#define TURN_FRAMES    8U
+#define TURN_FRAMES    4U
 #define MS_NS          1000000UL
 #define ARP_NS         (ARP_TMR_INTERVAL * MS_NS)
 #define ARP_CATCH_UP   300U /* in seconds: then nothing that was known is left */

@@ -175,7 +175,6 @@ def test_what_servers_answer(corbel):
     corbel.refused("fetch http://10.0.0.2:8005/x", 1, "no HTTP/1 answer")
     corbel.refused("fetch http://10.0.0.2/none", 1, "404 Not Found")
     corbel.refused("fetch http://10.0.0.2:9/x", 1, "refuses the connection")
-    corbel.refused("fetch http://10.0.0.2/small boot:/x", 6)
     assert free(corbel) == before
 
 

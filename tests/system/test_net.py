@@ -21,9 +21,9 @@ def FILES():
 
 
 def cards(corbel, who=""):
-    """`network-list` as {name: {…}}, for guests with one card; without Dom0's port."""
+    """`network-list` as {name: {…}}, for guests with one card; without ports of the host."""
     text = corbel.ok(f"network-list --json {who}".strip())
-    return {c["name"]: c for c in json.loads(text[text.index("["):]) if c["id"] != 0}
+    return {c["name"]: c for c in json.loads(text[text.index("["):]) if c.get("id")}
 
 
 def books(corbel):
