@@ -213,7 +213,7 @@ static void on_dns(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr
         waitq_wake(&l->wait);
 }
 
-/* The question, a few times. *SENT: it went out at least once. */
+/* The question, a few times. */
 static void ask(struct udp_pcb *pcb, struct lookup *l, bool (*interrupted)(void))
 {
     for (unsigned i = 0; i < DNS_TRIES && !l->done && !interrupted(); i++) {
