@@ -33,6 +33,7 @@
 #define ARP_NS         (ARP_TMR_INTERVAL * MS_NS)
 #define ARP_CATCH_UP   300U /* in seconds: then nothing that was known is left */
 #define ARP_AWAKE_NS   (6 * ARP_NS) /* after the last frame: longer than a question may stay open */
+#define LOCAL          2U /* in an address's first byte: given by whoever runs the network */
 #define LOOK_AGAIN_NS  (100 * MS_NS)
 
 static struct net_port port;
@@ -319,9 +320,22 @@ static uint64_t hash(uint64_t h, const uint8_t *bytes, size_t len) /* FNV-1a */
     return h;
 }
 
-/* A local address, the same at every boot: from the first two sectors of the first disk, where its partition table's identity is (GPT), or its own
- * (MBR). Two hosts whose disks are copies of each other need addresses by hand. */
-static void choose_mac(uint8_t mac[MAC_LEN])
+/* From a card of the host's on the same bridge, made a local address: no other host has that card. */
+static bool mac_from_card(uint8_t mac[MAC_LEN])
+{
+    static const uint8_t none[MAC_LEN];
+    const struct net_port *p = port.bridge->ports;
+    while (p != NULL && (p->locked || mac_equal(p->mac, none)))
+        p = p->next;
+    if (p == NULL)
+        return false;
+    memcpy(mac, p->mac, MAC_LEN);
+    mac[0] = (uint8_t)((mac[0] & LOCAL) != 0 ? mac[0] ^ 0x40U : mac[0] | LOCAL);
+    return true;
+}
+
+/* Without one, the same at every boot: from the first two sectors of the first disk, where its partition table's identity is (GPT), or its own (MBR). */
+static void mac_from_disk(uint8_t mac[MAC_LEN])
 {
     struct block_device *d = block_first();
     uint64_t h = 0xcbf29ce484222325UL;
@@ -329,7 +343,7 @@ static void choose_mac(uint8_t mac[MAC_LEN])
     if (sectors != NULL && d->sectors >= 2 && d->ops->read(d, 0, 2, sectors) == BLOCK_OK)
         h = hash(h, sectors, 2 * (size_t)d->sector_size);
     heap_free(sectors);
-    mac[0] = 0x02;
+    mac[0] = LOCAL;
     mac[1] = 0xcb;
     for (unsigned i = 2; i < MAC_LEN; i++, h >>= 8)
         mac[i] = (uint8_t)(h ^ h >> 32);
@@ -337,8 +351,9 @@ static void choose_mac(uint8_t mac[MAC_LEN])
 
 void net_stack_init(void)
 {
-    choose_mac(port.mac);
     port.locked = true;
     port.deliver = deliver;
     joined = net_port_join(NET_OWN_BRIDGE, &port);
+    if (!joined || !mac_from_card(port.mac))
+        mac_from_disk(port.mac);
 }

@@ -32,7 +32,8 @@ struct net_view {
     struct net_counters sent, received; /* by Dom0 */
 };
 
-/* The port joins its bridge, under an address that is made from what identifies the first disk. Reads it: in a thread that may wait. */
+/* The port joins its bridge, under an address that is made from that of a card of the host's that is there already, else from what identifies the
+ * first disk. Reads that: in a thread that may wait. */
 void net_stack_init(void);
 /* Replaces the configuration; open connections end. NET_DHCP returns at once, before there is an address. */
 bool net_stack_configure(const struct net_config *c, struct error *e);

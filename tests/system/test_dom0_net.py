@@ -25,7 +25,7 @@ def disk():
     subprocess.run(["gcc", "-O1", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-builtin", "-s", "-o", server, source], check=True)
     with open(server, "rb") as f:
         program = f.read()
-    more = ('corbel.ramdisk = "../debian/initrd.gz"\ncorbel.cmdline = "console=hvc0 quiet"\nethernet0.present = "TRUE"\nscsi0.present = "TRUE"\n'
+    more = ('corbel.ramdisk = "../debian/initrd.gz"\ncorbel.cmdline = "console=hvc0 quiet cryptomgr.notests"\nethernet0.present = "TRUE"\nscsi0.present = "TRUE"\n'
             'scsi0:0.present = "TRUE"\nscsi0:0.fileName = "/disks/dns.img"\nscsi0:0.readonly = "TRUE"\n')
     files = {**debian_files(), "\\corbel\\vm\\peer\\peer.vmx": vmx_text("peer", 160, "../debian/vmlinuz", more),
              "\\disks\\dns.img": program + bytes(-len(program) % 4096),

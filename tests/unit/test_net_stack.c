@@ -53,7 +53,16 @@ void waitq_wake(struct waitq *q) { (void)q; wakes++; }
 bool waitq_wait(struct waitq *q, uint64_t deadline_ns) { (void)q; wait_until = deadline_ns; longjmp(idle, 1); }
 void fatal(const char *fmt, ...) { fail_msg("fatal: %s", fmt); abort(); }
 struct block_device *block_first(void) { return NULL; }
-bool net_port_join(const char *bridge, struct net_port *p) { assert_string_equal(bridge, "bridge0"); port = p; return true; }
+static struct net_bridge bridge0;
+bool net_port_join(const char *bridge, struct net_port *p)
+{
+    assert_string_equal(bridge, "bridge0");
+    port = p;
+    p->bridge = &bridge0;
+    p->next = bridge0.ports;
+    bridge0.ports = p;
+    return true;
+}
 void net_port_frame(struct net_port *from, struct net_frame *f)
 {
     assert_ptr_equal(from, port);
@@ -68,7 +77,7 @@ void net_port_frame(struct net_port *from, struct net_frame *f)
 
 static void run(void) /* the thread, until it waits */
 {
-    if (setjmp(idle) == 0)
+    if (server != NULL && setjmp(idle) == 0)
         server(NULL);
 }
 
@@ -194,7 +203,26 @@ static int teardown(void **state)
 
 /* ---- tests ---- */
 
-static void test_off(void **state) /* the first: nothing has begun */
+static void test_mac(void **state) /* the first two: nothing has begun */
+{
+    struct net_port card = {.mac = {0x00, 0x1b, 0x21, 1, 2, 3}}, guest = {.mac = {0, 0x16, 0x3e, 4, 5, 6}, .locked = true, .next = &card};
+    uint8_t disk[6];
+    (void)state;
+    memcpy(disk, port->mac, 6);
+    assert_int_equal(disk[0], 2);
+    bridge0.ports = &guest;
+    net_stack_init();
+    assert_memory_equal(port->mac, "\x02\x1b\x21\1\2\3", 6);
+    card.mac[0] = 0x52;
+    bridge0.ports = &guest;
+    net_stack_init();
+    assert_memory_equal(port->mac, "\x12\x1b\x21\1\2\3", 6);
+    bridge0.ports = NULL;
+    net_stack_init();
+    assert_memory_equal(port->mac, disk, 6);
+}
+
+static void test_off(void **state)
 {
     struct net_view v;
     struct net_ping p;
@@ -726,7 +754,7 @@ int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_off), T(test_answers), T(test_nothing_due), T(test_flood), T(test_noise), T(test_ping), T(test_names), T(test_dhcp), T(test_fetch),
+        T(test_mac), T(test_off), T(test_answers), T(test_nothing_due), T(test_flood), T(test_noise), T(test_ping), T(test_names), T(test_dhcp), T(test_fetch),
         T(test_server_lies), T(test_dhcp_lies), T(test_no_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
