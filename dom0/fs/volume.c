@@ -363,6 +363,13 @@ bool file_open(const char *path, struct file **out, struct error *e)
 
 uint64_t file_size(const struct file *f) { return f->fat != NULL ? fat32_size(f->fat) : f->size; }
 
+bool file_same(const struct file *a, const struct file *b)
+{
+    if (a->fat == NULL || b->fat == NULL)
+        return a->fat == b->fat && a->memory == b->memory && a->size == b->size;
+    return fat32_same(a->fat, b->fat);
+}
+
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
 {
     if (f->fat != NULL)

@@ -33,6 +33,8 @@ size_t volume_count(void);
 bool volume_get(size_t i, struct volume_info *out);
 bool file_open(const char *path, struct file **out, struct error *e);
 uint64_t file_size(const struct file *f);
+/* Are they one file, whatever names they were opened by? */
+bool file_same(const struct file *a, const struct file *b);
 /* Exactly LEN bytes at OFF (short only at the end: *GOT). Yields while the disk works. */
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e);
 /* The whole file in memory when it is there already (boot:), else NULL. */

@@ -6,6 +6,7 @@
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager_priv.h"
+#include "dom0/vdisk/vdisk.h"
 
 #define LOOK_NS 20000000UL
 
@@ -17,7 +18,7 @@ static bool config_of(const struct registry_entry *e, const struct vm_disk *d, s
 {
     *out = (struct block_config){
         .domid = e->domid, .index = d->index, .read_only = d->read_only, .cdrom = d->cdrom};
-    return path_resolve(d->path, out->path, sizeof out->path, err);
+    return vdisk_resolve(d->path, out->path, err);
 }
 
 /* ERR again, with the line of the .vmx file that it comes from. */
@@ -78,7 +79,7 @@ static bool attach_locked(const char *who, const char *path, bool read_only, uin
                          VM_DISKS_MAX);
     while (find_disk(entry, d.index) != NULL)
         d.index++;
-    if (!path_resolve(path, d.path, sizeof d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
+    if (!vdisk_resolve(path, d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
         return false;
     *index = d.index;
     entry->config.disk[entry->config.disks++] = d;

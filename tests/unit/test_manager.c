@@ -443,6 +443,7 @@ void *page_alloc(size_t pages, uint64_t *phys) { (void)phys; return calloc(pages
 /* Guests /NAME/NAME.vmx; the file's content is made from its name. */
 struct file { char text[600]; };
 bool path_resolve(const char *path, char *out, size_t len, struct error *e) { (void)e; snprintf(out, len, "boot:/%s", path); return true; }
+bool vdisk_resolve(const char *spec, char *out, struct error *e) { return path_resolve(spec, out, PATH_MAX_LEN, e); }
 bool path_stat(const char *path, struct dir_entry *out, struct error *e)
 {
     if (strstr(path, "none") != NULL)
