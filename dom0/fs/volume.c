@@ -225,6 +225,19 @@ bool volume_measure(size_t i, struct volume_info *out, struct error *e)
     return true;
 }
 
+bool volume_on(const struct block_device *dev, uint64_t first, uint64_t end, char *name)
+{
+    for (size_t i = 0; i < volumes_found; i++) {
+        const struct fat32 *fat = &volumes[i]->fat;
+        if (volumes[i]->boot || fat->dev != dev || fat->begin >= end * dev->sector_size ||
+            first * dev->sector_size >= fat->end)
+            continue;
+        (void)strlcpy(name, volumes[i]->info.name, sizeof(volumes[i]->info.name));
+        return true;
+    }
+    return false;
+}
+
 bool volume_of_guests(char *name, size_t size)
 {
     for (size_t i = 0; i < volumes_found; i++) {

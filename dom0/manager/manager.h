@@ -30,7 +30,8 @@ struct vm_disk {
     uint16_t index;          /* 0: the guest's xvda … */
     uint16_t line;           /* of its fileName; 0: attached later */
     bool read_only, cdrom;
-    uint8_t pad[6];
+    bool host;               /* deviceType rawDisk */
+    uint8_t pad[5];
 };
 
 struct vm_config {          /* from vmx.c, vmx_disks.c */

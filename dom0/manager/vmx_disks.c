@@ -4,6 +4,7 @@
 #include "dom0/manager/vmx_disks.h"
 
 #include "dom0/lib/string.h"
+#include "dom0/vdisk/vdisk_name.h"
 
 #define COUNT(a)   (sizeof(a) / sizeof(a)[0])
 #define NO_SETTING UINT32_MAX
@@ -124,10 +125,11 @@ static bool device_type(struct vmx_disks *d, const char *device, size_t len, str
                         struct error *e)
 {
     static const char *const hard[] = {"", "disk", "scsi-hardDisk", "ata-hardDisk", "sata-hardDisk", "nvme-hardDisk",
-                                       NULL};
+                                       "rawDisk", NULL};
     static const char *const drive[] = {"atapi-cdrom", "cdrom-raw", NULL};
     uint32_t i = get(d, device, len, "deviceType");
     disk->cdrom = strcasecmp(d->value, "cdrom-image") == 0;
+    disk->host = strcasecmp(d->value, "rawDisk") == 0;
     *left_out = one_of(d->value, drive);
     if (*left_out)
         warn(d, i, device, len, "CD drives of the host are not supported in this version, left out");
@@ -143,31 +145,22 @@ static bool mode(struct vmx_disks *d, const char *device, size_t len, struct err
            wrong(d, i, "changes that are thrown away are not supported: write \"persistent\", or readonly = \"TRUE\"", e);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcasecmp(text + n - m, end) == 0;
-}
-
-static bool raw_image(const char *name)
-{
-    static const char *const formats[] = {".vmdk", ".qcow2", ".qcow", ".vhd", ".vhdx", ".vdi"};
-    for (size_t i = 0; i < COUNT(formats); i++)
-        if (ends_with(name, formats[i]) && !ends_with(name, "-flat.vmdk"))
-            return false;
-    return true;
-}
-
 static bool file_name(struct vmx_disks *d, const char *device, size_t len, uint32_t present, struct vm_disk *disk,
                       struct error *e)
 {
+    const char *why = "";
     uint32_t i = get(d, device, len, "fileName");
     if (i == NO_SETTING || d->value[0] == '\0')
         return error_set(e, EXIT_FAILED, "%s line %u: %.*s.fileName is missing: write %.*s.fileName = \"IMAGE\"",
                          d->file->name, d->file->settings[present].line, (int)len, device, (int)len, device);
     disk->line = d->file->settings[i].line;
-    if (!raw_image(d->value))
-        return wrong(d, i, "only raw images are read: convert it with qemu-img convert -O raw", e);
+    enum vdisk_kind kind = vdisk_kind_of(d->value, &why);
+    if (kind == VDISK_OTHER)
+        return wrong(d, i, why, e);
+    if (disk->host && kind != VDISK_HOST)
+        return wrong(d, i, "a rawDisk is a disk of the host: write \"disk:sd0\" or \"disk:sd0p2\" (`disk-info` lists them)", e);
+    if (disk->cdrom && kind == VDISK_HOST)
+        return wrong(d, i, "a disk of the host is no image of a CD: write deviceType = \"rawDisk\", readonly = \"TRUE\"", e);
     return vmx_path(d->path, d->value, disk->path) || wrong(d, i, "the path is too long: at most 255 bytes", e);
 }
 

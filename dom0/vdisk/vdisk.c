@@ -6,6 +6,7 @@
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/heap.h"
 #include "dom0/lib/string.h"
+#include "dom0/vdisk/vdisk_name.h"
 #include "dom0/vdisk/vdisk_priv.h"
 
 #define ZEROS_BYTES 16384U
@@ -35,8 +36,12 @@ static bool has_file(const struct vdisk *d, const struct file *f)
 
 static bool taken(const struct vdisk *by, const char *what, struct error *e)
 {
+    const char *does = by->access == VDISK_WRITE ? "writes to" : "reads";
+    if (by->dev != NULL && strcmp(by->spec, what) != 0)
+        return error_set(e, EXIT_WRONG_STATE, "%.60s: domain %u %s %.60s, which overlaps it, as its disk %s: detach that there "
+                         "first", what, by->user.domid, does, by->spec, by->user.disk);
     return error_set(e, EXIT_WRONG_STATE, "%.120s: domain %u %s it as its disk %s: detach it there first, or make a copy",
-                     what, by->user.domid, by->access == VDISK_WRITE ? "writes to" : "reads", by->user.disk);
+                     what, by->user.domid, does, by->user.disk);
 }
 
 /* Is the file F free for D? D itself must not have it twice. */
@@ -49,6 +54,16 @@ static bool file_free(const struct vdisk *d, const char *path, const struct file
             return taken(other, path, e);
     return !has_file(d, f) ||
            error_set(e, EXIT_FAILED, "%.120s: %.100s names it twice: each extent is a file of its own", path, d->spec);
+}
+
+bool vdisk_piece_free(const struct vdisk *d, struct error *e)
+{
+    if (d->access == VDISK_LOOK)
+        return true;
+    for (const struct vdisk *other = open_disks; other != NULL; other = other->next)
+        if (other->dev == d->dev && d->first < other->end && other->first < d->end && !may_share(d, other))
+            return taken(other, d->spec, e);
+    return true;
 }
 
 /* What is only read is opened first, so that the message names the one who has it. */
@@ -93,9 +108,26 @@ bool vdisk_file_read(struct file *f, uint64_t off, void *buf, size_t len, struct
 
 /* ---- opening ---- */
 
-bool vdisk_resolve(const char *spec, char *out, struct error *e) { return path_resolve(spec, out, PATH_MAX_LEN, e); }
+bool vdisk_resolve(const char *spec, char *out, struct error *e)
+{
+    return vdisk_host_name(spec) != NULL ? vdisk_host_resolve(spec, out, e) : path_resolve(spec, out, PATH_MAX_LEN, e);
+}
 
-static bool open_kind(struct vdisk *d, struct error *e) { return vdisk_raw_open(d, e); }
+static bool open_kind(struct vdisk *d, struct error *e)
+{
+    const char *why = "";
+    switch (vdisk_kind_of(d->spec, &why)) {
+    case VDISK_RAW:
+        return vdisk_raw_open(d, e);
+    case VDISK_HOST:
+        return vdisk_host_open(d, e);
+    case VDISK_VMDK:
+        return vdisk_vmdk_open(d, e);
+    case VDISK_OTHER:
+        break;
+    }
+    return error_set(e, EXIT_FAILED, "%.120s: %s", d->spec, why);
+}
 
 static bool open_as(const char *spec, enum vdisk_access access, const struct vdisk_user *user, bool trial,
                     struct vdisk **out, struct error *e)

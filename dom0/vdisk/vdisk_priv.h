@@ -6,8 +6,6 @@
 #include "dom0/vdisk/vdisk.h"
 #include "drivers/block.h"
 
-#define VDISK_SPEC_HOST "disk:"
-
 /* The caller has checked ranges and access. NULL: see vdisk.c. */
 struct vdisk_ops {
     bool (*read)(struct vdisk *d, uint64_t sector, uint32_t count, void *buf, struct error *e);
@@ -46,3 +44,7 @@ bool vdisk_file_read(struct file *f, uint64_t off, void *buf, size_t len, struct
 
 /* The kinds: D->spec is resolved; on failure vdisk.c cleans up by vdisk_close. */
 bool vdisk_raw_open(struct vdisk *d, struct error *e);
+bool vdisk_host_open(struct vdisk *d, struct error *e);
+bool vdisk_vmdk_open(struct vdisk *d, struct error *e);
+/* "disk:sd0p2" for whatever SPEC calls it. OUT has PATH_MAX_LEN bytes. */
+bool vdisk_host_resolve(const char *spec, char *out, struct error *e);
