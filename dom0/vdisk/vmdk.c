@@ -23,6 +23,7 @@ struct vmdk {
     struct file *descriptor;
     uint64_t cid_at; /* byte of DESCRIPTOR; 0: none */
     bool renewed;    /* the CID, since it was opened */
+    struct vmdk_scratch scratch;
     uint32_t count;
     struct extent extent[];
 };
@@ -185,6 +186,7 @@ static void vmdk_close(struct vdisk *d)
     struct vmdk *v = d->own;
     for (uint32_t i = 0; i < v->count; i++)
         vmdk_sparse_close(v->extent[i].sparse);
+    heap_free(v->scratch.grain);
     heap_free(v);
 }
 
@@ -261,7 +263,8 @@ static bool flat_fits(const struct extent *x, const char *path, struct error *e)
            error_set(e, EXIT_FAILED, "%.120s: shorter than its descriptor says: it is cut off: copy it again", path);
 }
 
-static bool open_extent(struct opening *o, const struct vmdk_line *l, struct extent *x, struct error *e)
+static bool open_extent(struct opening *o, const struct vmdk_line *l, struct extent *x, struct vmdk_scratch *scratch,
+                        struct error *e)
 {
     struct vdisk *d = o->d;
     char path[PATH_MAX_LEN];
@@ -275,7 +278,7 @@ static bool open_extent(struct opening *o, const struct vmdk_line *l, struct ext
     if (!o->parsed->sparse)
         return flat_fits(x, path, e);
     return vmdk_sparse_open(o->embedded ? d->spec : path, x->f, x->sectors,
-                            d->access == VDISK_WRITE && d->trial ? VDISK_READ : d->access, &x->sparse, e);
+                            d->access == VDISK_WRITE && d->trial ? VDISK_READ : d->access, scratch, &x->sparse, e);
 }
 
 static bool open_extents(struct opening *o, struct error *e)
@@ -286,6 +289,7 @@ static bool open_extents(struct opening *o, struct error *e)
         return vdisk_no_memory(o->d->spec, e);
     v->sparse = t->sparse;
     v->single = t->single;
+    v->scratch.kept = t->count == 1 ? VMDK_TABLES_KEPT : t->count <= 8 ? VMDK_TABLES_KEPT / 2 : 2;
     v->descriptor = o->f;
     v->cid_at = t->cid != 0 ? o->at + t->cid : 0;
     o->d->own = v;
@@ -293,7 +297,7 @@ static bool open_extents(struct opening *o, struct error *e)
     for (uint32_t i = 0; i < t->count; i++) {
         struct extent *x = &v->extent[v->count++];
         *x = (struct extent){.start = o->d->sectors, .sectors = t->line[i].sectors, .offset = t->line[i].offset};
-        if (!open_extent(o, &t->line[i], x, e))
+        if (!open_extent(o, &t->line[i], x, &v->scratch, e))
             return false;
         o->d->sectors += x->sectors;
     }

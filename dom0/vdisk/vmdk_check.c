@@ -136,7 +136,8 @@ static bool check_entry(struct vmdk_sparse *s, uint64_t number, uint32_t entry, 
     if (number * s->h.grain >= s->h.capacity)
         return vmdk_damaged(s->name, "a grain behind its end", e);
     uint64_t end = file_size(s->f) / VDISK_SECTOR_BYTES;
-    if (entry < s->h.overhead || entry % s->h.grain != 0 || entry >= end || grain_sectors(s, number) > end - entry)
+    if (entry < s->h.overhead || entry % s->h.grain != 0 || entry >= end || entry / s->h.grain >= s->places ||
+        grain_sectors(s, number) > end - entry)
         return vmdk_damaged(s->name, "a grain does not lie where grains are: the file is cut off, or no .vmdk any more", e);
     uint64_t place = entry / s->h.grain;
     if (vmdk_map_get(s, place))

@@ -4,13 +4,12 @@
 
 #include "dom0/vdisk/vmdk_sparse.h"
 
-#define VMDK_KEPT_TABLES 16U
-#define VMDK_NO_TABLE    UINT32_MAX
+#define VMDK_NO_TABLE UINT32_MAX
 
 struct vmdk_table {
     uint32_t index;  /* which; VMDK_NO_TABLE: none */
     uint32_t dirty;  /* bit per sector of 512 bytes that the medium does not have */
-    uint8_t bytes[VMDK_TABLE_BYTES];
+    uint8_t *bytes;  /* VMDK_TABLE_BYTES; NULL until it is used */
 };
 
 struct vmdk_sparse {
@@ -22,8 +21,8 @@ struct vmdk_sparse {
     uint64_t places, next;   /* places in MAP; where to look for a free one */
     uint64_t taken;
     bool writable, marked;
-    uint8_t *grain;          /* one, to put together */
-    struct vmdk_table table[VMDK_KEPT_TABLES];
+    struct vmdk_scratch *scratch;
+    struct vmdk_table table[VMDK_TABLES_KEPT];
 };
 
 static inline uint64_t vmdk_first_place(const struct vmdk_sparse *s) { return s->h.overhead / s->h.grain; }

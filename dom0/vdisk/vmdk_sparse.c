@@ -42,7 +42,7 @@ static bool write_table(struct vmdk_sparse *s, struct vmdk_table *t, const uint3
 
 static bool any_dirty(const struct vmdk_sparse *s)
 {
-    for (uint32_t i = 0; i < VMDK_KEPT_TABLES; i++)
+    for (uint32_t i = 0; i < s->scratch->kept; i++)
         if (s->table[i].dirty != 0)
             return true;
     return false;
@@ -54,7 +54,7 @@ bool vmdk_sparse_flush(struct vmdk_sparse *s, struct error *e)
         return false;
     if (!any_dirty(s))
         return true;
-    for (uint32_t i = 0; i < VMDK_KEPT_TABLES; i++) {
+    for (uint32_t i = 0; i < s->scratch->kept; i++) {
         struct vmdk_table *t = &s->table[i];
         if (t->dirty != 0 &&
             (!write_table(s, t, s->directory, e) || (s->redundant != NULL && !write_table(s, t, s->redundant, e))))
@@ -62,7 +62,7 @@ bool vmdk_sparse_flush(struct vmdk_sparse *s, struct error *e)
     }
     if (!file_sync(s->f, e))
         return false;
-    for (uint32_t i = 0; i < VMDK_KEPT_TABLES; i++)
+    for (uint32_t i = 0; i < s->scratch->kept; i++)
         s->table[i].dirty = 0;
     return true;
 }
@@ -70,13 +70,17 @@ bool vmdk_sparse_flush(struct vmdk_sparse *s, struct error *e)
 /* The kept table INDEX, read if need be. NULL: E says why. */
 static struct vmdk_table *table_get(struct vmdk_sparse *s, uint32_t index, struct error *e)
 {
-    struct vmdk_table *t = &s->table[index % VMDK_KEPT_TABLES];
+    struct vmdk_table *t = &s->table[index % s->scratch->kept];
     if (t->index == index)
         return t;
     if (t->dirty != 0 && !vmdk_sparse_flush(s, e))
         return NULL;
     t->index = VMDK_NO_TABLE;
-    if (!vdisk_file_read(s->f, s->directory[index] * (uint64_t)VDISK_SECTOR_BYTES, t->bytes, sizeof t->bytes, e))
+    if (t->bytes == NULL && (t->bytes = heap_alloc(VMDK_TABLE_BYTES)) == NULL) {
+        vdisk_no_memory(s->name, e);
+        return NULL;
+    }
+    if (!vdisk_file_read(s->f, s->directory[index] * (uint64_t)VDISK_SECTOR_BYTES, t->bytes, VMDK_TABLE_BYTES, e))
         return NULL;
     t->index = index;
     return t;
@@ -158,9 +162,9 @@ static bool add_grain(struct vmdk_sparse *s, uint64_t number, uint64_t sector, u
     if (table_get(s, (uint32_t)(number / VMDK_TABLE_GRAINS), e) == NULL || !find_place(s, &place, e))
         return false;
     if (count != s->h.grain) {
-        memset(s->grain, 0, grain_bytes(s));
-        memcpy(s->grain + sector * VDISK_SECTOR_BYTES, buf, count * VDISK_SECTOR_BYTES);
-        data = s->grain;
+        memset(s->scratch->grain, 0, grain_bytes(s));
+        memcpy(s->scratch->grain + sector * VDISK_SECTOR_BYTES, buf, count * VDISK_SECTOR_BYTES);
+        data = s->scratch->grain;
     }
     if (!fill_place(s, place, data, e) || !entry_set(s, number, (uint32_t)(place * s->h.grain), e))
         return false;
@@ -252,8 +256,8 @@ static bool clear_part(struct vmdk_sparse *s, struct leaving *l, uint64_t sector
     }
     if (!zero)
         return true;
-    memset(s->grain, 0, (size_t)part * VDISK_SECTOR_BYTES);
-    return file_write(s->f, byte_at(s, entry, sector), s->grain, (size_t)part * VDISK_SECTOR_BYTES, e);
+    memset(s->scratch->grain, 0, (size_t)part * VDISK_SECTOR_BYTES);
+    return file_write(s->f, byte_at(s, entry, sector), s->scratch->grain, (size_t)part * VDISK_SECTOR_BYTES, e);
 }
 
 bool vmdk_sparse_clear(struct vmdk_sparse *s, uint64_t sector, uint64_t count, bool zero, struct error *e)
@@ -277,16 +281,33 @@ uint64_t vmdk_sparse_used(const struct vmdk_sparse *s) { return s->taken * grain
 
 bool vmdk_sparse_unclean(const struct vmdk_sparse *s) { return s->h.unclean || s->marked; }
 
-/* The places that a file of less than 4 GiB has. */
+/* As many places as the guest's grains need, or the file has, of those in a file of less than 4 GiB. */
+static uint64_t places(const struct vmdk_sparse *s)
+{
+    uint64_t need = vmdk_first_place(s) + (s->h.capacity + s->h.grain - 1) / s->h.grain;
+    uint64_t there = (file_size(s->f) + grain_bytes(s) - 1) / grain_bytes(s), most = UINT32_MAX / grain_bytes(s);
+    need = need > there ? need : there;
+    return need < most ? need : most;
+}
+
+static bool scratch_for(struct vmdk_scratch *scratch, uint64_t bytes)
+{
+    if (scratch->grain_bytes >= bytes)
+        return true;
+    heap_free(scratch->grain);
+    scratch->grain = heap_alloc(bytes);
+    scratch->grain_bytes = scratch->grain != NULL ? bytes : 0;
+    return scratch->grain != NULL;
+}
+
 static bool prepare(struct vmdk_sparse *s, struct error *e)
 {
-    s->places = UINT32_MAX / grain_bytes(s);
+    s->places = places(s);
     s->next = vmdk_first_place(s);
     s->map = heap_alloc(s->places / 8 + 1);
-    s->grain = heap_alloc(grain_bytes(s));
-    for (uint32_t i = 0; i < VMDK_KEPT_TABLES; i++)
+    for (uint32_t i = 0; i < s->scratch->kept; i++)
         s->table[i].index = VMDK_NO_TABLE;
-    return (s->map != NULL && s->grain != NULL) || vdisk_no_memory(s->name, e);
+    return (s->map != NULL && scratch_for(s->scratch, grain_bytes(s))) || vdisk_no_memory(s->name, e);
 }
 
 static bool open_as(struct vmdk_sparse *s, enum vdisk_access access, uint64_t sectors, struct error *e)
@@ -304,12 +325,13 @@ static bool open_as(struct vmdk_sparse *s, enum vdisk_access access, uint64_t se
 }
 
 bool vmdk_sparse_open(const char *name, struct file *f, uint64_t sectors, enum vdisk_access access,
-                      struct vmdk_sparse **out, struct error *e)
+                      struct vmdk_scratch *scratch, struct vmdk_sparse **out, struct error *e)
 {
     struct vmdk_sparse *s = heap_alloc(sizeof *s);
     if (s == NULL)
         return vdisk_no_memory(name, e);
     s->f = f;
+    s->scratch = scratch;
     strlcpy(s->name, name, sizeof s->name);
     s->writable = access == VDISK_WRITE;
     if (open_as(s, access, sectors, e)) {
@@ -331,6 +353,7 @@ void vmdk_sparse_close(struct vmdk_sparse *s)
     heap_free(s->directory);
     heap_free(s->redundant);
     heap_free(s->map);
-    heap_free(s->grain);
+    for (uint32_t i = 0; i < VMDK_TABLES_KEPT; i++)
+        heap_free(s->table[i].bytes);
     heap_free(s);
 }

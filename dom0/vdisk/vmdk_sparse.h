@@ -40,13 +40,22 @@ struct vmdk_header {
     bool unclean;
 };
 
+#define VMDK_TABLES_KEPT 16U /* in memory, of one extent */
+
 struct vmdk_sparse;
+
+/* What the extents of an image have in common: one of them works at a time. Zeroed at first. */
+struct vmdk_scratch {
+    uint8_t *grain;       /* one, to put together */
+    uint64_t grain_bytes;
+    uint32_t kept;        /* tables that each extent keeps, 1 to VMDK_TABLES_KEPT */
+};
 
 /* RAW has VMDK_HEADER_BYTES and begins with VMDK_MAGIC. FILE_BYTES: how long its file is. Pure. */
 bool vmdk_header_read(struct vmdk_header *h, const char *name, const uint8_t *raw, uint64_t file_bytes, struct error *e);
 /* The extent in F, of which SECTORS are used. F stays the caller's, and NAME is copied. VDISK_LOOK: the header alone. */
 bool vmdk_sparse_open(const char *name, struct file *f, uint64_t sectors, enum vdisk_access access,
-                      struct vmdk_sparse **out, struct error *e);
+                      struct vmdk_scratch *scratch, struct vmdk_sparse **out, struct error *e);
 bool vmdk_sparse_read(struct vmdk_sparse *s, uint64_t sector, uint32_t count, uint8_t *buf, struct error *e);
 bool vmdk_sparse_write(struct vmdk_sparse *s, uint64_t sector, uint32_t count, const uint8_t *buf, struct error *e);
 /* Whole grains are given back; ZERO: the rest is written, too. */
