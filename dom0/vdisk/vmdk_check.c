@@ -143,6 +143,7 @@ static bool check_entry(struct vmdk_sparse *s, uint64_t number, uint32_t entry, 
     if (vmdk_map_get(s, place))
         return vmdk_damaged(s->name, "two grains lie on each other", e);
     vmdk_map_set(s, place, true);
+    s->used[number / VMDK_TABLE_GRAINS]++;
     s->taken++;
     return true;
 }

@@ -17,6 +17,7 @@ struct vmdk_sparse {
     char name[PATH_MAX_LEN];
     struct vmdk_header h;
     uint32_t *directory, *redundant; /* sectors of the tables; REDUNDANT may be NULL */
+    uint16_t *used;          /* per table: grains that have a place */
     uint8_t *map;            /* bit per place of a grain: taken */
     uint64_t places, next;   /* places in MAP; where to look for a free one */
     uint64_t taken;

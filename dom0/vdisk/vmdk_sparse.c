@@ -4,6 +4,7 @@
 
 #include "dom0/fs/bytes.h"
 #include "dom0/kernel/heap.h"
+#include "dom0/kernel/thread.h"
 #include "dom0/lib/string.h"
 #include "dom0/vdisk/vdisk_priv.h"
 #include "dom0/vdisk/vmdk_priv.h"
@@ -89,9 +90,11 @@ static struct vmdk_table *table_get(struct vmdk_sparse *s, uint32_t index, struc
 /* The entry of grain NUMBER, 0 for all that reads as zeros. */
 static bool entry_get(struct vmdk_sparse *s, uint64_t number, uint32_t *out, struct error *e)
 {
-    const struct vmdk_table *t = table_get(s, (uint32_t)(number / VMDK_TABLE_GRAINS), e);
+    uint32_t index = (uint32_t)(number / VMDK_TABLE_GRAINS);
+    const struct vmdk_table *t = s->used[index] != 0 ? table_get(s, index, e) : NULL;
+    *out = 0;
     if (t == NULL)
-        return false;
+        return s->used[index] == 0;
     *out = bytes_le32(t->bytes + number % VMDK_TABLE_GRAINS * 4);
     if (vmdk_entry_empty(s, *out))
         *out = 0;
@@ -169,6 +172,7 @@ static bool add_grain(struct vmdk_sparse *s, uint64_t number, uint64_t sector, u
     if (!fill_place(s, place, data, e) || !entry_set(s, number, (uint32_t)(place * s->h.grain), e))
         return false;
     vmdk_map_set(s, place, true);
+    s->used[number / VMDK_TABLE_GRAINS]++;
     s->taken++;
     return true;
 }
@@ -251,8 +255,11 @@ static bool clear_part(struct vmdk_sparse *s, struct leaving *l, uint64_t sector
     uint64_t number = sector / s->h.grain;
     bool whole = part == s->h.grain || (sector % s->h.grain == 0 && sector + part == s->h.capacity);
     if (whole) {
+        if (!entry_set(s, number, 0, e))
+            return false;
         l->place[l->count++] = (uint32_t)(entry / s->h.grain);
-        return entry_set(s, number, 0, e) && (l->count < VMDK_TABLE_GRAINS || let_go(s, l, e));
+        s->used[number / VMDK_TABLE_GRAINS]--;
+        return l->count < VMDK_TABLE_GRAINS || let_go(s, l, e);
     }
     if (!zero)
         return true;
@@ -260,13 +267,27 @@ static bool clear_part(struct vmdk_sparse *s, struct leaving *l, uint64_t sector
     return file_write(s->f, byte_at(s, entry, sector), s->scratch->grain, (size_t)part * VDISK_SECTOR_BYTES, e);
 }
 
+/* Of COUNT sectors from SECTOR on those that lie in one grain, or in one table without any: a guest may discard a whole
+ * large disk, and only what has a place may take time. */
+static uint64_t part_to_clear(const struct vmdk_sparse *s, uint64_t sector, uint64_t count)
+{
+    uint64_t table = s->h.grain * VMDK_TABLE_GRAINS, left = table - sector % table;
+    if (s->used[sector / table] != 0)
+        return in_grain(s, sector, count);
+    return count < left ? count : left;
+}
+
 bool vmdk_sparse_clear(struct vmdk_sparse *s, uint64_t sector, uint64_t count, bool zero, struct error *e)
 {
     struct leaving *l = heap_alloc(sizeof *l);
     bool ok = l != NULL ? mark(s, true, e) : vdisk_no_memory(s->name, e);
     while (ok && count != 0) {
-        uint32_t entry = 0, part = in_grain(s, sector, count);
-        ok = entry_get(s, sector / s->h.grain, &entry, e) && (entry == 0 || clear_part(s, l, sector, part, entry, zero, e));
+        uint64_t part = part_to_clear(s, sector, count);
+        uint32_t entry = 0;
+        ok = entry_get(s, sector / s->h.grain, &entry, e) &&
+             (entry == 0 || clear_part(s, l, sector, (uint32_t)part, entry, zero, e));
+        if (sector % (s->h.grain * VMDK_TABLE_GRAINS) == 0)
+            thread_yield();
         sector += part;
         count -= part;
     }
@@ -305,9 +326,10 @@ static bool prepare(struct vmdk_sparse *s, struct error *e)
     s->places = places(s);
     s->next = vmdk_first_place(s);
     s->map = heap_alloc(s->places / 8 + 1);
+    s->used = heap_alloc(s->h.tables * sizeof *s->used);
     for (uint32_t i = 0; i < s->scratch->kept; i++)
         s->table[i].index = VMDK_NO_TABLE;
-    return (s->map != NULL && scratch_for(s->scratch, grain_bytes(s))) || vdisk_no_memory(s->name, e);
+    return (s->map != NULL && s->used != NULL && scratch_for(s->scratch, grain_bytes(s))) || vdisk_no_memory(s->name, e);
 }
 
 static bool open_as(struct vmdk_sparse *s, enum vdisk_access access, uint64_t sectors, struct error *e)
@@ -353,6 +375,7 @@ void vmdk_sparse_close(struct vmdk_sparse *s)
     heap_free(s->directory);
     heap_free(s->redundant);
     heap_free(s->map);
+    heap_free(s->used);
     for (uint32_t i = 0; i < VMDK_TABLES_KEPT; i++)
         heap_free(s->table[i].bytes);
     heap_free(s);

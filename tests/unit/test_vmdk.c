@@ -911,6 +911,22 @@ static void test_power_cuts(void **s)
         free(base[i].data);
 }
 
+/* A guest that discards a large empty disk again and again does not keep the medium busy. */
+static void test_large_discard(void **s)
+{
+    static uint8_t data[512];
+    struct vdisk_plan p;
+    (void)s;
+    assert_true(vdisk_plan(&p, "disk.vmdk", VDISK_MAKE_SPARSE, 3999UL << 20, &err) && vdisk_make(&p, "disk.vmdk", NULL, NULL, &err));
+    struct vdisk *d = open_it("v:/disk.vmdk", VDISK_WRITE);
+    assert_true(vdisk_write(d, 5000000, 1, data, &err) && vdisk_flush(d, &err));
+    unsigned reads = mreads;
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(vdisk_discard(d, 0, vdisk_sectors(d), &err) && vdisk_zero(d, 1, vdisk_sectors(d) - 1, &err));
+    assert_true(mreads - reads < 10);
+    vdisk_close(d);
+}
+
 /* More tables than are kept in memory: entries reach the medium all the same. */
 static void test_many_tables(void **s)
 {
@@ -943,6 +959,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_memory_at_any_time, setup), cmocka_unit_test_setup(test_full_volume, setup), cmocka_unit_test_setup(test_failing_disk, setup),
         cmocka_unit_test_setup(test_sharing, setup), cmocka_unit_test_setup(test_disks_of_the_host, setup), cmocka_unit_test_setup(test_making, setup),
         cmocka_unit_test_setup(test_what_we_make, setup), cmocka_unit_test_setup(test_what_qemu_makes, setup), cmocka_unit_test_setup(test_many_tables, setup),
+        cmocka_unit_test_setup(test_large_discard, setup),
         cmocka_unit_test_setup(test_power_cuts, setup),
     };
     if (mkdtemp(dir) == NULL)
