@@ -37,6 +37,7 @@ struct disk {
     int watch;
     unsigned state;        /* of the back end, enum xenbus_state */
     bool dropped;
+    bool full;             /* the operator was told that its volume is full */
     struct blk_ring ring;  /* ring.shared NULL: not connected */
     uint32_t handle, port; /* of the ring's grant, and ours */
     uint8_t *buffer;
@@ -229,6 +230,22 @@ static enum blk_verdict judge(struct disk *d, const struct block_io *io, const u
     return block_io_table(io, q, segments) ? blk_segments(q, segments, &d->limits, why) : BLK_HOSTILE;
 }
 
+/* How Q went. A guest that writes on while its volume is full fails often: that is said once, until a write goes through. */
+static void tell(struct disk *d, const struct blk_request *q, const struct error *e)
+{
+    char path[40], name[64], what[100] = "a request failed: ";
+    bool failed = e->text[0] != '\0', full = failed && e->code == EXIT_NO_RESOURCE;
+    if (!failed && q->op != BLKIF_OP_READ && q->count != 0)
+        d->full = false;
+    if (!failed || (full && d->full))
+        return;
+    d->full = d->full || full;
+    snprintf(path, sizeof path, "/local/domain/%u/name", d->config.domid);
+    if (store_read(path, name, sizeof name) == 0)
+        snprintf(what, sizeof what, "a request of %s failed: ", name);
+    notice(d, what, e->text);
+}
+
 static void carry_out(struct disk *d, const struct block_io *io, const struct blk_request *q)
 {
     struct error e;
@@ -238,8 +255,7 @@ static void carry_out(struct disk *d, const struct block_io *io, const struct bl
         return;
     }
     answer(d, q, status);
-    if (e.text[0] != '\0')
-        notice(d, "a request failed: ", e.text);
+    tell(d, q, &e);
 }
 
 static void process(struct disk *d, const union blkif_sring_entry *raw)
