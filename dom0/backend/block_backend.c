@@ -19,6 +19,7 @@
 #define STACK_BYTES     32768U
 #define NOTICES_AT_ONCE 5U /* about disks that were dropped or fail, of all guests together */
 #define NOTICE_EVERY_NS 10000000000UL
+#define SILENCE_NS      5000000000UL
 
 struct disk {
     struct disk *next;
@@ -38,6 +39,7 @@ struct disk {
     unsigned state;        /* of the back end, enum xenbus_state */
     bool dropped;
     bool full;             /* the operator was told that its volume is full */
+    bool unflushed;        /* something was written since the last flush */
     struct blk_ring ring;  /* ring.shared NULL: not connected */
     uint32_t handle, port; /* of the ring's grant, and ours */
     uint8_t *buffer;
@@ -237,6 +239,8 @@ static void tell(struct disk *d, const struct blk_request *q, const struct error
     bool failed = e->text[0] != '\0', full = failed && e->code == EXIT_NO_RESOURCE;
     if (!failed && q->op != BLKIF_OP_READ && q->count != 0)
         d->full = false;
+    if (!failed && q->op != BLKIF_OP_READ)
+        d->unflushed = q->op == BLKIF_OP_WRITE || (q->op != BLKIF_OP_WRITE_BARRIER && q->count != 0);
     if (!failed || (full && d->full))
         return;
     d->full = d->full || full;
@@ -315,6 +319,19 @@ static void close_gently(struct disk *d)
         set_state(d, XenbusStateClosing);
 }
 
+/* Until there is something to do. What was written and not flushed goes to the medium when the guest has been silent for a
+ * while, as a disk does it by itself. */
+static void rest(struct disk *d)
+{
+    struct error e;
+    uint64_t until = d->unflushed ? time_now_ns() + SILENCE_NS : WAIT_FOREVER;
+    if (waitq_wait(&d->wait, until) || !d->unflushed)
+        return;
+    d->unflushed = false;
+    if (!vdisk_flush(d->image, &e))
+        notice(d, "what was written is not on the medium: ", e.text);
+}
+
 static void run(void *arg)
 {
     struct disk *d = arg;
@@ -326,7 +343,7 @@ static void run(void *arg)
         else if (d->event && d->ring.shared != NULL)
             serve(d);
         else
-            waitq_wait(&d->wait, WAIT_FOREVER);
+            rest(d);
     }
     disconnect(d);
     vdisk_close(d->image);
