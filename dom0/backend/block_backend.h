@@ -31,7 +31,7 @@ struct block_view {
     uint32_t number; /* Xen's: 51712 for xvda */
     enum block_state state;
     uint64_t bytes;
-    uint64_t reads, writes, flushes, read_bytes, written_bytes, errors; /* requests that were answered, and as errors */
+    uint64_t reads, writes, flushes, discards, read_bytes, written_bytes, errors; /* requests that were answered, and as errors */
 };
 
 /* Could it be attached? It is there, is an image, and no other guest's use of it is in the way. */

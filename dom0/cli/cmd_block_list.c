@@ -43,6 +43,7 @@ static void print_json(struct pairs *p, const struct vm_view *v, const struct bl
     pairs_number(p, "writes", b->writes, "");
     pairs_number(p, "written_bytes", b->written_bytes, "");
     pairs_number(p, "flushes", b->flushes, "");
+    pairs_number(p, "discards", b->discards, "");
     pairs_number(p, "errors", b->errors, "");
     pairs_end(p);
 }

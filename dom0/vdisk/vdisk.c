@@ -110,6 +110,10 @@ bool vdisk_file_read(struct file *f, uint64_t off, void *buf, size_t len, struct
 
 bool vdisk_resolve(const char *spec, char *out, struct error *e)
 {
+    if (vdisk_memory_name(spec) != NULL) {
+        strlcpy(out, spec, PATH_MAX_LEN);
+        return true;
+    }
     return vdisk_host_name(spec) != NULL ? vdisk_host_resolve(spec, out, e) : path_resolve(spec, out, PATH_MAX_LEN, e);
 }
 
@@ -119,6 +123,8 @@ static bool open_kind(struct vdisk *d, struct error *e)
     switch (vdisk_kind_of(d->spec, &why)) {
     case VDISK_RAW:
         return vdisk_raw_open(d, e);
+    case VDISK_MEMORY:
+        return vdisk_memory_open(d, e);
     case VDISK_HOST:
         return vdisk_host_open(d, e);
     case VDISK_VMDK:
@@ -214,6 +220,14 @@ static bool for_writing(const struct vdisk *d, uint64_t sector, uint64_t count, 
     if (d->access != VDISK_WRITE || d->trial)
         return error_set(e, EXIT_FAILED, "%.120s: a write, but it is open for reading only", d->spec);
     return within(d, sector, count, e);
+}
+
+void *vdisk_memory(struct vdisk *d, uint64_t sector, uint32_t count, bool write)
+{
+    struct error ignored;
+    if (d->ops->memory == NULL || !(write ? for_writing(d, sector, count, &ignored) : within(d, sector, count, &ignored)))
+        return NULL;
+    return d->ops->memory(d, sector);
 }
 
 bool vdisk_read(struct vdisk *d, uint64_t sector, uint32_t count, void *buf, struct error *e)

@@ -40,7 +40,7 @@ struct vdisk_about {
     bool unclean;       /* was being written to when the power went, or is being written to now */
 };
 
-/* SPEC as a path (path_resolve), or "disk:NAME" for a disk of the host, which Xen's "phy:NAME" and "phy:/dev/NAME" are,
+/* SPEC as a path (path_resolve), "memory:MIB", or "disk:NAME" for a disk of the host, which Xen's "phy:NAME" and "phy:/dev/NAME" are,
  * too. OUT has PATH_MAX_LEN bytes. */
 bool vdisk_resolve(const char *spec, char *out, struct error *e);
 /* Could it be opened so? Nothing is changed. EXIT_WRONG_STATE: another one's use of it is in the way. */
@@ -49,6 +49,8 @@ bool vdisk_open(const char *spec, enum vdisk_access access, const struct vdisk_u
                 struct error *e);
 uint64_t vdisk_sectors(const struct vdisk *d);
 void vdisk_about(struct vdisk *d, struct vdisk_about *out);
+/* The sectors themselves, where they lie in memory one behind the other. NULL: they do not; read or write them. */
+void *vdisk_memory(struct vdisk *d, uint64_t sector, uint32_t count, bool write);
 /* COUNT sectors from SECTOR on, which are within the disk. */
 bool vdisk_read(struct vdisk *d, uint64_t sector, uint32_t count, void *buf, struct error *e);
 /* EXIT_NO_RESOURCE: no room on the volume; nothing but this write is lost, and it works again when there is room. */

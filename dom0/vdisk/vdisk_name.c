@@ -12,6 +12,8 @@ bool vdisk_ends_with(const char *text, const char *end)
     return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
+const char *vdisk_memory_name(const char *name) { return strncmp(name, "memory:", 7) == 0 ? name + 7 : NULL; }
+
 const char *vdisk_host_name(const char *name)
 {
     static const char *const prefix[] = {"disk:", "phy:"};
@@ -35,6 +37,8 @@ static bool is_extent(const char *name)
 enum vdisk_kind vdisk_kind_of(const char *name, const char **why)
 {
     static const char *const formats[] = {".qcow2", ".qcow", ".qed", ".vhd", ".vhdx", ".vdi"};
+    if (vdisk_memory_name(name) != NULL)
+        return VDISK_MEMORY;
     if (vdisk_host_name(name) != NULL)
         return VDISK_HOST;
     *why = "it is written \"disk:sd0\" or \"disk:sd0p2\"; `disk-info` lists the host's disks";

@@ -7,6 +7,7 @@
 
 enum vdisk_kind {
     VDISK_RAW,
+    VDISK_MEMORY, /* "memory:64" */
     VDISK_HOST, /* "disk:sd0", "phy:/dev/sd0p2" */
     VDISK_VMDK,
     VDISK_OTHER /* a format that is not read, or a piece of an image: *WHY says what to do */
@@ -15,4 +16,6 @@ enum vdisk_kind {
 enum vdisk_kind vdisk_kind_of(const char *name, const char **why);
 /* What follows "disk:", "phy:" and "/dev/"; NULL: NAME is no disk of the host. */
 const char *vdisk_host_name(const char *name);
+/* What follows "memory:"; NULL: NAME is no disk in memory. */
+const char *vdisk_memory_name(const char *name);
 bool vdisk_ends_with(const char *text, const char *end);

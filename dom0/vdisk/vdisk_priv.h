@@ -13,6 +13,7 @@ struct vdisk_ops {
     bool (*discard)(struct vdisk *d, uint64_t sector, uint64_t count, struct error *e); /* NULL: a hint not taken */
     bool (*zero)(struct vdisk *d, uint64_t sector, uint64_t count, struct error *e);    /* NULL: zeros are written */
     bool (*flush)(struct vdisk *d, struct error *e);
+    void *(*memory)(struct vdisk *d, uint64_t sector); /* of that sector and all that follow; NULL: it is none */
     void (*about)(struct vdisk *d, struct vdisk_about *out);
     void (*close)(struct vdisk *d); /* also of one that was opened half; NULL: nothing to do */
 };
@@ -44,6 +45,7 @@ bool vdisk_file_read(struct file *f, uint64_t off, void *buf, size_t len, struct
 
 /* The kinds: D->spec is resolved; on failure vdisk.c cleans up by vdisk_close. */
 bool vdisk_raw_open(struct vdisk *d, struct error *e);
+bool vdisk_memory_open(struct vdisk *d, struct error *e);
 bool vdisk_host_open(struct vdisk *d, struct error *e);
 bool vdisk_vmdk_open(struct vdisk *d, struct error *e);
 /* "disk:sd0p2" for whatever SPEC calls it. OUT has PATH_MAX_LEN bytes. */

@@ -14,13 +14,20 @@ static bool raw_write(struct vdisk *d, uint64_t sector, uint32_t count, const vo
 
 static bool raw_flush(struct vdisk *d, struct error *e) { return file_sync(d->files[0], e); }
 
+/* A file of `boot:`, which the loader read. It is open for reading only. */
+static void *raw_memory(struct vdisk *d, uint64_t sector)
+{
+    const uint8_t *memory = file_memory(d->files[0]);
+    return memory != NULL ? (void *)(memory + sector * VDISK_SECTOR_BYTES) : NULL;
+}
+
 static void raw_about(struct vdisk *d, struct vdisk_about *out)
 {
     out->format = "raw";
     out->used = file_size(d->files[0]);
 }
 
-static const struct vdisk_ops raw_ops = {.read = raw_read, .write = raw_write, .flush = raw_flush, .about = raw_about};
+static const struct vdisk_ops raw_ops = {.read = raw_read, .write = raw_write, .flush = raw_flush, .memory = raw_memory, .about = raw_about};
 
 bool vdisk_raw_open(struct vdisk *d, struct error *e)
 {

@@ -863,6 +863,34 @@ static void test_many_tables(void **s)
     must(sh("qemu-img check -f vmdk disk.vmdk"));
 }
 
+static void test_disks_in_memory(void **s)
+{
+    static const char *const bad[] = {"memory:", "memory:0", "memory:-1", "memory:4097", "memory:x", "memory:18446744073709551616"};
+    (void)s;
+    struct vdisk *d = NULL;
+    struct error e;
+    uint8_t buf[1024];
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(vdisk_open(bad[i], VDISK_WRITE, NULL, &d, &e));
+    assert_true(vdisk_check("memory:4096", VDISK_WRITE, NULL, &e));
+    for (int left = 0; left < 2; left++) {
+        fake_heap_limit = left;
+        assert_false(vdisk_open("memory:2", VDISK_WRITE, NULL, &d, &e));
+        assert_int_equal(e.code, EXIT_NO_RESOURCE);
+    }
+    fake_heap_limit = -1;
+    assert_true(vdisk_open("memory:2", VDISK_WRITE, NULL, &d, &e));
+    assert_int_equal(vdisk_sectors(d), 4096);
+    memset(buf, 0x5a, sizeof buf);
+    assert_true(vdisk_write(d, 4094, 2, buf, &e) && !vdisk_write(d, 4095, 2, buf, &e));
+    assert_true(vdisk_read(d, 4093, 2, buf, &e) && buf[511] == 0 && buf[512] == 0x5a);
+    assert_memory_equal(vdisk_memory(d, 4094, 2, true), buf + 512, 512);
+    assert_null(vdisk_memory(d, 4095, 2, false));
+    assert_true(vdisk_discard(d, 1, 4094, &e) && vdisk_read(d, 4094, 2, buf, &e) && buf[0] == 0 && buf[512] == 0x5a);
+    assert_true(vdisk_flush(d, &e));
+    vdisk_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -870,7 +898,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_memory_at_any_time, setup), cmocka_unit_test_setup(test_full_volume, setup), cmocka_unit_test_setup(test_failing_disk, setup),
         cmocka_unit_test_setup(test_sharing, setup), cmocka_unit_test_setup(test_disks_of_the_host, setup), cmocka_unit_test_setup(test_making, setup),
         cmocka_unit_test_setup(test_what_we_make, setup), cmocka_unit_test_setup(test_what_qemu_makes, setup), cmocka_unit_test_setup(test_many_tables, setup),
-        cmocka_unit_test_setup(test_large_discard, setup),
+        cmocka_unit_test_setup(test_large_discard, setup), cmocka_unit_test_setup(test_disks_in_memory, setup),
         cmocka_unit_test_setup(test_power_cuts, setup),
     };
     if (mkdtemp(dir) == NULL)
