@@ -163,6 +163,7 @@ def clean(text):
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
     "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3872, "fpu": 8, "badnet": 8, "race": 16,
+    "badblk": 8, "plug": 8, "blkbench": 16, "flusher": 8,
 }
 
 
@@ -215,7 +216,8 @@ def guest_files(*names, **extra):
     """The .vmx and ELF files of the tiny guests NAMES."""
     files = {}
     for name in names:
-        files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(name, GUESTS[name], f"{name}.elf", extra.get(name, ""), 4 if name == "race" else 1)
+        cpus = {"race": 4, "badblk": 2, "badnet": 2}.get(name, 1)
+        files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(name, GUESTS[name], f"{name}.elf", extra.get(name, ""), cpus)
         files[f"\\corbel\\vm\\{name}\\{name}.elf"] = os.path.join(ROOT, "build", "guests", f"{name}.elf")
     return files
 
