@@ -45,3 +45,8 @@ void net_devices_list(bool (*fn)(const struct net_device_view *v, void *ctx), vo
 bool net_device_get(uint16_t domid, uint32_t dev, struct net_device_view *v);
 /* Whose address is MAC? false: nobody's. */
 bool net_mac_owner(const uint8_t mac[MAC_LEN], uint16_t *domid, uint32_t *dev);
+
+/* A frame from outside comes into the bridge by PORT, which is no guest's; it is in Dom0's RAM, and may be changed. Then, after the last one for now,
+ * NET_FRAMES_OVER: guests hear of what they got. Neither sleeps. */
+void net_frames_in(struct net_port *from, uint8_t *frame, uint32_t len);
+void net_frames_over(void);

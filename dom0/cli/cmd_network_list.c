@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The verb `network-list`. */
 #include "dom0/backend/net_backend.h"
+#include "dom0/backend/net_uplink.h"
 #include "dom0/cli/cli_priv.h"
 #include "dom0/cli/output.h"
 #include "dom0/kernel/console.h"
@@ -60,6 +61,41 @@ static bool print_one(const struct net_device_view *d, void *ctx)
     return true;
 }
 
+static void uplink_json(struct pairs *p, const struct netdev *n, const char *bridge, const char *mac)
+{
+    list_item(p);
+    pairs_text(p, "name", n->name);
+    pairs_text(p, "driver", n->driver);
+    pairs_text(p, "model", n->model);
+    pairs_text(p, "mac", mac);
+    pairs_text(p, "bridge", bridge);
+    pairs_text(p, "state", netdev_state_text(n));
+    pairs_number(p, "mbit", n->link ? n->mbit : 0, "");
+    counters(p, "sent", &n->sent);
+    pairs_number(p, "sent_too_long", n->too_long, "");
+    counters(p, "received", &n->received);
+    pairs_text(p, "served", n->irq ? "by interrupts" : "polled");
+    pairs_number(p, "interrupts", n->interrupts, "");
+    pairs_number(p, "resets", n->resets, "");
+    pairs_end(p);
+}
+
+static bool print_uplink(const struct netdev *n, const char *bridge, void *ctx)
+{
+    struct network_list_args *a = ctx;
+    char mac[MAC_TEXT], name[32], state[16];
+    mac_format(mac, n->mac);
+    if (a->json) {
+        uplink_json(&a->out, n, bridge, mac);
+        return true;
+    }
+    snprintf(name, sizeof name, "%s (%s)", n->name, n->driver);
+    snprintf(state, sizeof state, n->link && n->mbit != 0 ? "%s %uM" : "%s", netdev_state_text(n), n->mbit);
+    console_printf("%-24s     -   - %s %-15s %-10s %9lu %12lu %9lu %12lu %6lu %6lu\n", name, mac, bridge, state, n->sent.packets, n->sent.bytes,
+                   n->received.packets, n->received.bytes, n->sent.drops + n->received.drops, n->sent.errors + n->received.errors);
+    return true;
+}
+
 static enum exit_code run(int argc, char **argv)
 {
     struct network_list_args a = {.json = cli_flag(&argc, argv, "--json")};
@@ -76,6 +112,8 @@ static enum exit_code run(int argc, char **argv)
         list_begin(&a.out);
     else
         out_text("Name                        ID Dev MAC               Bridge          State           Sent        Bytes  Received        Bytes  Drops Errors\n");
+    if (!a.one)
+        net_uplinks_list(print_uplink, &a);
     net_devices_list(print_one, &a);
     if (a.json)
         list_end(&a.out);
@@ -85,7 +123,9 @@ static enum exit_code run(int argc, char **argv)
 const struct cli_verb cmd_network_list = {
     "network-list",
     "[--json] [DOMAIN]",
-    "Shows guests' network cards: address, bridge, and what went through.",
+    "Shows the host's and guests' network cards: address, bridge, and what went through.",
+    "The host's cards come first (nic0 is on bridge0, nic1 on bridge1, and so on): Sent and Received are frames on the wire, State is up (with the link's\n"
+    "speed), down, resetting, failed, gone (pulled out) or closed; frames longer than the wire takes count as Drops. Of guests' cards,\n"
     "Sent and Received are frames as the guest sees it. State: waiting (for the guest's driver), connected, closing, closed (by the guest), dropped\n"
     "(the guest broke the rules; it is served again when its driver starts anew). Drops: nobody could take the frame in time, or it pretended to come\n"
     "from another's address (sent_spoofed in --json). Errors: no frame, or pages that the guest had taken back. --json has drops and errors of each way.\n",

@@ -2,6 +2,7 @@
  * [DOM0] Dom0 from its first line of C to its prompt. */
 #include "dom0/kernel/main.h"
 
+#include "dom0/backend/net_uplink.h"
 #include "dom0/cli/cli.h"
 #include "dom0/fs/volume.h"
 #include "dom0/kernel/boot.h"
@@ -22,9 +23,12 @@
 #include "dom0/store/store.h"
 #include "drivers/ahci.h"
 #include "drivers/ata.h"
+#include "drivers/e1000.h"
+#include "drivers/ne2k.h"
 #include "drivers/nvme.h"
 #include "drivers/pci.h"
 #include "drivers/virtio_blk.h"
+#include "drivers/virtio_net.h"
 
 #define INIT_STACK  32768U
 #define STORE_ARENA (1024U * 1024U) /* the quarter that is kept for Dom0 holds the nodes of some 80 domains */
@@ -39,6 +43,9 @@ static void init_thread(void *arg)
     ahci_init();
     nvme_init();
     virtio_blk_init();
+    e1000_init();
+    ne2k_init();
+    virtio_net_init();
     volume_init();
     if (!boot_on_corbel()) {
         driver_test_report();
@@ -47,6 +54,7 @@ static void init_thread(void *arg)
         fatal("no memory for the store");
     }
     manager_init();
+    net_uplink_init();
     cli_start();
 }
 

@@ -47,7 +47,9 @@ static uint64_t now;
 static void (*server)(void *);
 static jmp_buf idle;
 static uint8_t *frame_buffer;
+static uint8_t outside[3 * 4096] __attribute__((aligned(4096))); /* a card's memory */
 #define BUFFER_GFN 0x1234UL
+#define OUTSIDE_GFN 0x4000UL
 
 /* ---- the model ---- */
 
@@ -62,12 +64,15 @@ long hypercall3(uint64_t nr, uint64_t op, uint64_t arg, uint64_t n)
         assert_int_equal(out ? c->dest.domid : c->source.domid, DOMID_SELF);
         uint64_t gmfn = out ? c->dest.u.gmfn : c->source.u.gmfn;
         uint32_t domid = out ? c->source.domid : c->dest.domid, ref = out ? c->source.u.ref : c->dest.u.ref;
-        assert_in_range(gmfn, BUFFER_GFN, BUFFER_GFN + 2);
+        if (out || gmfn < OUTSIDE_GFN)
+            assert_in_range(gmfn, BUFFER_GFN, BUFFER_GFN + 2);
+        else
+            assert_in_range(gmfn, OUTSIDE_GFN, OUTSIDE_GFN + 2);
         assert_in_range(domid, 1, GUESTS);
         c->status = ref < GRANTS && guests[domid - 1].granted[ref] ? GNTST_okay : GNTST_bad_gntref;
         if (c->status != GNTST_okay)
             continue;
-        uint8_t *ours = frame_buffer + (gmfn - BUFFER_GFN) * 4096, *theirs = guests[domid - 1].pages[ref];
+        uint8_t *ours = gmfn >= OUTSIDE_GFN ? outside + (gmfn - OUTSIDE_GFN) * 4096 : frame_buffer + (gmfn - BUFFER_GFN) * 4096, *theirs = guests[domid - 1].pages[ref];
         if (out)
             memcpy(ours + c->dest.offset, theirs + c->source.offset, c->len);
         else
@@ -178,6 +183,12 @@ int store_watch(const char *path, void (*fn)(const char *path, void *ctx), void 
     return i;
 }
 void store_unwatch(int id) { assert_non_null(watches[id].fn); free((char *)watches[id].path); watches[id].fn = NULL; }
+uint64_t page_phys(const void *p)
+{
+    const uint8_t *at = p;
+    bool card = at >= outside && at < outside + sizeof outside;
+    return card ? OUTSIDE_GFN * 4096 + (uint64_t)(at - outside) : BUFFER_GFN * 4096 + (uint64_t)(at - frame_buffer);
+}
 void *heap_alloc(size_t size) { heap_blocks++; return calloc(1, size); }
 void heap_free(void *p) { heap_blocks -= p != NULL; free(p); }
 void *page_alloc(size_t pages, uint64_t *phys) { *phys = BUFFER_GFN * 4096; return frame_buffer = calloc(pages, 4096); }
