@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from corbel import ROOT
 from test_disks import Monitor, run
 from test_two_hosts import base_port
 
@@ -112,12 +111,11 @@ def test_card(kind):
         assert frame is not None and len(frame) == 1514 and struct.unpack(">I", frame[16:20])[0] == i
     w.send(b"B", struct.pack(">xHH", 3, 1515))
     assert w.get(b"B", 1) is None
-    before_flood = w.echo()
+    assert w.echo()
     last = w.end()
-    assert before_flood and last["driver"] == kind and last["state"] == "up"
-    assert last["long"] == 3 == last["sent drops"] - (last["sent drops"] - last["long"]) and last["sent"] >= 10000 + 200 + 60
+    assert last["driver"] == kind and last["state"] == "up" and last["long"] == 3
+    assert last["sent"] > 10000 + 200 and last["received"] > 10000 + 500
     assert (last["sent errors"], last["errors"], last["resets"]) == (0, 0, 0)
-    assert last["received"] == 10000 + 500 + 62 + 63 + 9 or last["received"] > 10500
 
 
 @pytest.mark.parametrize("kind", CARDS)
@@ -178,4 +176,3 @@ def test_cards_that_cannot_be_driven():
     out = run("", ["-device", "virtio-net-pci,disable-modern=on", "-device", "e1000"])
     assert re.search(r"^network card 00:0\d\.0 \(virtio-net\): it has no modern interface \(virtio 1\.0\) that can be reached: left aside$", out, re.M)
     assert re.search(r"^nic0: Intel 82540EM, e1000, ", out, re.M)
-    assert os.path.exists(os.path.join(ROOT, "build", "dom0.elf"))
