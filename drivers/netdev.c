@@ -17,11 +17,15 @@
 #define NETDEV_ACTIVE_NS (20 * NS_PER_MS) /* a polled card that was busy is looked at without a pause for so long */
 #define NETDEV_FAILURES  3U
 #define NETDEV_SILENT    3U
+#define NETDEV_ASIDE     8U /* more that cannot be driven are named twice */
+#define PCI_CLASS_NETWORK 0x02U
 #define NOTICES_AT_ONCE  6U
 #define NOTICE_EVERY_NS  (10000 * NS_PER_MS)
 
 static struct netdev *first;
 static uint32_t count;
+static const struct pci_device *aside[NETDEV_ASIDE]; /* said already */
+static uint32_t aside_count;
 
 struct netdev *netdev_first(void) { return first; }
 
@@ -70,6 +74,29 @@ uint32_t netdev_fill(uint8_t *room, const uint8_t *frame, uint32_t len)
 void netdev_leave_aside(const struct pci_device *d, const char *driver, const char *why)
 {
     console_notice("network card %02x:%02x.%x (%s): %s: left aside", d->bus, d->slot, d->function, driver, why);
+    if (aside_count < NETDEV_ASIDE)
+        aside[aside_count++] = d;
+}
+
+static bool netdev_known(const struct pci_device *d)
+{
+    for (uint32_t i = 0; i < aside_count; i++) {
+        if (aside[i] == d)
+            return true;
+    }
+    const struct netdev *n = first;
+    while (n != NULL && n->pci != d)
+        n = n->next;
+    return n != NULL;
+}
+
+void netdev_name_strangers(void)
+{
+    for (const struct pci_device *d = pci_first(); d != NULL; d = d->next) {
+        if (d->class_code == PCI_CLASS_NETWORK && !netdev_known(d))
+            console_notice("network card %02x:%02x.%x (%04x:%04x): there is no driver for it: left aside", d->bus, d->slot,
+                           d->function, d->vendor, d->device);
+    }
 }
 
 static void netdev_upcall(uint32_t port, void *arg)

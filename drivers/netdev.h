@@ -18,7 +18,7 @@
 #define NETDEV_FRAME_PAD  60U   /* shorter ones are filled up with zeros */
 #define NETDEV_FRAME_MAX  1514U /* without the frame check sequence; 4 more with a VLAN tag */
 #define NETDEV_BUFFER     2048U /* room for one frame; two of them are a page */
-#define NETDEV_TURN       32U   /* frames that a card takes in before others run */
+#define NETDEV_TURN       16U   /* frames that a card takes in before others run */
 
 struct netdev;
 
@@ -92,6 +92,8 @@ struct netdev {
  * operator. */
 void netdev_register(struct netdev *n);
 struct netdev *netdev_first(void); /* walk with ->next */
+/* After all drivers have looked: a line for each card that is nobody's. */
+void netdev_name_strangers(void);
 /* Puts the card to use. RECEIVE gets each good frame, which it may change, but not keep; TURN_OVER is called when some
  * came in and no more do for now. Both in the card's thread, and they do not sleep. false: no memory for a thread. */
 bool netdev_open(struct netdev *n, void (*receive)(void *ctx, uint8_t *frame, uint32_t len), void (*turn_over)(void *ctx),

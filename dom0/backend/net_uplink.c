@@ -69,6 +69,8 @@ static void uplink_add(struct netdev *n)
 
 void net_uplink_init(void)
 {
+    if (netdev_first() == NULL)
+        console_notice("network: the host has no card that is driven: bridges join its own guests only");
     for (struct netdev *n = netdev_first(); n != NULL; n = n->next)
         uplink_add(n);
 }

@@ -25,6 +25,7 @@
 #include "drivers/ata.h"
 #include "drivers/e1000.h"
 #include "drivers/ne2k.h"
+#include "drivers/netdev.h"
 #include "drivers/nvme.h"
 #include "drivers/pci.h"
 #include "drivers/virtio_blk.h"
@@ -46,6 +47,7 @@ static void init_thread(void *arg)
     e1000_init();
     ne2k_init();
     virtio_net_init();
+    netdev_name_strangers();
     volume_init();
     if (!boot_on_corbel()) {
         driver_test_report();

@@ -172,7 +172,8 @@ def test_card_pulled_out(kind):
 
 
 def test_cards_that_cannot_be_driven():
-    """Virtio's legacy interface alone: one clear line, and the rest of the machine goes on."""
-    out = run("", ["-device", "virtio-net-pci,disable-modern=on", "-device", "e1000"])
+    """Virtio's legacy interface alone, and a card that no driver is for: one clear line each, and the rest of the machine goes on."""
+    out = run("", ["-device", "virtio-net-pci,disable-modern=on", "-device", "e1000", "-device", "rtl8139"])
+    assert re.search(r"^network card 00:0\d\.0 \(10ec:8139\): there is no driver for it: left aside$", out, re.M) and out.count("left aside") == 3  # and the CD-ROM
     assert re.search(r"^network card 00:0\d\.0 \(virtio-net\): it has no modern interface \(virtio 1\.0\) that can be reached: left aside$", out, re.M)
     assert re.search(r"^nic0: Intel 82540EM, e1000, ", out, re.M)

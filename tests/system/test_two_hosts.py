@@ -65,7 +65,9 @@ def hosts():
             m.attach(name)
             m.expect(r"guest: up after [0-9.]+ s", 400)
             m.leave()
-            m.inside(name, f"ip addr add {ADDRESS[name]}/24 dev eth0; ip link set eth0 up")
+        for name, m in machines.items():
+            # bxhub learns what is behind a port from broadcasts only: each asks for somebody who is not there
+            m.inside(name, f"ip addr add {ADDRESS[name]}/24 dev eth0; ip link set eth0 up; ping -c 1 -w 2 10.0.0.99")
         yield machines
     finally:
         for m in machines.values():

@@ -79,6 +79,13 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg,
 }
 void pci_master(const struct pci_device *d, bool on) { assert_ptr_equal(d, &pci); master = on; }
 bool pci_gone(const struct pci_device *d) { assert_ptr_equal(d, &pci); return dev.gone; }
+static struct pci_device strange = {.bus = 1, .slot = 2, .vendor = 0x1234, .device = 0xabcd, .class_code = 2};
+struct pci_device *pci_first(void)
+{
+    pci.class_code = 2;
+    pci.next = &strange;
+    return &pci;
+}
 bool pci_irq_attach(struct pci_device *d, void (*fn)(uint32_t, void *), void *arg)
 {
     assert_true(d == &pci && arg == &n);
@@ -426,6 +433,19 @@ static void test_no_thread(void **state)
     assert_string_equal(netdev_state_text(&n), "closed");
 }
 
+static void test_cards_of_nobody(void **state)
+{
+    (void)state;
+    open_card();
+    fake_notices[0] = '\0';
+    netdev_name_strangers();
+    assert_string_equal(fake_notices, "network card 01:02.0 (1234:abcd): there is no driver for it: left aside\n");
+    netdev_leave_aside(&strange, "some", "it does not answer");
+    fake_notices[0] = '\0';
+    netdev_name_strangers();
+    assert_string_equal(fake_notices, "");
+}
+
 static void test_fill(void **state)
 {
     uint8_t room[NETDEV_BUFFER], frame[1514];
@@ -457,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup(test_reset_that_fails, begin),
         cmocka_unit_test_setup(test_loose_contact_is_not_told_for_ever, begin),
         cmocka_unit_test_setup(test_no_thread, begin),
+        cmocka_unit_test_setup(test_cards_of_nobody, begin),
         cmocka_unit_test_setup(test_fill, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
