@@ -123,7 +123,7 @@ static bool e1000_start(struct netdev *n)
     put(e, E1000_TIPG, E1000_TIPG_COPPER);
     put(e, E1000_ITR, ITR_20_US * 4U);
     if (e->is_82574 && n->pci->irq_kind == PCI_IRQ_MSIX)
-        put(e, E1000_IVAR, E1000_IVAR_ALL_0 | E1000_IVAR_OTHER);
+        put(e, E1000_IVAR, E1000_IVAR_ALL_0);
     put(e, E1000_TCTL, E1000_TCTL_WANTED);
     put(e, E1000_RCTL, E1000_RCTL_WANTED);
     return true;

@@ -70,8 +70,7 @@
 #define E1000_INT_RXQ0   0x00100000U /* 82574 with MSI-X */
 #define E1000_INT_OTHER  0x01000000U
 #define E1000_INT_WANTED (E1000_INT_LSC | E1000_INT_RXDMT0 | E1000_INT_RXO | E1000_INT_RXT0)
-#define E1000_IVAR_ALL_0 0x00080808U /* both receive queues and a transmit queue: message 0 */
-#define E1000_IVAR_OTHER 0x00080000U /* message 0 for what is left */
+#define E1000_IVAR_ALL_0 0x00080808U /* receive queue 0, transmit queue 0, all other causes: message 0 */
 
 /* Every frame (unicast and multicast promiscuous, broadcast), buffers of 2048 bytes, the check sequence taken off;
  * what is longer than 1522 bytes is thrown away. */

@@ -339,7 +339,7 @@ static void test_msix_of_82574(void **state)
     assert_string_equal(card->driver, "e1000e");
     fake_pci.irq_kind = PCI_IRQ_MSIX;
     assert_true(card->ops->start(card));
-    assert_int_equal(regs[E1000_IVAR / 4] & 0xfU, 8); /* the first receive queue: message 0 */
+    assert_true((regs[E1000_IVAR / 4] & 0xfU) == 8 && (regs[E1000_IVAR / 4] >> 16 & 0xfU) == 8); /* receive queue 0 and other causes: message 0 */
     card->ops->interrupts(card, true);
     assert_true((regs[E1000_IMS / 4] & (E1000_INT_RXQ0 | E1000_INT_OTHER)) == (E1000_INT_RXQ0 | E1000_INT_OTHER));
     card->ops->interrupts(card, false);
