@@ -67,15 +67,5 @@ void cli_complete_path_arg(int arg, const char *prefix, void (*emit)(const char 
 
 void cli_complete_path_args(int arg, const char *prefix, void (*emit)(const char *word)); /* any number of paths */
 
-/* A verb that works on files for a while: its progress, drawn over itself, and Ctrl-C. */
-struct cli_files {
-    const char *doing; /* "copying" */
-    uint64_t next_ns;
-    bool shown;
-};
-void cli_files_begin(struct cli_files *f, const char *doing);
-bool cli_files_progress(void *f, const char *path, uint64_t done, uint64_t total); /* a tree_progress */
-enum exit_code cli_files_end(struct cli_files *f, bool ok, const struct error *e); /* E is read when not OK */
-
 /* The control call that fails for no fault of the operator's. */
 enum exit_code cli_control_failed(const char *what, long rc);

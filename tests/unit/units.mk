@@ -50,6 +50,7 @@ UNIT_net_ring := dom0/backend/net_ring.c
 FUZZ_net := dom0/backend/net_ring.c $(NET_PURE) dom0/lib/text.c
 UNIT_net_backend := dom0/backend/net_backend.c dom0/backend/net_xenbus.c dom0/backend/net_frame.c dom0/backend/net_ring.c $(NET_PURE) dom0/lib/text.c dom0/lib/error.c dom0/lib/limit.c
 UNIT_lineedit := dom0/cli/lineedit.c dom0/cli/words.c dom0/lib/text.c
+UNIT_progress := dom0/cli/progress.c dom0/lib/text.c
 UNIT_registry := dom0/manager/registry.c dom0/cli/format.c
 STORE_PURE := $(addprefix dom0/store/,arena.c tree.c perms.c transaction.c view.c watch.c ops.c wire.c ring.c)
 UNIT_store_tree := $(STORE_PURE)
