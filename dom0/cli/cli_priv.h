@@ -52,8 +52,9 @@ struct vm_view;
 bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns);
 /* Waits until the domain has ended; Ctrl-C and the time-out are errors. */
 enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns);
-/* `shutdown` and `reboot`: HOW goes to the guest's control/shutdown node. */
+/* `shutdown` and `reboot`: HOW goes to the guest's control/shutdown node, unless it is done the hard way. */
 enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv, const char *how);
+void cli_complete_power(int arg, const char *prefix, void (*emit)(const char *word));
 
 /* `host-reboot` and `host-poweroff`: refused while domains are left, unless -f. */
 enum exit_code cli_host_reset(const struct cli_verb *v, int argc, char **argv, bool poweroff);

@@ -11,7 +11,8 @@
 
 #include "dom0/manager/manager.h"
 #include "dom0/manager/nearest.h"
-#include "dom0/manager/vmx_file.h"
+#include "dom0/manager/vmx.h"
+#include "dom0/manager/vmx_edit.h"
 
 #define PATH "hd0p1:/corbel/vm/box/box.vmx"
 #define KERNEL "corbel.kernel = \"vmlinuz\"\n"
@@ -19,6 +20,7 @@
 static char warnings[8192];
 static int warning_count;
 static struct vm_config config;
+static struct vmx_work work;
 static struct error err;
 
 static void warn(const char *line, void *ctx)
@@ -36,7 +38,7 @@ static bool parse_bytes(const char *text, size_t len, const char *path)
     warnings[0] = '\0';
     warning_count = 0;
     memset(&err, 0, sizeof err);
-    bool ok = vmx_parse(copy, len, path, &config, warn, warnings, &err);
+    bool ok = vmx_parse(&work, copy, len, path, &config, warn, warnings, &err);
     free(copy);
     return ok;
 }
@@ -157,7 +159,8 @@ static void test_wrong_values(void **s)
     bad(KERNEL "numvcpus = \"two\"\n", EXIT_FAILED, "not a number");
     bad(KERNEL "config.version = \"7\"\n", EXIT_FAILED, "only \"8\"");
     bad(KERNEL "virtualHW.version = \"x\"\n", EXIT_FAILED, "version");
-    bad(KERNEL ".encoding = \"windows-1252\"\n", EXIT_FAILED, "UTF-8");
+    bad(KERNEL ".encoding = \"windows-1252\"\n# \xc3\xbc\n", EXIT_FAILED, "UTF-8");
+    silent(KERNEL ".encoding = \"windows-1252\"\n");
     bad(KERNEL "guestOS = \"\"\n", EXIT_FAILED, "short name");
     bad(KERNEL "uuid.bios = \"56 4d\"\n", EXIT_FAILED, "uuid");
     bad(KERNEL "uuid.bios = \"56 4d 01 02 03 04 05 06-07 08 09 0a 0b 0c 0d fF 00\"\n", EXIT_FAILED, "uuid");
@@ -286,11 +289,11 @@ static void test_limits(void **s)
 static void test_unknown_keys(void **s)
 {
     (void)s;
-    warned(KERNEL "memsise = \"32\"\n", "line 2: unknown key memsise, ignored: did you mean memsize?");
+    warned(KERNEL "memsise = \"32\"\n", "line 2: memsise: unknown key, ignored: did you mean memsize?");
     assert_int_equal(config.memsize_mib, 32);
     warned(KERNEL "corbel.kernal = \"32\"\n", "did you mean corbel.kernel?");
     warned(KERNEL "DisplayNam = \"32\"\n", "did you mean displayName?");
-    warned(KERNEL "zebra = \"32\"\n", "unknown key zebra, ignored\n");
+    warned(KERNEL "zebra = \"32\"\n", "zebra: unknown key, ignored\n");
     assert_null(strstr(warnings, "mean"));
     silent(KERNEL "MEMSIZE = \"64\"\n");
     assert_int_equal(config.memsize_mib, 64);
@@ -300,8 +303,8 @@ static void test_later_keys(void **s)
 {
     (void)s;
     warned(KERNEL "firmware = \"efi\"\n", "not supported in this version, ignored");
-    warned(KERNEL "ethernet = \"x\"\n", "unknown key ethernet");
-    warned(KERNEL "ethernet0. = \"x\"\n", "unknown key");
+    warned(KERNEL "ethernet = \"x\"\n", "ethernet: unknown key");
+    warned(KERNEL "ethernet0. = \"x\"\n", "ethernet0.: unknown key");
 }
 
 static void test_disks(void **s)
@@ -332,18 +335,18 @@ static void test_disks_left_out(void **s)
     silent(KERNEL "ide0:0.fileName = \"d.vmdk\"\nide0:0.present = \"false\"\nide0:0.zebra = \"1\"\n");
     silent(KERNEL "ide0:0.fileName = \"d\"\nide0:0.present = \"TRUE\"\nide0:0.startConnected = \"FALSE\"\n");
     assert_int_equal(config.disks, 0);
-    warned(KERNEL "ide0:0.fileName = \"d\"\nide0:0.mode = \"x\"\n", "line 2: ide0:0.*: without .present = \"TRUE\" it is left out");
+    warned(KERNEL "ide0:0.fileName = \"d\"\nide0:0.mode = \"x\"\n", "line 2: ide0:0.fileName: without .present = \"TRUE\" it is left out");
     assert_int_equal(warning_count, 1);
-    warned(KERNEL "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-raw\"\nide1:0.fileName = \"auto detect\"\n", "line 3: ide1:0.*: CD drives of the host");
-    assert_int_equal(config.disks, 0);
-    warned(KERNEL "scsi0.present = \"FALSE\"\nscsi0.virtualDev = \"x\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"x\"\n", "line 4: scsi0:0.*: its controller");
+    warned(KERNEL "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-raw\"\nide1:0.fileName = \"auto detect\"\n", "line 3: ide1:0.deviceType: CD drives of the host");
+    assert_true(config.disks == 1 && config.disk[0].cdrom && config.disk[0].path[0] == '\0');
+    warned(KERNEL "scsi0.present = \"FALSE\"\nscsi0.virtualDev = \"x\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"x\"\n", "line 4: scsi0:0.present: its controller");
     assert_true(config.disks == 0 && warning_count == 1);
-    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0.virtualDev = \"x\"\nscsi0.y = \"x\"\n", "line 3: scsi0.*: guests see Xen's virtual disks");
+    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0.virtualDev = \"x\"\nscsi0.y = \"x\"\n", "line 3: scsi0.virtualDev: guests see Xen's virtual disks");
     assert_int_equal(warning_count, 1);
-    warned(KERNEL "nvme0:0.present = \"TRUE\"\nnvme0:0.fileName = \"x\"\nnvme0:0.zebra = \"x\"\n", "line 4: nvme0:0.*: unknown setting zebra");
+    warned(KERNEL "nvme0:0.present = \"TRUE\"\nnvme0:0.fileName = \"x\"\nnvme0:0.zebra = \"x\"\n", "line 4: nvme0:0.zebra: unknown setting");
     assert_true(config.disks == 1 && warning_count == 1);
-    warned(KERNEL "ide00:12.x = \"x\"\n", "unknown key ide00:12.x");
-    warned(KERNEL "ide0:.x = \"x\"\nscsi = \"x\"\nscsi:0.x = \"x\"\n", "unknown key scsi:0.x");
+    warned(KERNEL "ide00:12.x = \"x\"\n", "ide00:12.x: unknown key");
+    warned(KERNEL "ide0:.x = \"x\"\nscsi = \"x\"\nscsi:0.x = \"x\"\n", "scsi:0.x: unknown key");
 }
 
 #define PRESENT KERNEL "ide0:0.present = \"TRUE\"\n"
@@ -352,8 +355,8 @@ static void test_disks_wrong(void **s)
 {
     char many[4096] = KERNEL;
     (void)s;
-    bad(PRESENT, EXIT_FAILED, "box.vmx line 2: ide0:0.fileName is missing: write");
-    bad(PRESENT "ide0:0.fileName = \"\"\n", EXIT_FAILED, "line 2: ide0:0.fileName is missing");
+    bad(PRESENT, EXIT_FAILED, "box.vmx line 2: ide0:0.present = \"TRUE\": ide0:0.fileName is missing: write");
+    bad(PRESENT "ide0:0.fileName = \"\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"\": no image");
     bad(PRESENT "ide0:0.fileName = \"x.VMDK\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.VMDK\": only raw images are read");
     bad(PRESENT "ide0:0.fileName = \"x.qcow2\"\n", EXIT_FAILED, "only raw images");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.deviceType = \"tape\"\n", EXIT_FAILED, "line 4: ide0:0.deviceType = \"tape\": not a kind of disk");
@@ -363,12 +366,12 @@ static void test_disks_wrong(void **s)
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.writeThrough = \"no\"\n", EXIT_FAILED, "ide0:0.writeThrough = \"no\"");
     bad(KERNEL "scsi0:0.present = \"maybe\"\n", EXIT_FAILED, "line 2: scsi0:0.present = \"maybe\": neither");
     bad(KERNEL "scsi0.present = \"maybe\"\n", EXIT_FAILED, "scsi0.present = \"maybe\": neither");
-    bad(KERNEL "ide0:2.present = \"TRUE\"\n", EXIT_FAILED, "line 2: ide0:2: no such place: ide0:0 to ide1:1");
+    bad(KERNEL "ide0:2.present = \"TRUE\"\n", EXIT_FAILED, "line 2: ide0:2.present = \"TRUE\": no such place: ide0:0 to ide1:1");
     bad(KERNEL "scsi4:0.present = \"TRUE\"\n", EXIT_FAILED, "scsi0:0 to scsi3:15");
     bad(KERNEL "scsi9999:9999.present = \"TRUE\"\n", EXIT_FAILED, "no such place");
     for (unsigned i = 0; i < 17; i++)
         sprintf(many + strlen(many), "sata0:%u.present = \"TRUE\"\nsata0:%u.fileName = \"f\"\n", i, i);
-    bad(many, EXIT_FAILED, "line 34: sata0:16: more than 16 disks");
+    bad(many, EXIT_FAILED, "line 34: sata0:16.present = \"TRUE\": more than 16 disks");
     char path[PATH_MAX_LEN + 128];
     sprintf(path, PRESENT "ide0:0.fileName = \"%0255u\"\n", 1);
     bad(path, EXIT_FAILED, "the path is too long");
@@ -392,9 +395,9 @@ static void test_network_cards(void **s)
     assert_string_equal(config.nics[0].bridge, "hostonly");
     silent(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.addressType = \"static\"\nethernet0.address = \"3c:97:0e:11:22:33\"\n"
                   "ethernet0.checkMACAddress = \"FALSE\"\n");
-    warned(KERNEL "ethernet0.networkName = \"lan\"\n", "no ethernet0.present = \"TRUE\"");
+    warned(KERNEL "ethernet0.networkName = \"lan\"\n", "there is no ethernet0.present = \"TRUE\"");
     warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.virtualDev = \"e1000\"\n", "ethernet0.virtualDev: other models");
-    warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.startConnected = \"TRUE\"\n", "ethernet0.*: further settings of network cards");
+    warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.startConnected = \"TRUE\"\n", "ethernet0.startConnected: further settings of network cards");
     bad(KERNEL "ethernet8.present = \"TRUE\"\n", EXIT_FAILED, "ethernet0 to ethernet7");
     bad(KERNEL "ethernet10.present = \"TRUE\"\n", EXIT_FAILED, "ethernet0 to ethernet7");
     bad(KERNEL "ethernet0.present = \"maybe\"\n", EXIT_FAILED, "\"TRUE\" or \"FALSE\"");
