@@ -373,7 +373,7 @@ static bool keep_all(struct registry_entry *e, struct error *err)
 
 void guest_file_keep(struct registry_entry *e, void (*warn)(const char *line, void *ctx), void *ctx)
 {
-    char text[360];
+    char text[480];
     struct error err;
     bool any = e->config.uuid_made, address = false;
     for (uint32_t i = 0; i < NICS_MAX; i++)

@@ -48,6 +48,12 @@ const char *vmx_words(struct vmx_work *w, const char *fmt, ...)
 void vmx_judge(struct vmx_work *w, uint32_t i, enum vmx_verdict verdict, const char *text)
 {
     struct vmx_note *n = &w->note[i];
+    const struct vmx_setting *s = &w->file.settings[i];
+    if (verdict == VMX_TAKEN && (s->control || s->too_long)) { /* what is ignored may have them */
+        verdict = VMX_REFUSED;
+        text = s->control ? "a line break or another control character in it: this value is one line of text"
+                          : "too long: a value has at most 1023 bytes";
+    }
     if (n->text != NULL && n->verdict >= verdict)
         return;
     w->refused += verdict == VMX_REFUSED;
@@ -142,7 +148,7 @@ static bool read_later(struct vmx_work *w, uint32_t i, const char *key)
         if (!vmx_matches(later[k].pattern, key, &len))
             continue;
         bool device = len < strlen(key);
-        const char *text = vmx_words(w, "%s are not supported in this version, ignored", later[k].what);
+        const char *text = vmx_words(w, "%s: not supported in this version, ignored", later[k].what);
         if (device && vmx_absent(&w->file, key, len))
             vmx_quiet(w, i, device_off);
         else if (mentioned(w, i, key, len, later[k].pattern))

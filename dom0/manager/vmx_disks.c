@@ -211,7 +211,7 @@ static void read_controller(struct vmx_work *w, uint32_t i, const char *key, con
     if (strcasecmp(s->setting, "present") == 0) {
         vmx_file_value(&w->file, i, w->value);
         bool ok = vmx_truth(w->value, &yes);
-        vmx_judge(w, i, ok ? VMX_TAKEN : VMX_REFUSED, ok ? "is this controller there, and what is on it" : vmx_bad_truth);
+        vmx_judge(w, i, ok ? VMX_TAKEN : VMX_REFUSED, ok ? "whether this controller is there, and what is on it" : vmx_bad_truth);
     } else if (vmx_absent(&w->file, key, s->device_len)) {
         vmx_quiet(w, i, "this controller is not there (.present is FALSE)");
     } else if (mentioned(w, i, key, s->device_len)) {
@@ -238,7 +238,10 @@ static void read_value(struct vmx_work *w, uint32_t i, const char *key, const st
     const char *why = of->check(w, kind_of(type), w->value);
     if (why == NULL && strcasecmp(of->name, "present") == 0 && strcasecmp(w->value, "TRUE") == 0)
         why = bad_place(w, s);
-    vmx_judge(w, i, why != NULL ? VMX_REFUSED : VMX_TAKEN, why != NULL ? why : of->meaning);
+    if (kind_of(type) == KIND_HOST_DRIVE && strcasecmp(of->name, "fileName") == 0)
+        vmx_quiet(w, i, "which drive of the host's: none is used");
+    else
+        vmx_judge(w, i, why != NULL ? VMX_REFUSED : VMX_TAKEN, why != NULL ? why : of->meaning);
     if (why == NULL && strcasecmp(of->name, "deviceType") == 0 && kind_of(type) == KIND_HOST_DRIVE)
         vmx_judge(w, i, VMX_IGNORED,
                   "CD drives of the host are not supported in this version: the guest gets an empty one, and cd-insert puts an image into it");

@@ -68,6 +68,11 @@ static bool sets(const char *text, size_t end, const char *key, struct place *p)
     const char *quote = memchr(text + i + 1, '"', end - i - 1);
     if (quote == NULL)
         return true;
+    size_t rest = (size_t)(quote - text) + 1;
+    while (rest < end && is_blank(text[rest]))
+        rest++;
+    if (rest < end && text[rest] != '#')
+        return true;
     p->quoted = true;
     p->value = i + 1;
     p->end = (size_t)(quote - text);

@@ -73,13 +73,15 @@ static bool key_char(char c)
            c == '_' || c == '-';
 }
 
-/* The escape |XX at AT, two digits of which must be there. */
-static bool check_escape(const struct line *l, size_t at)
+/* The escape |XX at AT, two digits of which must be there. Line breaks and tabs are for notes, which nothing is made of: *CONTROL. */
+static bool check_escape(const struct line *l, size_t at, bool *control)
 {
     if (at + 2 >= l->len || hex_digit(l->at[at + 1]) < 0 || hex_digit(l->at[at + 2]) < 0)
         return wrong(l, "| must be followed by two hexadecimal digits: write |7C for the character |");
     int c = hex_digit(l->at[at + 1]) * 16 + hex_digit(l->at[at + 2]);
-    if (c < 0x20 || c == 0x7f)
+    if (c == '\t' || c == '\n' || c == '\r')
+        *control = true;
+    else if (c < 0x20 || c == 0x7f)
         return wrong(l, "|%c%c is a control character: values are text", l->at[at + 1], l->at[at + 2]);
     if (c > 0x7f) /* single bytes could make up anything, also what a terminal obeys */
         return wrong(l, "|%c%c is not ASCII: write the character itself, in UTF-8", l->at[at + 1], l->at[at + 2]);
@@ -87,17 +89,18 @@ static bool check_escape(const struct line *l, size_t at)
 }
 
 /* Finds the closing quote; checks the escapes on the way. AT is behind the opening quote. */
-static bool value_end(const struct line *l, size_t at, size_t *end)
+static bool value_end(const struct line *l, size_t at, size_t *end, struct vmx_setting *s)
 {
     size_t decoded = 0;
     for (size_t i = at; i < l->len; i++, decoded++) {
         if (l->at[i] == '"') {
             *end = i;
-            return decoded < VMX_VALUE_MAX || wrong(l, "the value has %zu bytes: at most %u are possible", decoded, VMX_VALUE_MAX - 1);
+            s->too_long = decoded >= VMX_VALUE_MAX;
+            return true;
         }
         if (l->at[i] != '|')
             continue;
-        if (!check_escape(l, i))
+        if (!check_escape(l, i, &s->control))
             return false;
         i += 2;
     }
@@ -109,7 +112,7 @@ static bool same_key(const struct vmx_file *f, const struct vmx_setting *s, cons
     return s->key_len == len && strncasecmp(f->text + s->key_off, key, len) == 0;
 }
 
-static bool add_setting(const struct line *l, size_t key, size_t key_len, size_t value, size_t end)
+static bool add_setting(const struct line *l, size_t key, size_t key_len, size_t value, size_t end, const struct vmx_setting *s)
 {
     struct vmx_file *f = l->file;
     for (uint32_t i = 0; i < f->count; i++)
@@ -119,12 +122,14 @@ static bool add_setting(const struct line *l, size_t key, size_t key_len, size_t
     if (f->count == VMX_MAX_SETTINGS)
         return wrong(l, "more than %u settings: remove some", VMX_MAX_SETTINGS);
     uint32_t line_off = (uint32_t)(l->at - f->text);
-    f->settings[f->count++] = (struct vmx_setting){.line_off = line_off,
-                                                   .line = l->nr,
-                                                   .key_off = line_off + (uint32_t)key,
-                                                   .key_len = (uint16_t)key_len,
-                                                   .value_off = line_off + (uint32_t)value,
-                                                   .value_len = (uint16_t)(end - value)};
+    struct vmx_setting *out = &f->settings[f->count++];
+    *out = *s;
+    out->line_off = line_off;
+    out->line = l->nr;
+    out->key_off = line_off + (uint32_t)key;
+    out->key_len = (uint16_t)key_len;
+    out->value_off = line_off + (uint32_t)value;
+    out->value_len = (uint16_t)(end - value);
     return true;
 }
 
@@ -152,13 +157,14 @@ static bool split_line(const struct line *l)
         return wrong(l, "%.*s has no value in quotes: write %.*s = \"value\"", (int)key_len, l->at + key, (int)key_len,
                      l->at + key);
     size_t value = i + 1, end = 0;
-    if (!value_end(l, value, &end))
+    struct vmx_setting s = {0};
+    if (!value_end(l, value, &end, &s))
         return false;
     for (i = end + 1; i < l->len && is_blank(l->at[i]); i++)
         ;
     if (i < l->len && l->at[i] != '#')
         return wrong(l, "text behind the value: write |22 for a \" inside of it, # before a comment");
-    return add_setting(l, key, key_len, value, end);
+    return add_setting(l, key, key_len, value, end, &s);
 }
 
 void vmx_file_split(struct vmx_file *f, const char *text, size_t len, const char *name, vmx_bad_line bad, void *ctx)
@@ -220,7 +226,8 @@ void vmx_file_value(const struct vmx_file *f, uint32_t i, char value[VMX_VALUE_M
     size_t out = 0;
     for (size_t k = 0; k < s->value_len && out + 1 < VMX_VALUE_MAX; k++) {
         if (in[k] == '|' && k + 2 < s->value_len) {
-            value[out++] = (char)(hex_digit(in[k + 1]) * 16 + hex_digit(in[k + 2]));
+            char c = (char)(hex_digit(in[k + 1]) * 16 + hex_digit(in[k + 2]));
+            value[out++] = c < ' ' ? ' ' : c;
             k += 2;
         } else {
             value[out++] = in[k];

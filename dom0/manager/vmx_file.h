@@ -17,6 +17,8 @@ struct vmx_setting {
     uint32_t line_off, line; /* where its line begins; its number */
     uint32_t key_off, value_off;
     uint16_t key_len, value_len;
+    bool control;  /* line breaks or tabs were escaped in the value; vmx_file_value gives blanks for them */
+    bool too_long; /* vmx_file_value gives its beginning */
 };
 
 struct vmx_file {

@@ -15,7 +15,8 @@ bool vmx_left_out(const char *why) { return why == no_serial || why == thinprint
 void vmx_defaults(struct vm_config *c)
 {
     memset(c, 0, sizeof *c);
-    c->memsize_mib = 32; /* VMware's default */
+    c->memsize_mib = 32; /* these defaults are VMware's where it has them */
+    strlcpy(c->guest_os, "other", sizeof c->guest_os);
     c->numvcpus = 1;
     c->weight = VM_WEIGHT_USUAL;
     c->affinity = CPU_LIST_ALL;
@@ -104,7 +105,7 @@ static const char *set_guest_os(struct vmx_work *w, const char *value)
 
 static void show_guest_os(const struct vm_config *c, char *out, size_t len)
 {
-    strlcpy(out, c->guest_os[0] != '\0' ? c->guest_os : "other", len);
+    strlcpy(out, c->guest_os, len);
 }
 
 /* ---- memory ---- */
@@ -274,7 +275,7 @@ static const char *power(const char *value, uint8_t *out)
 
 static const char *set_power_off(struct vmx_work *w, const char *value) { return power(value, &w->out->power_off); }
 static const char *set_power_reset(struct vmx_work *w, const char *value) { return power(value, &w->out->power_reset); }
-static const char *set_power_suspend(struct vmx_work *w, const char *value)
+static const char *check_power(struct vmx_work *w, const char *value)
 {
     uint8_t unused;
     (void)w;
@@ -392,7 +393,7 @@ static void finish_serial(struct vmx_work *w)
     if (at != VMX_NONE)
         vmx_file_value(&w->file, at, type);
     if (strcasecmp(type, "file") != 0)
-        w->out->serial[0] = '\0';
+        memset(w->out->serial, 0, sizeof w->out->serial);
     if (at == VMX_NONE)
         vmx_judge(w, present, VMX_REFUSED,
                   "without serial0.fileType this is a port of the host's, which is not possible: write serial0.fileType = \"file\" and serial0.fileName");
