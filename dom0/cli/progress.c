@@ -100,15 +100,15 @@ static const char *short_name(const char *what, size_t size)
 
 static void follow(struct progress *p, const char *what, uint64_t done, uint64_t total, uint64_t now)
 {
-    const char *name = short_name(what, sizeof p->what);
-    if (strcmp(name, p->what) != 0 || total != p->total || done < p->newer.done) { /* something else begins */
-        strlcpy(p->what, name, sizeof p->what);
+    strlcpy(p->what, short_name(what, sizeof p->what), sizeof p->what);
+    if (total != p->total || done < p->last) { /* something else begins */
         p->total = total;
         p->older = p->newer = (struct progress_mark){now, done};
     } else if (now - p->newer.ns >= MARK_NS) {
         p->older = p->newer;
         p->newer = (struct progress_mark){now, done};
     }
+    p->last = done;
 }
 
 static uint64_t rate_of(const struct progress *p, uint64_t done, uint64_t now)

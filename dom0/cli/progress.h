@@ -24,7 +24,7 @@ struct progress_mark {
 struct progress {
     char doing[72]; /* "copying", "building box:" */
     char what[48];  /* the end of what is worked on now */
-    uint64_t total; /* of it */
+    uint64_t total, last; /* of it; what was done at the last step */
     struct progress_mark older, newer; /* the rate is that since OLDER, at least 2 and at most 4 s ago once there is so much */
     uint64_t next_ns;
     bool shown, stopped;
@@ -33,7 +33,7 @@ struct progress {
 /* DOING is what stands before the name: "copying". */
 void progress_begin(struct progress *p, const char *doing);
 /* DONE of TOTAL bytes of WHAT (of a path its last part is shown) are done. TOTAL 0: nobody knows; both 0: nothing to
- * count. false: Ctrl-C was typed, now or at an earlier step: stop and undo. */
+ * count. WHAT may change while it goes on, as when a folder is copied; another TOTAL or a smaller DONE begin anew. false: Ctrl-C was typed, now or at an earlier step: stop and undo. */
 bool progress_step(struct progress *p, const char *what, uint64_t done, uint64_t total);
 /* The same for those who take a function with a context: CTX is a struct progress (tree_progress, manager_progress). */
 bool progress_fn(void *ctx, const char *what, uint64_t done, uint64_t total);

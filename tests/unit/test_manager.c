@@ -1429,7 +1429,9 @@ int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_create_and_destroy), T(test_generated_values_are_kept), T(test_set), T(test_explain_looks_for_files), T(test_cds_come_and_go), T(test_serial_goes_to_a_file), T(test_the_hard_way), T(test_every_failure_leaves_nothing), T(test_disks), T(test_interrupt_and_refusals), T(test_poweroff),
+        T(test_create_and_destroy), T(test_generated_values_are_kept), T(test_set), T(test_explain_looks_for_files),
+        T(test_cds_come_and_go), T(test_serial_goes_to_a_file), T(test_the_hard_way),
+        T(test_every_failure_leaves_nothing), T(test_disks), T(test_interrupt_and_refusals), T(test_poweroff),
         T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks), T(test_exit_actions),
         T(test_limits_and_scheduling_of_a_new_domain), T(test_rename), T(test_vcpus), T(test_memory), T(test_network_cards),
     };

@@ -111,8 +111,11 @@ static void test_drawing(void **s)
     assert_true(progress_step(&p, "hd0p1:/a/big.bin", 131073, 1 << 20)); /* at most every 100 ms */
     assert_string_equal(shown(), "");
     now += 100 * MS;
-    assert_true(progress_step(&p, "hd0p1:/a/other.bin", 0, 1 << 20)); /* another file: its own rate */
+    assert_true(progress_step(&p, "hd0p1:/a/other.bin", 0, 1 << 20)); /* begins anew: its own rate */
     assert_string_equal(shown(), "\r\x1b[K" "copying other.bin: 0%, 0 B of 1.0 MiB ...");
+    now += 1000 * MS;
+    assert_true(progress_step(&p, "hd0p1:/a/third.bin", 1 << 19, 1 << 20)); /* the next of the same folder */
+    assert_string_equal(shown(), "\r\x1b[K" "copying third.bin: 50%, 512.0 KiB of 1.0 MiB, 512.0 KiB/s, 0:01 left ...");
     assert_int_equal(progress_end(&p, true, NULL), EXIT_OK);
     assert_string_equal(shown(), "\r\x1b[K");
     assert_false(partial);
