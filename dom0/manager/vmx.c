@@ -148,14 +148,15 @@ static bool read_later(struct vmx_work *w, uint32_t i, const char *key)
         if (!vmx_matches(later[k].pattern, key, &len))
             continue;
         bool device = len < strlen(key);
-        const char *text = vmx_words(w, "%s: not supported in this version, ignored", later[k].what);
+        const char *text = later[k].what;
         if (device && vmx_absent(&w->file, key, len))
             vmx_quiet(w, i, device_off);
         else if (mentioned(w, i, key, len, later[k].pattern))
             vmx_quiet(w, i, text);
         else
             vmx_judge(w, i, VMX_IGNORED, text);
-        w->note[i].typo = device && w->note[i].text == text;
+        w->note[i].later = w->note[i].text == text;
+        w->note[i].typo = device && w->note[i].later;
         return true;
     }
     return false;
@@ -303,7 +304,7 @@ static void tell_setting(const struct teller *t, uint32_t i)
     vmx_file_value(&t->w->file, i, t->w->value);
     if (n->typo)
         find_meant(key, strcmp(n->text, "unknown key, ignored") == 0, meant);
-    snprintf(text, sizeof text, "%s%s%s%s", n->text, meant[0] != '\0' ? ": did you mean " : "", meant,
+    snprintf(text, sizeof text, "%s%s%s%s%s", n->text, n->later ? ": not supported in this version, ignored" : "", meant[0] != '\0' ? ": did you mean " : "", meant,
              meant[0] != '\0' ? "?" : "");
     const struct vmx_finding f = {.verdict = (enum vmx_verdict)n->verdict,
                                   .quiet = n->quiet && meant[0] == '\0',

@@ -30,14 +30,15 @@ struct vmx_finding {
 typedef void (*vmx_finding_fn)(const struct vmx_finding *f, void *ctx);
 
 #define VMX_MORE_MAX 64U
-#define VMX_TEXTS    16384U
+#define VMX_TEXTS    6144U
 
 struct vmx_note {
     const char *text;
     uint32_t line;
     uint8_t verdict; /* enum vmx_verdict */
     bool quiet;
-    bool typo; /* the nearest known name is looked for when it is told */
+    bool later; /* TEXT is what is not supported */
+    bool typo;  /* the nearest known name is looked for when it is told */
 };
 
 struct vmx_work { /* large: not for a stack */
