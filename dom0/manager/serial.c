@@ -9,8 +9,9 @@
 #include "dom0/lib/string.h"
 #include "dom0/manager/registry.h"
 
-#define CHUNK     4096U
-#define GATHER_NS 20000000UL /* a file that grows costs a few writes of the disk: not for each letter */
+#define CHUNK       4096U
+#define STACK_BYTES 32768U
+#define GATHER_NS   20000000UL /* a file that grows costs a few writes of the disk: not for each letter */
 
 struct serial {
     struct serial *next;
@@ -106,7 +107,7 @@ void serial_start(const struct registry_entry *entry)
         strlcpy(s->path, entry->config.serial, sizeof s->path);
         ok = open_file(s, &e);
     }
-    if (ok && thread_create("serial", run, s, 0) == NULL)
+    if (ok && thread_create("serial", run, s, STACK_BYTES) == NULL)
         ok = error_set(&e, EXIT_NO_RESOURCE, "no memory: destroy a domain that is not needed");
     if (ok) {
         s->next = all;
