@@ -24,7 +24,7 @@ struct disk {
     struct disk *next;
     struct block_config config;
     char name[BLOCK_NAME_BYTES];
-    struct file *file;
+    struct vdisk *image;
     struct blk_disk limits;
     struct waitq wait;
     volatile bool event;   /* the guest's; set in upcall context, cleared before the ring is looked at */
@@ -244,7 +244,7 @@ static void carry_out(struct disk *d, const struct block_io *io, const struct bl
 
 static void process(struct disk *d, const union blkif_sring_entry *raw)
 {
-    const struct block_io io = {d->config.domid, d->file, !d->config.read_only, d->buffer};
+    const struct block_io io = {d->config.domid, d->image, d->buffer};
     struct blk_request q;
     const char *why = "";
     switch (judge(d, &io, raw, &q, &why)) {
@@ -313,7 +313,7 @@ static void run(void *arg)
             waitq_wait(&d->wait, WAIT_FOREVER);
     }
     disconnect(d);
-    file_close(d->file);
+    vdisk_close(d->image);
     d->ended = true;
     waitq_wake(&d->stopper); /* who frees it */
     thread_exit();
@@ -321,32 +321,19 @@ static void run(void *arg)
 
 /* ---- attaching ---- */
 
-static bool clash(const struct block_config *c, struct error *e)
-{
-    for (const struct disk *d = disks; d != NULL; d = d->next) {
-        if (strcasecmp(d->config.path, c->path) != 0 || (d->config.read_only && c->read_only))
-            continue;
-        error_set(e, EXIT_WRONG_STATE, "%.120s: domain %u %s it as its disk %s: detach it there first, or make a copy",
-                  c->path, d->config.domid, d->config.read_only ? "reads" : "writes to", d->name);
-        return true;
-    }
-    return false;
-}
+static enum vdisk_access access_of(const struct block_config *c) { return c->read_only ? VDISK_READ : VDISK_WRITE; }
 
-static bool image_fits(const struct block_config *c, uint64_t bytes, struct error *e)
+static struct vdisk_user user_of(const struct block_config *c)
 {
-    return bytes >= BLK_SECTOR_BYTES ||
-           error_set(e, EXIT_FAILED, "%.120s: shorter than one sector: an image is a raw copy of a disk", c->path);
+    struct vdisk_user u = {.domid = c->domid};
+    block_name(c->index, u.disk);
+    return u;
 }
 
 bool block_check(const struct block_config *c, struct error *e)
 {
-    struct dir_entry entry;
-    if (!path_stat(c->path, &entry, e) || clash(c, e))
-        return false;
-    if (entry.is_dir)
-        return error_set(e, EXIT_FAILED, "%.120s: a folder: name the file of an image", c->path);
-    return image_fits(c, entry.size, e);
+    struct vdisk_user user = user_of(c);
+    return vdisk_check(c->path, access_of(c), &user, e);
 }
 
 static bool no_room(const struct block_config *c, struct error *e)
@@ -357,11 +344,11 @@ static bool no_room(const struct block_config *c, struct error *e)
 
 static bool open_image(struct disk *d, struct error *e)
 {
-    const struct block_config *c = &d->config;
-    if (!(c->read_only ? file_open(c->path, &d->file, e) : file_open_write(c->path, &d->file, e)))
+    struct vdisk_user user = user_of(&d->config);
+    if (!vdisk_open(d->config.path, access_of(&d->config), &user, &d->image, e))
         return false;
-    d->limits = (struct blk_disk){file_size(d->file) / BLK_SECTOR_BYTES, c->read_only};
-    return image_fits(c, file_size(d->file), e);
+    d->limits = (struct blk_disk){vdisk_sectors(d->image), d->config.read_only};
+    return true;
 }
 
 /* What begin makes, undone here on failure, by the thread otherwise. */
@@ -384,8 +371,6 @@ static bool begin(struct disk *d, struct error *e)
 
 bool block_attach(const struct block_config *c, struct error *e)
 {
-    if (!block_check(c, e))
-        return false;
     struct disk *d = heap_alloc(sizeof *d);
     if (d == NULL)
         return no_room(c, e);
@@ -398,7 +383,7 @@ bool block_attach(const struct block_config *c, struct error *e)
         return true;
     }
     block_nodes_remove(&d->config);
-    file_close(d->file);
+    vdisk_close(d->image);
     heap_free(d);
     return false;
 }

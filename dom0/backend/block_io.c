@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] One request of a virtual disk: between the guest's pages and a buffer by grant copies, between the buffer and
- * the image by the file system. The guest's pages are never mapped here, and what it changes while the disk works does
+ * the image by the layer of images (dom0/vdisk). The guest's pages are never mapped here, and what it changes while the disk works does
  * not matter. */
 #include "dom0/backend/block_priv.h"
 
@@ -81,21 +81,17 @@ static int16_t status_of(bool ok) { return ok ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR
 
 static bool read_in(const struct block_io *io, const struct blk_request *q, struct error *e)
 {
-    size_t got = 0, bytes = (size_t)q->count * BLK_SECTOR_BYTES;
-    if (!file_read(io->file, q->sector * BLK_SECTOR_BYTES, io->buffer, bytes, &got, e))
-        return false;
-    return got == bytes || error_set(e, EXIT_FAILED, "the image became shorter");
+    return vdisk_read(io->image, q->sector, q->count, io->buffer, e);
 }
 
-static bool flush(const struct block_io *io, struct error *e) { return !io->writable || file_sync(io->file, e); }
+static bool flush(const struct block_io *io, struct error *e) { return vdisk_flush(io->image, e); }
 
 /* What was written before is on the medium before this, and with a barrier this before what follows. */
 static bool write_out(const struct block_io *io, const struct blk_request *q, struct error *e)
 {
-    size_t bytes = (size_t)q->count * BLK_SECTOR_BYTES;
     if (q->op != BLKIF_OP_WRITE && !flush(io, e))
         return false;
-    if (bytes != 0 && !file_write(io->file, q->sector * BLK_SECTOR_BYTES, io->buffer, bytes, e))
+    if (q->count != 0 && !vdisk_write(io->image, q->sector, q->count, io->buffer, e))
         return false;
     return q->op != BLKIF_OP_WRITE_BARRIER || flush(io, e);
 }

@@ -5,6 +5,7 @@
 #include "dom0/backend/blk_ring.h"
 #include "dom0/backend/block_backend.h"
 #include "dom0/kernel/thread.h"
+#include "dom0/vdisk/vdisk.h"
 
 /* ---- block_nodes.c: both sides' xenstore nodes ---- */
 
@@ -33,8 +34,7 @@ int block_front_watch(const struct block_config *c, void (*fn)(const char *path,
 
 struct block_io {
     uint16_t domid;
-    struct file *file;
-    bool writable;
+    struct vdisk *image;
     uint8_t *buffer; /* BLK_REQUEST_SECTORS */
 };
 

@@ -6,6 +6,7 @@
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager_priv.h"
+#include "dom0/vdisk/vdisk.h"
 
 #define LOOK_NS 20000000UL
 
@@ -17,7 +18,7 @@ static bool config_of(const struct registry_entry *e, const struct vm_disk *d, s
 {
     *out = (struct block_config){
         .domid = e->domid, .index = d->index, .read_only = d->read_only, .cdrom = d->cdrom};
-    return path_resolve(d->path, out->path, sizeof out->path, err);
+    return vdisk_resolve(d->path, out->path, err);
 }
 
 /* ERR again, with the line of the .vmx file that it comes from. */
@@ -78,7 +79,7 @@ static bool attach_locked(const char *who, const char *path, bool read_only, uin
                          VM_DISKS_MAX);
     while (find_disk(entry, d.index) != NULL)
         d.index++;
-    if (!path_resolve(path, d.path, sizeof d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
+    if (!vdisk_resolve(path, d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
         return false;
     *index = d.index;
     entry->config.disk[entry->config.disks++] = d;
@@ -243,7 +244,7 @@ bool manager_cd_eject(const char *who, const char *drive, bool force, uint64_t w
 static bool cd_config(const struct vm_view *v, const struct vm_disk *d, const char *path, struct block_config *c, struct error *e)
 {
     *c = (struct block_config){.domid = v->domid, .index = d->index, .read_only = true, .cdrom = true};
-    return path_resolve(path, c->path, sizeof c->path, e);
+    return vdisk_resolve(path, c->path, e);
 }
 
 static bool insert_locked(const char *who, const char *drive, const char *path, bool check_only, struct error *e)

@@ -9,6 +9,7 @@
 #include "dom0/manager/stored.h"
 #include "dom0/manager/vmx_edit.h"
 #include "dom0/manager/vmx_priv.h"
+#include "dom0/vdisk/vdisk.h"
 
 #define EDIT_BYTES    (VMX_KEY_MAX + 3 * VMX_VALUE_MAX + 16) /* what one setting is at most, escaped */
 #define KEEP_BYTES    4096U                                  /* uuid twice, eight cards */
@@ -134,6 +135,16 @@ bool guest_file_read(const char *path, struct vm_config *out, void (*warn)(const
 
 /* ---- explaining ---- */
 
+/* The disk that KEY names must be one. */
+static void must_be_disk(struct vmx_work *w, const char *key, const char *path)
+{
+    const struct vdisk_user nobody_yet = {0};
+    uint32_t i = vmx_file_find(&w->file, key);
+    struct error e;
+    if (i != VMX_NONE && path[0] != '\0' && !vdisk_check(path, VDISK_LOOK, &nobody_yet, &e))
+        vmx_judge(w, i, VMX_REFUSED, vmx_words(w, "%.200s", e.text));
+}
+
 /* The file that KEY names must be there. */
 static void must_exist(struct vmx_work *w, const char *key, const char *path)
 {
@@ -157,7 +168,7 @@ static void look_for_files(struct vmx_work *w, const struct vm_config *c)
     for (uint32_t i = 0; i < c->disks; i++) {
         vm_disk_place(&c->disk[i], place, sizeof place);
         snprintf(key, sizeof key, "%s.fileName", place);
-        must_exist(w, key, c->disk[i].path);
+        must_be_disk(w, key, c->disk[i].path);
     }
 }
 

@@ -36,7 +36,8 @@ struct vm_disk {
     uint16_t line;           /* of its fileName; 0: it came later */
     bool read_only, cdrom;
     bool attached; /* by block-attach: ORDER says nothing */
-    uint8_t pad[5];
+    bool host;     /* deviceType rawDisk */
+    uint8_t pad[4];
 };
 
 struct vm_config {          /* from vmx.c */

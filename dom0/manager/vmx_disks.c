@@ -3,6 +3,7 @@
  * the first by bus (SCSI, SATA, NVMe, IDE) and number. Pure. */
 #include "dom0/lib/string.h"
 #include "dom0/manager/vmx_priv.h"
+#include "dom0/vdisk/vdisk_name.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
@@ -68,7 +69,7 @@ bool vmx_path(const char *vmx, const char *value, char *out)
 
 /* ---- values ---- */
 
-enum kind { KIND_DISK, KIND_CD, KIND_HOST_DRIVE, KIND_UNKNOWN };
+enum kind { KIND_DISK, KIND_HOST_DISK, KIND_CD, KIND_HOST_DRIVE, KIND_UNKNOWN };
 
 static bool one_of(const char *value, const char *const *words)
 {
@@ -83,6 +84,7 @@ static enum kind kind_of(const char *type)
                                        NULL};
     static const char *const drive[] = {"atapi-cdrom", "cdrom-raw", NULL};
     return strcasecmp(type, "cdrom-image") == 0 ? KIND_CD
+           : strcasecmp(type, "rawDisk") == 0   ? KIND_HOST_DISK
            : one_of(type, drive)                ? KIND_HOST_DRIVE
            : one_of(type, hard)                 ? KIND_DISK
                                                 : KIND_UNKNOWN;
@@ -121,35 +123,27 @@ static const char *check_mode(struct vmx_work *w, enum kind kind, const char *va
 {
     static const char *const lasting[] = {"", "persistent", "independent-persistent", NULL};
     (void)w;
-    return kind != KIND_DISK || one_of(value, lasting)
+    return kind == KIND_CD || kind == KIND_HOST_DRIVE || one_of(value, lasting)
                ? NULL
                : "changes that are thrown away are not supported: write \"persistent\", or readonly = \"TRUE\"";
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcasecmp(text + n - m, end) == 0;
-}
-
-static bool raw_image(const char *name)
-{
-    static const char *const formats[] = {".vmdk", ".qcow2", ".qcow", ".vhd", ".vhdx", ".vdi"};
-    for (size_t i = 0; i < COUNT(formats); i++)
-        if (ends_with(name, formats[i]) && !ends_with(name, "-flat.vmdk"))
-            return false;
-    return true;
 }
 
 static const char *check_file(struct vmx_work *w, enum kind kind, const char *value)
 {
     char path[PATH_MAX_LEN];
+    const char *why = NULL;
     if (kind == KIND_HOST_DRIVE || (kind == KIND_CD && value[0] == '\0'))
         return NULL;
-    return value[0] == '\0'                  ? "no image: write the name of its file"
-           : !raw_image(value)               ? "only raw images are read: convert it with qemu-img convert -O raw"
-           : !vmx_path(w->path, value, path) ? "the path is too long: at most 255 bytes"
-                                             : NULL;
+    if (value[0] == '\0')
+        return "no image: write the name of its file";
+    enum vdisk_kind image = vdisk_kind_of(value, &why);
+    if (image == VDISK_OTHER)
+        return vmx_words(w, "%s", why);
+    if (kind == KIND_HOST_DISK && image != VDISK_HOST)
+        return "a rawDisk is a disk of the host: write \"disk:sd0\" or \"disk:sd0p2\" (`disk-info` lists them)";
+    if (kind == KIND_CD && image == VDISK_HOST)
+        return "a disk of the host is no image of a CD: write deviceType = \"rawDisk\", readonly = \"TRUE\"";
+    return vmx_path(w->path, value, path) ? NULL : "the path is too long: at most 255 bytes";
 }
 
 static void show_present(const struct vm_disk *d, char *out, size_t len)
@@ -158,7 +152,7 @@ static void show_present(const struct vm_disk *d, char *out, size_t len)
     strlcpy(out, "TRUE", len);
 }
 
-static void show_type(const struct vm_disk *d, char *out, size_t len) { strlcpy(out, d->cdrom ? "cdrom-image" : "disk", len); }
+static void show_type(const struct vm_disk *d, char *out, size_t len) { strlcpy(out, d->cdrom ? "cdrom-image" : d->host ? "rawDisk" : "disk", len); }
 
 static void show_file(const struct vm_disk *d, char *out, size_t len) { strlcpy(out, d->path, len); }
 
@@ -323,7 +317,8 @@ static bool describe(struct vmx_work *w, uint32_t i, const char *device, size_t 
     enum kind kind = kind_of(type);
     uint32_t at = get(w, device, len, "fileName", name);
     bool start = is_true(w, device, len, "startConnected", true) && kind != KIND_HOST_DRIVE;
-    d->cdrom = kind != KIND_DISK;
+    d->cdrom = kind == KIND_CD || kind == KIND_HOST_DRIVE;
+    d->host = kind == KIND_HOST_DISK;
     d->read_only = d->cdrom || is_true(w, device, len, "readonly", false);
     d->line = (uint16_t)(w->file.settings[at != VMX_NONE ? at : i].line);
     if (!start && !d->cdrom) {

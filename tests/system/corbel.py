@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import struct
 import subprocess
 import sys
 import time
@@ -165,6 +166,21 @@ GUESTS = {  # name: (memsize, extra .vmx lines)
 
 def vmx_text(name, memsize, kernel, extra="", vcpus=1):
     return f'displayName = "{name}"\nmemsize = "{memsize}"\nnumvcpus = "{vcpus}"\ncorbel.kernel = "{kernel}"\n{extra}'
+
+
+CYLINDER = 16 * 63 * 512  # Bochs's geometry: what is behind the last whole one is not there
+
+
+def add_partition(path, source):
+    """A second partition (Linux, hd0p2) on the image PATH, with the contents of the file SOURCE; returns the byte where it begins."""
+    start, size = os.path.getsize(path), os.path.getsize(source)
+    os.truncate(path, (start + size + CYLINDER - 1) // CYLINDER * CYLINDER)
+    with open(path, "r+b") as disk, open(source, "rb") as data:
+        disk.seek(446 + 16)
+        disk.write(struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", start // 512, size // 512))
+        disk.seek(start)
+        disk.write(data.read())
+    return start
 
 
 def make_image(path, files, size_mib=128):

@@ -128,7 +128,7 @@ def test_refusals(corbel):
     corbel.refused("block-attach debian hd0p1:/disks/data.img", 4, "hd0p1:/disks/data.img", "xvda")
     corbel.refused("block-attach debian hd0p1:/DISKS/data.img ro", 4, "writes to it")
     corbel.refused("block-attach debian hd0p1:/disks/none.img", 1, "none.img")
-    corbel.refused("block-attach debian hd0p1:/disks/note.txt", 1, "shorter than one sector")
+    corbel.refused("block-attach debian hd0p1:/disks/note.txt", 1, "5 bytes", "no whole number of sectors")
     corbel.refused("block-attach debian hd0p1:/disks", 1, "a folder")
     corbel.refused("block-attach nobody hd0p1:/disks/hot.img", 3)
     corbel.refused("block-attach 0 hd0p1:/disks/hot.img", 5)

@@ -30,6 +30,7 @@
 #include "dom0/manager/registry.h"
 #include "dom0/manager/vif.h"
 #include "dom0/store/store.h"
+#include "dom0/vdisk/vdisk.h"
 
 size_t strlcpy(char *dst, const char *src, size_t size);
 
@@ -480,12 +481,20 @@ void *page_alloc(size_t pages, uint64_t *phys) { (void)phys; return calloc(pages
 /* Guests /NAME/NAME.vmx; the file's content is made from its name, unless one was written there. */
 struct file { char path[PATH_MAX_LEN]; char text[4096]; bool fresh, writing; };
 bool path_resolve(const char *path, char *out, size_t len, struct error *e) { (void)e; snprintf(out, len, "boot:/%s", path); return true; }
+bool vdisk_resolve(const char *spec, char *out, struct error *e) { return path_resolve(spec, out, PATH_MAX_LEN, e); }
 bool path_stat(const char *path, struct dir_entry *out, struct error *e)
 {
     if (strstr(path, "none") != NULL)
         return error_set(e, EXIT_FAILED, "no such file: x: y");
     out->is_dir = strstr(path, "notdir") == NULL && strstr(path, ".img") == NULL && strcmp(path + strlen(path) - 2, "/k") != 0;
     return true;
+}
+bool vdisk_check(const char *spec, enum vdisk_access access, const struct vdisk_user *user, struct error *e)
+{
+    struct dir_entry d;
+    (void)access;
+    assert_non_null(user);
+    return path_stat(spec, &d, e);
 }
 bool volume_get(size_t i, struct volume_info *out)
 {

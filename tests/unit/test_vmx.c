@@ -314,6 +314,15 @@ static void test_disks(void **s)
                   "scsi0:0.writeThrough = \"FALSE\"\nscsi0:0.deviceType = \"scsi-hardDisk\"\n");
     assert_int_equal(config.disks, 1);
     assert_string_equal(config.disk[0].path, "hd0p1:/corbel/vm/box/a b.img");
+    silent(KERNEL "ide0:0.present = \"TRUE\"\nide0:0.fileName = \"x.VMDK\"\nide1:0.present = \"TRUE\"\nide1:0.fileName = \"disk:sd0p2\"\nide1:0.deviceType = \"rawDisk\"\n"
+                  "scsi1:1.present = \"TRUE\"\nscsi1:1.fileName = \"phy:/dev/sd0\"\nscsi1:1.readonly = \"TRUE\"\n");
+    static const char *const kinds[] = {"phy:/dev/sd0", "hd0p1:/corbel/vm/box/x.VMDK", "disk:sd0p2"};
+    for (uint16_t i = 0; i < 3; i++) {
+        assert_string_equal(config.disk[i].path, kinds[i]);
+        assert_int_equal(config.disk[i].read_only, i == 0);
+    }
+    silent(KERNEL "scsi0.present = \"TRUE\"\nscsi0:0.present = \"true\"\nscsi0:0.fileName = \"a b.img\"\nscsi0:0.mode = \"independent-persistent\"\n"
+                  "scsi0:0.writeThrough = \"FALSE\"\nscsi0:0.deviceType = \"scsi-hardDisk\"\n");
     assert_true(config.disk[0].line == 4 && !config.disk[0].read_only && !config.disk[0].cdrom && config.disk[0].index == 0);
     /* The order is that of buses and numbers, not of lines. */
     silent("ide1:0.fileName = \"/cd.iso\"\nide1:0.deviceType = \"cdrom-image\"\nide1:0.present = \"TRUE\"\n" KERNEL
@@ -357,8 +366,12 @@ static void test_disks_wrong(void **s)
     (void)s;
     bad(PRESENT, EXIT_FAILED, "box.vmx line 2: ide0:0.present = \"TRUE\": ide0:0.fileName is missing: write");
     bad(PRESENT "ide0:0.fileName = \"\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"\": no image");
-    bad(PRESENT "ide0:0.fileName = \"x.VMDK\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.VMDK\": only raw images are read");
-    bad(PRESENT "ide0:0.fileName = \"x.qcow2\"\n", EXIT_FAILED, "only raw images");
+    bad(PRESENT "ide0:0.fileName = \"x.QCOW2\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.QCOW2\": only raw images and VMware's .vmdk are read");
+    bad(PRESENT "ide0:0.fileName = \"x-s001.vmdk\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x-s001.vmdk\": this is one extent");
+    bad(PRESENT "ide0:0.fileName = \"\\\\.\\PhysicalDrive0\"\n", EXIT_FAILED, "it is written \"disk:sd0\"");
+    bad(PRESENT "ide0:0.fileName = \"/dev/sda\"\n", EXIT_FAILED, "it is written \"disk:sd0\"");
+    bad(PRESENT "ide0:0.fileName = \"x.img\"\nide0:0.deviceType = \"rawDisk\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.img\": a rawDisk is a disk of the host");
+    bad(PRESENT "ide0:0.fileName = \"disk:sd0\"\nide0:0.deviceType = \"cdrom-image\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"disk:sd0\": a disk of the host is no image of a CD");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.deviceType = \"tape\"\n", EXIT_FAILED, "line 4: ide0:0.deviceType = \"tape\": not a kind of disk");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.mode = \"undoable\"\n", EXIT_FAILED, "line 4: ide0:0.mode = \"undoable\": changes that are thrown away");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.readonly = \"1\"\n", EXIT_FAILED, "line 4: ide0:0.readonly = \"1\": neither yes nor no");
