@@ -169,6 +169,10 @@ static EFI_STATUS add_module(struct folder_walk *walk, EFI_FILE_HANDLE folder, c
     struct file_data data = {0};
     bool fit = false;
 
+    if (folder_disk_image(name, entry->FileSize)) {
+        folder_leave_out(&walk->left, FOLDER_DISK_IMAGE, name);
+        return EFI_SUCCESS;
+    }
     if (walk->info->nr_modules == BOOT_MAX_MODULES) {
         folder_leave_out(&walk->left, FOLDER_TOO_MANY_FILES, name);
         return EFI_SUCCESS;
@@ -304,7 +308,11 @@ EFI_STATUS files_read_folder(const char *base, uint64_t reserve_bytes, struct bo
     }
     for (unsigned cause = 0; cause < FOLDER_CAUSES; cause++) {
         if (folder_warning(&walk.left, (enum folder_cause)cause, base, text, sizeof(text))) {
-            screen_warning(text);
+            if (cause == FOLDER_DISK_IMAGE) { /* as it should be */
+                screen_print("corbel: %s\n", text);
+            } else {
+                screen_warning(text);
+            }
         }
     }
     return EFI_SUCCESS;

@@ -83,6 +83,23 @@ bool folder_widen(uint16_t *to, size_t cap, const char *path)
     return true;
 }
 
+bool folder_disk_image(const char *name, uint64_t bytes)
+{
+    static const char *const ends[] = {".img", ".raw", ".vmdk", ".iso"};
+    size_t n = strlen(name);
+
+    for (size_t i = 0; bytes > FOLDER_IMAGE_MAX && i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t len = strlen(ends[i]), at = 0;
+        while (n > len && at < len && (name[n - len + at] == ends[i][at] || (name[n - len + at] | 0x20) == ends[i][at])) {
+            at++;
+        }
+        if (at == len) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void folder_leave_out(struct folder_left_out *left, enum folder_cause cause, const char *name)
 {
     if (left->count[cause]++ != 0) {
@@ -103,6 +120,7 @@ static const struct {
     [FOLDER_NAME_UNFIT] = {"name", "with characters that no name may have", "rename"},
     [FOLDER_NO_MEMORY] = {"file", "too large for the free memory", "remove some, or add memory"},
     [FOLDER_UNREADABLE] = {"entry", "that the firmware cannot read", "copy to the boot volume again"},
+    [FOLDER_DISK_IMAGE] = {"disk image", "that is not read into memory", "Dom0 uses it where it drives the boot disk"},
 };
 
 bool folder_warning(const struct folder_left_out *left, enum folder_cause cause, const char *base, char *text,

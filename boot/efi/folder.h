@@ -10,6 +10,7 @@
 #include "boot/boot_info.h"
 
 #define FOLDER_NAME_MAX sizeof(((struct boot_module *)0)->name)
+#define FOLDER_IMAGE_MAX (16U << 20)
 #define FOLDER_MAX      32U /* folders, the guests' folder itself included */
 
 enum folder_cause {
@@ -19,6 +20,7 @@ enum folder_cause {
     FOLDER_NAME_UNFIT, /* control characters and what separates parts of a path */
     FOLDER_NO_MEMORY,
     FOLDER_UNREADABLE,
+    FOLDER_DISK_IMAGE,
     FOLDER_CAUSES
 };
 
@@ -37,6 +39,10 @@ enum folder_join folder_join(char to[FOLDER_NAME_MAX], const char *folder, const
 /* A path as the firmware wants it: UCS-2 with '\\'. False: it has more than cap - 1 characters, or is not what
  * folder_join makes. */
 bool folder_widen(uint16_t *to, size_t cap, const char *path);
+
+/* Is it a guest's disk (.img, .raw, .vmdk, .iso) of more than FOLDER_IMAGE_MAX bytes? Memory is no place for it: what the guest writes must stay,
+ * and Dom0 reads it from the disk. */
+bool folder_disk_image(const char *name, uint64_t bytes);
 
 /* Notes that `name` is left out. */
 void folder_leave_out(struct folder_left_out *left, enum folder_cause cause, const char *name);

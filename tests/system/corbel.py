@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] A Corbel machine under test: its serial console as expect/send, and its CLI as calls."""
+import codecs
 import os
 import re
 import select
@@ -28,6 +29,7 @@ class Corbel:
         self.text = ""       # everything since power-on
         self.at = 0          # how far expect() has consumed it
         self.asked = 0       # calls of inside()
+        self.utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")  # a character may arrive in two parts
         os.makedirs(os.path.join(ROOT, "build", "logs"), exist_ok=True)
         self.log = open(os.path.join(ROOT, "build", "logs", log_name + ".log"), "wb")
 
@@ -50,7 +52,7 @@ class Corbel:
             return False
         self.log.write(data)
         self.log.flush()
-        self.text += data.decode("utf-8", errors="replace")
+        self.text += self.utf8.decode(data)
         return True
 
     def expect(self, pattern, limit=QUIET_LIMIT):
@@ -224,7 +226,7 @@ def debian_files():
 
 
 def generic_files(name="generic", vcpus=1):
-    """Debian's generic kernel, packed with XZ, with the same ramdisk."""
+    """Debian's generic kernel, packed with XZ, with the same ramdisk. This one tests its ciphers at boot, with all vector registers that there are."""
     folder = f"\\corbel\\vm\\{name}\\"
     cmdline = 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n'
     return {folder + f"{name}.vmx": vmx_text(name, 256, "vmlinuz", cmdline, vcpus),

@@ -19,7 +19,7 @@ corbel.maxvcpus = "4"
 sched.cpu.shares = "high"
 corbel.kernel = "vmlinuz"
 corbel.ramdisk = "initrd.gz"
-corbel.cmdline = "console=hvc0"
+corbel.cmdline = "console=hvc0 cryptomgr.notests"
 """
 
 

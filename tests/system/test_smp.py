@@ -15,7 +15,7 @@ def FILES():
     files = {**debian_files(), **generic_files(), **guest_files("tiny", "spin", "race")}
     for name, (vcpus, kernel) in GUESTS.items():
         files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(
-            name, 256, f"../{kernel}", 'corbel.ramdisk = "../debian/initrd.gz"\ncorbel.cmdline = "console=hvc0"\n', vcpus)
+            name, 256, f"../{kernel}", 'corbel.ramdisk = "../debian/initrd.gz"\ncorbel.cmdline = "console=hvc0 cryptomgr.notests"\n', vcpus)
     return files
 
 

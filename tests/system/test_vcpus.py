@@ -11,7 +11,7 @@ MACHINE = {"model": "corei5_arrandale_m520"}
 
 def FILES():
     base = os.path.join(ROOT, "build", "vm", "debian")
-    vmx = vmx_text("duo", 256, "vmlinuz", 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0"\n', 2)
+    vmx = vmx_text("duo", 256, "vmlinuz", 'corbel.ramdisk = "initrd.gz"\ncorbel.cmdline = "console=hvc0 cryptomgr.notests"\n', 2)
     return {"\\corbel\\vm\\duo\\duo.vmx": vmx, **{f"\\corbel\\vm\\duo\\{n}": os.path.join(base, n) for n in ("vmlinuz", "initrd.gz")}}
 
 

@@ -82,6 +82,21 @@ static void test_widen(void **state)
     assert_false(folder_widen(wide, 16, "\xf0\x9f\x98\x80"));
 }
 
+static void test_disk_images(void **state)
+{
+    (void)state;
+    assert_false(folder_disk_image("vm/disk.img", 16 << 20));
+    assert_true(folder_disk_image("vm/disk.img", (16 << 20) + 1));
+    assert_true(folder_disk_image("vm/DISK.Img", 1UL << 32));
+    assert_true(folder_disk_image("a.vmdk", 1UL << 30));
+    assert_true(folder_disk_image("a.iso", 1UL << 30));
+    assert_true(folder_disk_image("a.raw", 1UL << 30));
+    assert_false(folder_disk_image("initrd.img-6.1", 1UL << 30));
+    assert_false(folder_disk_image(".img", 1UL << 30));
+    assert_false(folder_disk_image("vmlinuz", 1UL << 30));
+    assert_false(folder_disk_image("", 1UL << 30));
+}
+
 static void test_warnings(void **state)
 {
     struct folder_left_out left = {0};
@@ -111,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_join),  cmocka_unit_test(test_unfit),    cmocka_unit_test(test_length),
         cmocka_unit_test(test_widen), cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_disk_images),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
