@@ -233,5 +233,7 @@ void vmx_file_value(const struct vmx_file *f, uint32_t i, char value[VMX_VALUE_M
             value[out++] = in[k];
         }
     }
+    while (s->too_long && out > 0 && ((unsigned char)value[out - 1] & 0x80) != 0) /* not a part of a character */
+        out--;
     value[out] = '\0';
 }
