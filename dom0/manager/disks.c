@@ -8,7 +8,10 @@
 #include "dom0/manager/manager_priv.h"
 #include "dom0/vdisk/vdisk.h"
 
-#define LOOK_NS 20000000UL
+#define LOOK_NS   20000000UL
+#define SETTLE_NS 200000000UL  /* for the guest to see that a device is gone */
+#define TAKE_NS   1000000000UL /* for the guest to find a new one */
+#define TAKES     3U
 
 _Static_assert(VM_DISKS_MAX == BLOCK_PER_DOMAIN, "each disk of a configuration has a place");
 
@@ -231,7 +234,10 @@ static bool eject(const char *who, const char *drive, const char *verb, bool for
                          "`cd-eject --force %s %.20s`", verb, v.name, drive, v.name, drive);
     if (code != EXIT_OK)
         return error_set(e, code, "%s %s: interrupted: the guest was asked and may follow yet: try again", verb, v.name);
-    return end_eject(&v, index, verb, e);
+    if (!end_eject(&v, index, verb, e))
+        return false;
+    thread_sleep_ns(SETTLE_NS);
+    return true;
 }
 
 bool manager_cd_eject(const char *who, const char *drive, bool force, uint64_t wait_ns, bool (*interrupted)(void),
@@ -247,35 +253,61 @@ static bool cd_config(const struct vm_view *v, const struct vm_disk *d, const ch
     return vdisk_resolve(path, c->path, e);
 }
 
-static bool insert_locked(const char *who, const char *drive, const char *path, bool check_only, struct error *e)
+static bool insert_locked(const char *who, const char *drive, const char *path, bool check_only, struct vm_view *v,
+                          uint16_t *index, struct error *e)
 {
-    struct vm_view v;
     struct block_config c;
-    struct vm_disk *d = find_drive(who, drive, "cd-insert", &v, e);
-    if (d == NULL || !cd_config(&v, d, path, &c, e))
+    struct vm_disk *d = find_drive(who, drive, "cd-insert", v, e);
+    if (d == NULL || !cd_config(v, d, path, &c, e))
         return false;
     if (check_only)
         return block_check(&c, e);
     if (d->path[0] != '\0')
-        return error_set(e, EXIT_WRONG_STATE, "cd-insert %s: another CD came into %.20s meanwhile: try again", v.name, drive);
+        return error_set(e, EXIT_WRONG_STATE, "cd-insert %s: another CD came into %.20s meanwhile: try again", v->name, drive);
     if (!block_attach(&c, e))
         return false;
     strlcpy(d->path, c.path, sizeof d->path);
+    *index = d->index;
     return true;
 }
 
-static bool insert(const char *who, const char *drive, const char *path, bool check_only, struct error *e)
+static bool insert(const char *who, const char *drive, const char *path, bool check_only, struct vm_view *v, uint16_t *index,
+                   struct error *e)
 {
     mutex_lock(&manager_lock);
-    bool ok = insert_locked(who, drive, path, check_only, e);
+    bool ok = insert_locked(who, drive, path, check_only, v, index, e);
     mutex_unlock(&manager_lock);
     return ok;
 }
 
-/* An image that cannot be inserted leaves the old one where it is. */
+/* Does the guest take the device within TAKE_NS? A paused one cannot, which is fine. */
+static bool taken(const struct vm_view *v, uint16_t index, bool (*interrupted)(void))
+{
+    struct block_view b;
+    for (uint64_t end = time_now_ns() + TAKE_NS; time_now_ns() < end; thread_sleep_ns(LOOK_NS))
+        if (v->info.state == CBL_DOM_PAUSED || !block_get(v->domid, index, &b) || b.state != BLOCK_WAITING ||
+            (interrupted != NULL && interrupted()))
+            return true;
+    return false;
+}
+
+/* An image that cannot be inserted leaves the old one where it is. A guest that was too slow to see the old device go
+ * takes the new one for the old one, and does nothing: then it is taken away again for longer. One that has no driver
+ * gets it all the same. */
 bool manager_cd_insert(const char *who, const char *drive, const char *path, uint64_t wait_ns, bool (*interrupted)(void),
                        struct error *e)
 {
-    return insert(who, drive, path, true, e) && eject(who, drive, "cd-insert", false, wait_ns, interrupted, e) &&
-           insert(who, drive, path, false, e);
+    struct vm_view v;
+    uint16_t index = 0;
+    if (!insert(who, drive, path, true, &v, &index, e) || !eject(who, drive, "cd-insert", false, wait_ns, interrupted, e))
+        return false;
+    for (unsigned i = 1;; i++) {
+        if (!insert(who, drive, path, false, &v, &index, e))
+            return false;
+        if (i == TAKES || taken(&v, index, interrupted))
+            return true;
+        if (!end_eject(&v, index, "cd-insert", e))
+            return false;
+        thread_sleep_ns(i * TAKE_NS);
+    }
 }

@@ -62,6 +62,7 @@ static struct model {
     bool keeps_cards; /* the guest does not let go */
     struct { bool there, asked; struct block_config c; } disk[300][BLOCK_PER_DOMAIN];
     int disks;
+    unsigned attached, blind; /* how often a disk was; the next so many the guest does not see */
     bool lets_go; /* the guest gives a disk back when it is asked */
     bool disk_volume;                    /* the files' volume can be written to */
     bool full;                           /* nothing more fits on it */
@@ -374,6 +375,7 @@ bool block_attach(const struct block_config *c, struct error *e)
     assert_true(m.dom[c->domid].exists && c->index < BLOCK_PER_DOMAIN && !m.disk[c->domid][c->index].there);
     if (!block_check(c, e))
         return false;
+    m.attached++;
     m.disk[c->domid][c->index].there = true;
     m.disk[c->domid][c->index].asked = false;
     m.disk[c->domid][c->index].c = *c;
@@ -384,6 +386,7 @@ void block_remove(uint16_t domid, uint16_t index)
 {
     assert_true(m.dom[domid].exists); /* its ring is mapped: before the domain goes */
     m.disks -= m.disk[domid][index].there;
+    m.blind -= m.blind != 0 && m.disk[domid][index].there;
     m.disk[domid][index].there = false;
 }
 void block_remove_all(uint16_t domid)
@@ -395,7 +398,7 @@ bool block_close(uint16_t domid, uint16_t index) { return m.disk[domid][index].t
 bool block_get(uint16_t domid, uint16_t index, struct block_view *out)
 {
     memset(out, 0, sizeof *out);
-    out->state = m.disk[domid][index].asked && m.lets_go ? BLOCK_CLOSED : BLOCK_CONNECTED;
+    out->state = m.disk[domid][index].asked && m.lets_go ? BLOCK_CLOSED : m.blind != 0 ? BLOCK_WAITING : BLOCK_CONNECTED;
     return m.disk[domid][index].there;
 }
 bool block_parse(const char *text, uint16_t *index)
@@ -1350,6 +1353,17 @@ static void test_cds_come_and_go(void **s)
     refused(manager_cd_eject("drive", "xvdb", false, 0, NULL, &err), EXIT_TIMEOUT, "cd-eject --force drive xvdb");
     assert_true(manager_cd_eject("drive", "xvdb", true, 0, NULL, &err));
     assert_int_equal(m.disks, 1);
+    m.blind = 1; /* it took the first for the old one */
+    unsigned before = m.attached;
+    assert_true(manager_cd_insert("drive", "xvdb", "cd1.img", 0, NULL, &err));
+    assert_true(m.attached == before + 2 && m.disks == 2);
+    assert_true(manager_cd_eject("drive", "xvdb", true, 0, NULL, &err));
+    m.blind = 100; /* it has no driver */
+    before = m.attached;
+    assert_true(manager_cd_insert("drive", "xvdb", "cd1.img", 0, NULL, &err));
+    assert_true(m.attached == before + 3 && m.disks == 2);
+    assert_true(manager_cd_eject("drive", "xvdb", true, 0, NULL, &err));
+    m.blind = 0;
     refused(manager_cd_insert("drive", "xvda", "cd1.img", 0, NULL, &err), EXIT_FAILED, "a disk, not a CD drive");
     refused(manager_cd_insert("drive", "scsi0:0", "cd1.img", 0, NULL, &err), EXIT_FAILED, "a disk, not a CD drive");
     refused(manager_cd_insert("drive", "xvdc", "cd1.img", 0, NULL, &err), EXIT_FAILED, "no drive xvdc");
