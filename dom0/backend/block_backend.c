@@ -19,6 +19,7 @@
 #define STACK_BYTES     32768U
 #define NOTICES_AT_ONCE 5U /* about disks that were dropped or fail, of all guests together */
 #define NOTICE_EVERY_NS 10000000000UL
+#define SILENCE_NS      5000000000UL
 
 struct disk {
     struct disk *next;
@@ -37,6 +38,8 @@ struct disk {
     int watch;
     unsigned state;        /* of the back end, enum xenbus_state */
     bool dropped;
+    bool full;             /* the operator was told that its volume is full */
+    bool unflushed;        /* something was written since the last flush */
     struct blk_ring ring;  /* ring.shared NULL: not connected */
     uint32_t handle, port; /* of the ring's grant, and ours */
     uint8_t *buffer;
@@ -229,6 +232,24 @@ static enum blk_verdict judge(struct disk *d, const struct block_io *io, const u
     return block_io_table(io, q, segments) ? blk_segments(q, segments, &d->limits, why) : BLK_HOSTILE;
 }
 
+/* How Q went. A guest that writes on while its volume is full fails often: that is said once, until a write goes through. */
+static void tell(struct disk *d, const struct blk_request *q, const struct error *e)
+{
+    char path[40], name[64], what[100] = "a request failed: ";
+    bool failed = e->text[0] != '\0', full = failed && e->code == EXIT_NO_RESOURCE;
+    if (!failed && q->op != BLKIF_OP_READ && q->count != 0)
+        d->full = false;
+    if (!failed && q->op != BLKIF_OP_READ)
+        d->unflushed = q->op == BLKIF_OP_WRITE || (q->op != BLKIF_OP_WRITE_BARRIER && q->count != 0);
+    if (!failed || (full && d->full))
+        return;
+    d->full = d->full || full;
+    snprintf(path, sizeof path, "/local/domain/%u/name", d->config.domid);
+    if (store_read(path, name, sizeof name) == 0)
+        snprintf(what, sizeof what, "a request of %s failed: ", name);
+    notice(d, what, e->text);
+}
+
 static void carry_out(struct disk *d, const struct block_io *io, const struct blk_request *q)
 {
     struct error e;
@@ -238,8 +259,7 @@ static void carry_out(struct disk *d, const struct block_io *io, const struct bl
         return;
     }
     answer(d, q, status);
-    if (e.text[0] != '\0')
-        notice(d, "a request failed: ", e.text);
+    tell(d, q, &e);
 }
 
 static void process(struct disk *d, const union blkif_sring_entry *raw)
@@ -299,6 +319,19 @@ static void close_gently(struct disk *d)
         set_state(d, XenbusStateClosing);
 }
 
+/* Until there is something to do. What was written and not flushed goes to the medium when the guest has been silent for a
+ * while, as a disk does it by itself. */
+static void rest(struct disk *d)
+{
+    struct error e;
+    uint64_t until = d->unflushed ? time_now_ns() + SILENCE_NS : WAIT_FOREVER;
+    if (waitq_wait(&d->wait, until) || !d->unflushed)
+        return;
+    d->unflushed = false;
+    if (!vdisk_flush(d->image, &e))
+        notice(d, "what was written is not on the medium: ", e.text);
+}
+
 static void run(void *arg)
 {
     struct disk *d = arg;
@@ -310,7 +343,7 @@ static void run(void *arg)
         else if (d->event && d->ring.shared != NULL)
             serve(d);
         else
-            waitq_wait(&d->wait, WAIT_FOREVER);
+            rest(d);
     }
     disconnect(d);
     vdisk_close(d->image);

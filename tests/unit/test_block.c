@@ -50,7 +50,7 @@ static struct {
     char last_notice[300];
     uint64_t now;
     uint8_t image[2][IMAGE];
-    bool disk_fails;
+    bool disk_fails, disk_full, silence;
     struct vdisk *open[8];
     void (*on_io)(void);
 } m;
@@ -260,6 +260,8 @@ bool vdisk_read(struct vdisk *d, uint64_t sector, uint32_t count, void *buf, str
 bool vdisk_write(struct vdisk *d, uint64_t sector, uint32_t count, const void *buf, struct error *e)
 {
     assert_true(d->writing);
+    if (m.disk_full)
+        return error_set(e, EXIT_NO_RESOURCE, "v:/0 cannot grow: v: the volume is full: remove something");
     if (!io(d, sector, count, e))
         return false;
     memcpy(m.image[d->image] + sector * 512, buf, count * 512UL);
@@ -309,7 +311,12 @@ void thread_exit(void)
 bool waitq_wait(struct waitq *q, uint64_t deadline_ns)
 {
     (void)q;
-    assert_true(deadline_ns == WAIT_FOREVER);
+    assert_true(deadline_ns > m.now);
+    if (m.silence && deadline_ns != WAIT_FOREVER) { /* nothing comes for so long */
+        m.now = deadline_ns;
+        m.silence = false;
+        return false;
+    }
     if (m.current >= 0)
         longjmp(m.idle, 1);
     run_threads();
@@ -658,6 +665,62 @@ static void test_changes_meanwhile_and_broken_disks(void **s)
     nothing_left();
 }
 
+/* A guest that never flushes: some seconds after its last write the medium has all of it. */
+static void test_silence(void **s)
+{
+    (void)s;
+    struct front f = connected(1, "v:/0", false);
+    assert_int_equal(ask(&f, BLKIF_OP_READ, 3, 2), 0);
+    m.silence = true;
+    run_threads();
+    assert_true(m.syncs == 0 && m.silence); /* nothing to flush: no time is set */
+    m.silence = false;
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE, 3, 2), 0);
+    assert_int_equal(m.syncs, 0);
+    uint64_t now = m.now;
+    m.silence = true;
+    run_threads();
+    assert_true(m.syncs == 1 && m.now == now + 5000000000UL && !m.silence);
+    m.silence = true;
+    run_threads();
+    assert_true(m.syncs == 1 && m.silence);
+    m.silence = false;
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE, 3, 2), 0);
+    assert_int_equal(ask(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 0), 0);
+    m.silence = true;
+    run_threads();
+    assert_true(m.syncs == 2 && m.silence); /* the guest's own */
+    m.silence = false;
+    block_remove(1, 0);
+    nothing_left();
+}
+
+/* A full volume: each write fails, the operator hears of it once, with the guest's name, and again after a write that went through. */
+static void test_full_volume(void **s)
+{
+    (void)s;
+    m.now = 1000000000000000UL; /* the limit of lines is one for all tests */
+    struct front f = connected(1, "v:/0", false);
+    m.disk_full = true;
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(ask(&f, BLKIF_OP_WRITE, 3, 2), BLKIF_RSP_ERROR);
+        assert_int_equal(ask(&f, BLKIF_OP_READ, 3, 2), 0);
+        assert_int_equal(ask(&f, BLKIF_OP_FLUSH_DISKCACHE, 0, 0), 0);
+    }
+    assert_int_equal(m.notices, 1);
+    assert_non_null(strstr(m.last_notice, "disk xvda of domain 1: a request failed: v:/0 cannot grow: v: the volume is full"));
+    m.disk_full = false;
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE, 3, 2), 0);
+    assert_int_equal(store_write("/local/domain/1/name", "debian"), 0);
+    m.disk_full = true;
+    assert_int_equal(ask(&f, BLKIF_OP_WRITE, 3, 2), BLKIF_RSP_ERROR);
+    assert_int_equal(m.notices, 2);
+    assert_non_null(strstr(m.last_notice, "a request of debian failed: "));
+    assert_int_equal(store_rm("/local/domain/1/name"), 0);
+    block_remove(1, 0);
+    nothing_left();
+}
+
 static void test_bad_front_ends(void **s)
 {
     (void)s;
@@ -842,6 +905,6 @@ int main(void)
 #define T(t) cmocka_unit_test_setup(t, setup)
     const struct CMUnitTest tests[] = {T(test_life), T(test_many_requests), T(test_indirect), T(test_hostile_requests), T(test_refused_requests),
         T(test_changes_meanwhile_and_broken_disks), T(test_bad_front_ends), T(test_states), T(test_random_guests), T(test_sharing),
-        T(test_every_failure_leaves_nothing), T(test_names)};
+        T(test_every_failure_leaves_nothing), T(test_names), T(test_silence), T(test_full_volume)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

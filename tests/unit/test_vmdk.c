@@ -17,6 +17,8 @@
 #include "dom0/vdisk/vmdk_text.h"
 
 static struct error err;
+#include "vdisk_model.h"
+
 static const struct vdisk_user one = {1, "xvda"}, two = {2, "xvdb"};
 static char dir[] = "/tmp/corbel-vmdk-XXXXXX";
 
@@ -695,64 +697,9 @@ static void test_making(void **s)
 
 /* ---- power cuts ---- */
 
-#define CUT_SECTORS 640U
-#define STEPS_MAX   400U
-
-/* What the guest did: the version that each sector got (0: zeros), and where in the log. */
-static struct { size_t from, to; uint32_t sector, count; uint8_t version; bool any; } step[STEPS_MAX];
-static size_t steps, flushed[STEPS_MAX], flushes;
 static struct { char path[128]; size_t size; uint8_t *data; } base[MFILES];
 
-static void sector_fill(uint8_t *p, uint32_t sector, uint8_t version)
-{
-    for (unsigned i = 0; i < 512; i++)
-        p[i] = version == 0 ? 0 : (uint8_t)(version + sector * 3 + i * 7);
-    if (version != 0)
-        p[0] = version;
-}
-
-static void cut_write(struct vdisk *d, uint32_t sector, uint32_t count, uint8_t version)
-{
-    static uint8_t buf[CUT_SECTORS * 512];
-    size_t from = mlog_count;
-    for (uint32_t i = 0; i < count; i++)
-        sector_fill(buf + i * 512, sector + i, version);
-    bool ok = version != 0 ? vdisk_write(d, sector, count, buf, &err) : vdisk_zero(d, sector, count, &err);
-    if (!ok)
-        fail_msg("%s", err.text);
-    step[steps].from = from;
-    step[steps].to = mlog_count;
-    step[steps].sector = sector;
-    step[steps].count = count;
-    step[steps].any = false;
-    step[steps++].version = version;
-}
-
-static void cut_flush(struct vdisk *d)
-{
-    assert_true(vdisk_flush(d, &err));
-    flushed[flushes++] = mlog_count;
-}
-
-/* Is VERSION of SECTOR possible when the power fails after CUT entries of the log? */
-static bool possible(size_t cut, uint32_t sector, uint8_t version)
-{
-    size_t last = 0;
-    bool ok = true; /* zeros at first */
-    ok = version == 0;
-    for (size_t i = 0; i < flushes; i++)
-        if (flushed[i] <= cut)
-            last = flushed[i];
-    for (size_t i = 0; i < steps; i++) {
-        if (sector < step[i].sector || sector - step[i].sector >= step[i].count || step[i].from > cut)
-            continue;
-        if (step[i].to <= last)
-            ok = version == step[i].version; /* it is on the medium */
-        else
-            ok = ok || version == step[i].version;
-    }
-    return ok;
-}
+static size_t cut_clock(void) { return mlog_count; }
 
 static void base_take(void)
 {
@@ -808,22 +755,6 @@ static void replay(size_t count, unsigned seed)
     }
 }
 
-static void judge(size_t cut, unsigned seed, const char *spec)
-{
-    static uint8_t buf[CUT_SECTORS * 512], want[512];
-    struct vdisk *d = NULL;
-    if (!vdisk_open(spec, VDISK_READ, &one, &d, &err))
-        fail_msg("cut after %zu, seed %u: %s", cut, seed, err.text);
-    assert_true(vdisk_read(d, 0, CUT_SECTORS, buf, &err));
-    vdisk_close(d);
-    for (uint32_t i = 0; i < CUT_SECTORS; i++) {
-        const uint8_t *p = buf + i * 512;
-        sector_fill(want, i, p[0]);
-        if (memcmp(p, want, 512) != 0 || !possible(cut, i, p[0]))
-            fail_msg("cut after %zu, seed %u: sector %u has %u", cut, seed, i, p[0]);
-    }
-}
-
 /* Going on: it opens for writing, what is there stays, both tables are alike again (qemu-img reads the first one, so the second is compared here). */
 static void judge_going_on(size_t cut, const char *spec)
 {
@@ -850,45 +781,25 @@ static void judge_going_on(size_t cut, const char *spec)
     }
 }
 
-static void cut_life(const char *spec, unsigned seed)
-{
-    struct vdisk *d = open_it(spec, VDISK_WRITE);
-    uint8_t version = 0;
-    steps = flushes = 0;
-    mlog_clear();
-    base_take();
-    mlog_on = true;
-    for (unsigned i = 0; i < 60; i++) {
-        uint32_t at = (uint32_t)rand_r(&seed) % CUT_SECTORS, count = 1 + (uint32_t)rand_r(&seed) % 40;
-        count = count < CUT_SECTORS - at ? count : CUT_SECTORS - at;
-        unsigned what = (unsigned)rand_r(&seed) % 8;
-        if (what < 5)
-            cut_write(d, at, count, ++version);
-        else if (what == 5)
-            cut_write(d, at, count, 0);
-        else
-            cut_flush(d);
-    }
-    vdisk_close(d);
-    flushed[flushes++] = mlog_count;
-    mlog_on = false;
-}
-
 static void cuts(uint64_t extent, uint32_t grain, unsigned seed)
 {
     struct vdisk_plan p = {VDISK_MAKE_SPARSE, CUT_SECTORS, extent, grain};
     const char *spec = "v:/disk.vmdk";
     mfiles_clear();
     assert_true(vdisk_make(&p, "disk.vmdk", NULL, NULL, &err));
-    cut_life(spec, seed);
+    mlog_clear();
+    base_take();
+    mlog_on = true;
+    cut_life(spec, seed, 60);
+    mlog_on = false;
     for (size_t cut = 0; cut <= mlog_count; cut++) {
         replay(cut, 0);
-        judge(cut, 0, spec);
+        cut_judge(cut, 0, spec);
         judge_going_on(cut, spec);
         for (unsigned k = 1; k <= 6; k++) {
             unsigned order = (unsigned)(cut * 8 + k);
             replay(cut, order);
-            judge(cut, order, spec);
+            cut_judge(cut, order, spec);
             if (k == 1)
                 judge_going_on(cut, spec);
         }
