@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # [DOM0] Dom0's image. Included by the top Makefile; build/dom0.sym.elf keeps the symbols for people and debuggers.
 include dom0/builder/libs.mk
+include dom0/net/lwip.mk
 
 DOM0_OBJ := $(patsubst %.c,$(B)/dom0/%.o,$(DOM0_C)) $(patsubst %.asm,$(B)/dom0/%.asm.o,$(DOM0_ASM))
 

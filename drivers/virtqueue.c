@@ -63,3 +63,16 @@ enum virtq_take virtqueue_take(struct virtqueue *q, uint32_t *first, uint32_t *b
     *first = id;
     return VIRTQ_TAKEN;
 }
+
+bool virtqueue_waiting(const struct virtqueue *q)
+{
+    barrier();
+    return q->used->index != q->used_index;
+}
+
+void virtqueue_quiet(struct virtqueue *q, bool quiet)
+{
+    *(volatile uint16_t *)&q->avail->flags = quiet ? VIRTQ_AVAIL_QUIET : 0;
+    /* The device's answer to this is looked for next: the store must not wait behind that. */
+    __asm__ volatile("lock; orl $0, (%%rsp)" : : : "memory", "cc");
+}

@@ -6,11 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VIRTQUEUE_SIZE  16U /* descriptors; a power of two */
+#define VIRTQUEUE_SIZE  64U /* descriptors; a power of two */
 #define VIRTQUEUE_BYTES 4096U
 
 #define VIRTQ_DESC_NEXT  1U
 #define VIRTQ_DESC_WRITE 2U
+#define VIRTQ_AVAIL_QUIET 1U
 
 struct virtq_desc {
     uint64_t address;
@@ -60,3 +61,7 @@ void virtqueue_put(struct virtqueue *q, uint32_t first, const struct virtq_buffe
 /* The next chain that came back: its FIRST, and how many bytes the device says that it wrote (anything). BROKEN: the
  * device gives back what it does not have; the queue is of no use until it is initialised again. */
 enum virtq_take virtqueue_take(struct virtqueue *q, uint32_t *first, uint32_t *bytes);
+/* Something came back and was not taken yet. */
+bool virtqueue_waiting(const struct virtqueue *q);
+/* The device need not interrupt for this queue (it may all the same). */
+void virtqueue_quiet(struct virtqueue *q, bool quiet);

@@ -2,6 +2,7 @@
 """[HOST] What needs no machine: unit tests, short fuzzing, lint, the budget of root mode, the second compiler."""
 import glob
 import os
+import re
 import subprocess
 
 import pytest
@@ -46,3 +47,13 @@ def test_tcb():
 
 def test_clang_builds_it_without_a_warning():
     run(["make", "-s", "B=build/clang", "CC=clang", "build/clang/corbel.elf", "build/clang/dom0.elf", "build/clang/BOOTX64.EFI"], timeout=600)
+
+
+def test_each_key_of_vmx_files_is_in_the_documentation():
+    with open(os.path.join(ROOT, "dom0", "manager", "vmx_keys.def"), encoding="utf-8") as f:
+        rows = re.findall(r'^VMX_(KEY|NIC|DISK|FIXED)\("([^"]+)"', f.read(), re.M)
+    with open(os.path.join(ROOT, "docs", "cli.md"), encoding="utf-8") as f:
+        text = f.read()
+    assert len(rows) > 40
+    missing = [key for kind, key in rows if f"`{'scsi0:0.' if kind == 'DISK' else ''}{key.replace('#', 'N')}`" not in text]
+    assert not missing

@@ -10,7 +10,7 @@ $(B)/guest/%.o: %.c $(wildcard tests/guest/*/*.h) | $(B)/include/xen
 $(B)/guest/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -o $@ $<
-GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o
+GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o $(B)/guest/tests/guest/lib/pv.o
 define guest_rule
 $(B)/guests/$(1).elf: $$(patsubst %.c,$(B)/guest/%.o,$$(wildcard tests/guest/$(1)/*.c)) $$(patsubst %.asm,$(B)/guest/%.asm.o,$$(wildcard tests/guest/$(1)/*.asm)) $$(GUEST_LIB) tests/guest/lib/guest.ld
 	@mkdir -p $$(@D)

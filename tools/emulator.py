@@ -45,7 +45,9 @@ def free_port():
 class Machine:
     """An emulator with Corbel's image in it; its first serial port is `self.sock` (or a file)."""
 
-    def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True):
+    def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True, nic=None):
+        """NIC (Bochs): (card, UDP port, address), e.g. ("e1000", 40000, "b0:c4:20:00:00:01"): the card receives at the port and sends to the port after it, as bxhub
+        has it."""
         self.kind = kind
         self.work = tempfile.mkdtemp(prefix="corbel-")
         self.sock = None
@@ -61,14 +63,16 @@ class Machine:
         self.port = free_port()
         self.start_limit = 30 if memory_mib <= BOCHS_HOST_MIB else 300  # Bochs prepares the file, for tens of seconds
         if kind == "bochs":
-            self._start_bochs(memory_mib, cpus, model, sync)
+            self._start_bochs(memory_mib, cpus, model, sync, nic)
         else:
             self._start_qemu(memory_mib, cpus, kind)
 
-    def _start_bochs(self, memory_mib, cpus, model, sync):
+    def _start_bochs(self, memory_mib, cpus, model, sync, nic):
         size = os.path.getsize(self.image)
         cylinders = size // (16 * 63 * 512)
         com1 = f"mode=file, dev={self.com1_file}" if self.com1_file else f"mode=socket-server, dev=localhost:{self.port}"
+        slot = f", slot2={nic[0]}" if nic else ""
+        card = f"{nic[0]}: card=0, enabled=1, {'type=pci, ' if nic[0] == 'ne2k' else ''}mac={nic[2]}, ethmod=socket, ethdev={nic[1]}" if nic else ""
         rc = f"""
 cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0
 memory: guest={memory_mib}, host={min(memory_mib, BOCHS_HOST_MIB)}
@@ -78,7 +82,8 @@ vga: extension=vbe
 display_library: rfb, options="timeout=0"
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 speaker: enabled=1, mode=system
-pci: enabled=1, chipset=i440fx, slot1=pcivga
+pci: enabled=1, chipset=i440fx, slot1=pcivga{slot}
+{card}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path={self.image}, mode=flat, cylinders={cylinders}, heads=16, spt=63
 boot: disk

@@ -15,16 +15,18 @@
 #include "dom0/lib/string.h"
 #include "dom0/store/store.h"
 
-#define BUFFER_PAGES    (BLK_REQUEST_SECTORS / BLK_PAGE_SECTORS)
+#define BUFFER_PAGES    (BLK_REQUEST_SECTORS / BLK_PAGE_SECTORS + 1U) /* and one for block_io.c */
 #define STACK_BYTES     32768U
 #define NOTICES_AT_ONCE 5U /* about disks that were dropped or fail, of all guests together */
 #define NOTICE_EVERY_NS 10000000000UL
+#define SILENCE_NS      5000000000UL
+#define WHOLE_NS        1000000000UL /* ends of silence fall together: a timer that is set already costs nothing */
 
 struct disk {
     struct disk *next;
     struct block_config config;
     char name[BLOCK_NAME_BYTES];
-    struct file *file;
+    struct vdisk *image;
     struct blk_disk limits;
     struct waitq wait;
     volatile bool event;   /* the guest's; set in upcall context, cleared before the ring is looked at */
@@ -37,10 +39,15 @@ struct disk {
     int watch;
     unsigned state;        /* of the back end, enum xenbus_state */
     bool dropped;
+    bool full;             /* the operator was told that its volume is full */
+    bool unflushed;        /* something was written since the last flush */
     struct blk_ring ring;  /* ring.shared NULL: not connected */
-    uint32_t handle, port; /* of the ring's grant, and ours */
+    uint32_t handle[1U << BLK_RING_ORDER_MAX]; /* of its pages' grants */
+    uint32_t pages, port;  /* of the ring; ours */
     uint8_t *buffer;
-    uint64_t reads, writes, flushes, read_sectors, written_sectors, errors;
+    struct blk_run run;    /* requests that were taken and not yet carried out */
+    bool notify;           /* an answer asked for an event */
+    uint64_t reads, writes, flushes, discards, read_sectors, written_sectors, errors;
 };
 
 static struct disk *disks;
@@ -81,8 +88,8 @@ static void notice(const struct disk *d, const char *what, const char *why)
     static struct limit limit;
     uint32_t dropped = 0;
     if (limit_pass(&limit, time_now_ns(), NOTICES_AT_ONCE, NOTICE_EVERY_NS, &dropped))
-        console_notice("disk %s of domain %u: %s%s%s", d->name, d->config.domid, what, why,
-                       dropped != 0 ? " (more about disks was not shown)" : "");
+        console_notice(dropped != 0 ? "disk %s of domain %u: %s%s (and %u lines about disks that were not shown)"
+                                    : "disk %s of domain %u: %s%s", d->name, d->config.domid, what, why, dropped);
 }
 
 static void set_state(struct disk *d, unsigned state)
@@ -99,11 +106,13 @@ static void disconnect(struct disk *d)
         return;
     if (d->port != 0)
         event_close(d->port);
-    grant_unmap(d->ring.shared, d->handle);
+    grant_unmap_pages(d->ring.shared, d->handle, d->pages);
     if (d->buffer != NULL)
         page_free(d->buffer, BUFFER_PAGES);
     d->ring.shared = NULL;
     d->buffer = NULL;
+    d->run.n = 0;
+    d->notify = false;
     d->port = 0;
 }
 
@@ -126,10 +135,11 @@ static void on_event(uint32_t port, void *arg)
 
 static const char *map(struct disk *d, const struct block_keys *keys)
 {
-    void *page = grant_map(d->config.domid, keys->ring_ref, true, &d->handle);
-    if (page == NULL)
+    d->pages = 1U << keys->order;
+    void *pages = grant_map_pages(d->config.domid, keys->ring_ref, d->pages, true, d->handle);
+    if (pages == NULL)
         return "the guest named a ring that is no page it granted";
-    bool sane = blk_ring_attach(&d->ring, page);
+    bool sane = blk_ring_attach(&d->ring, pages, keys->order);
     d->buffer = page_alloc(BUFFER_PAGES, NULL);
     if (d->buffer == NULL)
         return "no memory in Dom0 to serve it";
@@ -148,7 +158,7 @@ static void connect(struct disk *d)
     const char *why = NULL;
     if (block_front_keys(&d->config, &keys, &why))
         why = map(d, &keys);
-    if (why == NULL && block_nodes_publish(&d->config, d->limits.sectors) != 0)
+    if (why == NULL && block_nodes_publish(&d->config, &d->limits) != 0)
         why = "no room in xenstore";
     if (why != NULL) {
         drop(d, why);
@@ -165,8 +175,11 @@ static void follow(struct disk *d)
     d->front_changed = false;
     switch (block_front_state(&d->config)) {
     case XenbusStateInitialising:
-        if (d->state == XenbusStateClosed && !d->dropped && !d->closing)
-            set_state(d, XenbusStateInitWait); /* the driver was loaded again */
+        if (d->state == XenbusStateInitWait || d->closing)
+            break;
+        disconnect(d); /* it begins anew: a driver that was loaded again */
+        d->dropped = false;
+        set_state(d, XenbusStateInitWait);
         break;
     case XenbusStateInitialised:
     case XenbusStateConnected:
@@ -204,6 +217,8 @@ static void count(struct disk *d, const struct blk_request *q, int16_t status)
     if (q->op == BLKIF_OP_READ) {
         d->reads++;
         d->read_sectors += q->count;
+    } else if (q->op == BLKIF_OP_DISCARD) {
+        d->discards++;
     } else if (q->count != 0) {
         d->writes++;
         d->written_sectors += q->count;
@@ -215,58 +230,134 @@ static void answer(struct disk *d, const struct blk_request *q, int16_t status)
 {
     count(d, q, status);
     if (blk_ring_answer(&d->ring, q, status))
-        event_send(d->port);
+        d->notify = true;
 }
 
-static enum blk_verdict judge(struct disk *d, const struct block_io *io, const union blkif_sring_entry *raw,
-                              struct blk_request *q, const char **why)
+/* One event for all answers since the last. */
+static void tell(struct disk *d)
+{
+    if (d->notify)
+        event_send(d->port);
+    d->notify = false;
+}
+
+static enum blk_verdict judge(struct disk *d, const union blkif_sring_entry *raw, struct blk_request *q,
+                              const char **why)
 {
     struct blkif_request_segment segments[BLK_INDIRECT_MAX];
     enum blk_verdict v = blk_request_read(q, raw, &d->limits, why);
     if (v != BLK_FINE || !q->indirect)
         return v;
     *why = "the guest named a table of segments that is no page it granted";
-    return block_io_table(io, q, segments) ? blk_segments(q, segments, &d->limits, why) : BLK_HOSTILE;
+    const struct block_io io = {d->config.domid, d->image, d->buffer};
+    return block_io_table(&io, q, segments) ? blk_segments(q, segments, &d->limits, why) : BLK_HOSTILE;
 }
 
-static void carry_out(struct disk *d, const struct block_io *io, const struct blk_request *q)
+/* How Q went. A guest that writes on while its volume is full fails often: that is said once, until a write goes through. */
+static void say_how(struct disk *d, const struct blk_request *q, const struct error *e)
 {
-    struct error e;
-    int16_t status = BLKIF_RSP_ERROR;
-    if (!block_io_run(io, q, &status, &e)) {
-        drop(d, "the guest named a page that it did not grant");
+    char path[40], name[64], what[100] = "a request failed: ";
+    bool failed = e->text[0] != '\0', full = failed && e->code == EXIT_NO_RESOURCE;
+    if (!failed && q->op != BLKIF_OP_READ && q->count != 0)
+        d->full = false;
+    if (!failed && q->op != BLKIF_OP_READ)
+        d->unflushed = q->op == BLKIF_OP_WRITE || q->op == BLKIF_OP_DISCARD ||
+                       (q->op != BLKIF_OP_WRITE_BARRIER && q->count != 0);
+    if (!failed || (full && d->full))
         return;
-    }
-    answer(d, q, status);
-    if (e.text[0] != '\0')
-        notice(d, "a request failed: ", e.text);
+    d->full = d->full || full;
+    snprintf(path, sizeof path, "/local/domain/%u/name", d->config.domid);
+    if (store_read(path, name, sizeof name) == 0)
+        snprintf(what, sizeof what, "a request of %s failed: ", name);
+    notice(d, what, e->text);
 }
 
+/* false: the disk was dropped. What fails as ONE_OF_SEVERAL is tried again, alone, and not worth a line yet. */
+static bool attempt(struct disk *d, const struct blk_request *q, bool one_of_several, int16_t *status)
+{
+    const struct block_io io = {d->config.domid, d->image, d->buffer};
+    struct error e;
+    *status = BLKIF_RSP_ERROR;
+    if (!block_io_run(&io, q, status, &e)) {
+        drop(d, "the guest named a page that it did not grant");
+        return false;
+    }
+    if (e.text[0] == '\0' || !one_of_several)
+        say_how(d, q, &e);
+    return true;
+}
+
+static void carry_out(struct disk *d, const struct blk_request *q)
+{
+    int16_t status;
+    if (attempt(d, q, false, &status))
+        answer(d, q, status);
+}
+
+/* What was gathered. If it fails as a whole, each for itself: a bad sector is one request's misfortune. */
+static void finish_run(struct disk *d)
+{
+    struct blk_run *run = &d->run;
+    struct blk_request q;
+    int16_t status = BLKIF_RSP_ERROR;
+    uint32_t n = run->n;
+    if (n > 1 && !attempt(d, &run->whole, true, &status))
+        return;
+    for (uint32_t i = 0; i < n && d->ring.shared != NULL; i++) {
+        blk_run_part(run, i, &q);
+        if (status == BLKIF_RSP_OKAY)
+            answer(d, &q, status);
+        else
+            carry_out(d, &q);
+    }
+    run->n = 0;
+    if (d->ring.shared != NULL)
+        tell(d);
+}
+
+/* A read or write waits for others that go with it, while there are some in the ring. */
+static void gather(struct disk *d, const struct blk_request *q)
+{
+    if (blk_run_add(&d->run, q))
+        return;
+    finish_run(d);
+    if (d->ring.shared != NULL && !blk_run_add(&d->run, q))
+        carry_out(d, q);
+}
+
+/* What is no read or write waits until those before it are carried out. */
 static void process(struct disk *d, const union blkif_sring_entry *raw)
 {
-    const struct block_io io = {d->config.domid, d->file, !d->config.read_only, d->buffer};
     struct blk_request q;
     const char *why = "";
-    switch (judge(d, &io, raw, &q, &why)) {
-    case BLK_FINE:
-        carry_out(d, &io, &q);
-        break;
-    case BLK_UNKNOWN:
-        answer(d, &q, BLKIF_RSP_EOPNOTSUPP);
-        break;
-    case BLK_DENIED:
-        answer(d, &q, BLKIF_RSP_ERROR);
-        break;
-    case BLK_HOSTILE:
-        drop(d, why);
-        break;
+    enum blk_verdict v = judge(d, raw, &q, &why);
+    if (v == BLK_FINE) {
+        gather(d, &q);
+        return;
     }
+    finish_run(d);
+    if (d->ring.shared == NULL)
+        return;
+    if (v == BLK_HOSTILE)
+        drop(d, why);
+    else
+        answer(d, &q, v == BLK_UNKNOWN ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR);
 }
 
 /* Has somebody else set a mark for the thread? */
 static bool called(const struct disk *d) { return d->stop || d->front_changed || (d->closing && !d->asked); }
 
-/* Until the ring is empty, other threads between two requests. A mark ends it early. */
+/* The ring looks empty: what was gathered is carried out, then the guest is told. true: there is nothing more. */
+static bool run_dry(struct disk *d)
+{
+    finish_run(d);
+    if (d->ring.shared == NULL)
+        return true;
+    tell(d);
+    return !blk_ring_rest(&d->ring);
+}
+
+/* Until the ring is empty, other threads between two pieces of work. A mark ends it early. */
 static void serve(struct disk *d)
 {
     union blkif_sring_entry raw;
@@ -277,15 +368,21 @@ static void serve(struct disk *d)
             process(d, &raw);
             break;
         case BLK_BROKEN:
-            drop(d, bad_indices);
+            finish_run(d);
+            if (d->ring.shared != NULL)
+                drop(d, bad_indices);
             return;
         case BLK_NONE:
-            if (!blk_ring_rest(&d->ring))
+            if (run_dry(d))
                 return;
             break;
         }
-        thread_yield();
+        if (d->run.n == 0)
+            thread_yield();
     }
+    finish_run(d);
+    if (d->ring.shared != NULL)
+        tell(d);
     d->event = true; /* there may be more */
 }
 
@@ -299,6 +396,20 @@ static void close_gently(struct disk *d)
         set_state(d, XenbusStateClosing);
 }
 
+/* Until there is something to do. What was written and not flushed goes to the medium when the guest has been silent for a
+ * while, as a disk does it by itself. */
+static void rest(struct disk *d)
+{
+    struct error e;
+    uint64_t until = (time_now_ns() + SILENCE_NS) / WHOLE_NS * WHOLE_NS + WHOLE_NS;
+    until = d->unflushed ? until : WAIT_FOREVER;
+    if (waitq_wait(&d->wait, until) || !d->unflushed)
+        return;
+    d->unflushed = false;
+    if (!vdisk_flush(d->image, &e))
+        notice(d, "what was written is not on the medium: ", e.text);
+}
+
 static void run(void *arg)
 {
     struct disk *d = arg;
@@ -310,10 +421,10 @@ static void run(void *arg)
         else if (d->event && d->ring.shared != NULL)
             serve(d);
         else
-            waitq_wait(&d->wait, WAIT_FOREVER);
+            rest(d);
     }
     disconnect(d);
-    file_close(d->file);
+    vdisk_close(d->image);
     d->ended = true;
     waitq_wake(&d->stopper); /* who frees it */
     thread_exit();
@@ -321,32 +432,19 @@ static void run(void *arg)
 
 /* ---- attaching ---- */
 
-static bool clash(const struct block_config *c, struct error *e)
-{
-    for (const struct disk *d = disks; d != NULL; d = d->next) {
-        if (strcasecmp(d->config.path, c->path) != 0 || (d->config.read_only && c->read_only))
-            continue;
-        error_set(e, EXIT_WRONG_STATE, "%.120s: domain %u %s it as its disk %s: detach it there first, or make a copy",
-                  c->path, d->config.domid, d->config.read_only ? "reads" : "writes to", d->name);
-        return true;
-    }
-    return false;
-}
+static enum vdisk_access access_of(const struct block_config *c) { return c->read_only ? VDISK_READ : VDISK_WRITE; }
 
-static bool image_fits(const struct block_config *c, uint64_t bytes, struct error *e)
+static struct vdisk_user user_of(const struct block_config *c)
 {
-    return bytes >= BLK_SECTOR_BYTES ||
-           error_set(e, EXIT_FAILED, "%.120s: shorter than one sector: an image is a raw copy of a disk", c->path);
+    struct vdisk_user u = {.domid = c->domid};
+    block_name(c->index, u.disk);
+    return u;
 }
 
 bool block_check(const struct block_config *c, struct error *e)
 {
-    struct dir_entry entry;
-    if (!path_stat(c->path, &entry, e) || clash(c, e))
-        return false;
-    if (entry.is_dir)
-        return error_set(e, EXIT_FAILED, "%.120s: a folder: name the file of an image", c->path);
-    return image_fits(c, entry.size, e);
+    struct vdisk_user user = user_of(c);
+    return vdisk_check(c->path, access_of(c), &user, e);
 }
 
 static bool no_room(const struct block_config *c, struct error *e)
@@ -357,11 +455,13 @@ static bool no_room(const struct block_config *c, struct error *e)
 
 static bool open_image(struct disk *d, struct error *e)
 {
-    const struct block_config *c = &d->config;
-    if (!(c->read_only ? file_open(c->path, &d->file, e) : file_open_write(c->path, &d->file, e)))
+    struct vdisk_user user = user_of(&d->config);
+    if (!vdisk_open(d->config.path, access_of(&d->config), &user, &d->image, e))
         return false;
-    d->limits = (struct blk_disk){file_size(d->file) / BLK_SECTOR_BYTES, c->read_only};
-    return image_fits(c, file_size(d->file), e);
+    struct vdisk_about about;
+    vdisk_about(d->image, &about);
+    d->limits = (struct blk_disk){vdisk_sectors(d->image), d->config.read_only, about.discards && !d->config.read_only};
+    return true;
 }
 
 /* What begin makes, undone here on failure, by the thread otherwise. */
@@ -384,8 +484,6 @@ static bool begin(struct disk *d, struct error *e)
 
 bool block_attach(const struct block_config *c, struct error *e)
 {
-    if (!block_check(c, e))
-        return false;
     struct disk *d = heap_alloc(sizeof *d);
     if (d == NULL)
         return no_room(c, e);
@@ -398,7 +496,7 @@ bool block_attach(const struct block_config *c, struct error *e)
         return true;
     }
     block_nodes_remove(&d->config);
-    file_close(d->file);
+    vdisk_close(d->image);
     heap_free(d);
     return false;
 }
@@ -477,6 +575,7 @@ bool block_get(uint16_t domid, uint16_t index, struct block_view *out)
                                .reads = d->reads,
                                .writes = d->writes,
                                .flushes = d->flushes,
+                               .discards = d->discards,
                                .read_bytes = d->read_sectors * BLK_SECTOR_BYTES,
                                .written_bytes = d->written_sectors * BLK_SECTOR_BYTES,
                                .errors = d->errors};

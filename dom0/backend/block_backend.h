@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [DOM0] Guests' virtual disks: Xen's blkif over image files. Each disk has a thread of its own, which takes one
+ * [DOM0] Guests' virtual disks: Xen's blkif over images (dom0/vdisk). Each disk has a thread of its own, which takes one
  * request after the other from the guest's ring; data goes through a buffer of Dom0's (grant copies), so nothing of a
  * guest is mapped while a disk works, but its ring. A guest whose ring makes no sense loses the disk, with one line in
  * the log. What a flush was answered for is on the medium.
@@ -20,7 +20,7 @@ struct block_config {
     uint16_t index; /* 0: xvda … */
     bool read_only;
     bool cdrom; /* READ_ONLY is set as well */
-    char path[PATH_MAX_LEN]; /* of the image, as path_resolve writes it */
+    char path[PATH_MAX_LEN]; /* the image, as vdisk_resolve writes it */
 };
 
 enum block_state { BLOCK_WAITING, BLOCK_CONNECTED, BLOCK_CLOSING, BLOCK_CLOSED, BLOCK_DROPPED };
@@ -31,10 +31,10 @@ struct block_view {
     uint32_t number; /* Xen's: 51712 for xvda */
     enum block_state state;
     uint64_t bytes;
-    uint64_t reads, writes, flushes, read_bytes, written_bytes, errors; /* requests that were answered, and as errors */
+    uint64_t reads, writes, flushes, discards, read_bytes, written_bytes, errors; /* requests that were answered, and as errors */
 };
 
-/* Could it be attached? The file is there, is an image, and no other guest's use of it is in the way. */
+/* Could it be attached? It is there, is an image, and no other guest's use of it is in the way. */
 bool block_check(const struct block_config *c, struct error *e);
 /* Opens the image, writes the xenstore nodes of both sides, serves. The domain's own nodes are there. */
 bool block_attach(const struct block_config *c, struct error *e);

@@ -5,11 +5,13 @@
 #include "dom0/backend/blk_ring.h"
 #include "dom0/backend/block_backend.h"
 #include "dom0/kernel/thread.h"
+#include "dom0/vdisk/vdisk.h"
 
 /* ---- block_nodes.c: both sides' xenstore nodes ---- */
 
 struct block_keys { /* what a front end published */
-    uint32_t ring_ref;
+    uint32_t order; /* of the number of pages of its ring */
+    uint32_t ring_ref[1U << BLK_RING_ORDER_MAX];
     uint32_t port;
 };
 
@@ -18,7 +20,7 @@ uint32_t block_number(uint16_t index);
 int block_nodes_create(const struct block_config *c);
 void block_nodes_remove(const struct block_config *c);
 /* Writes what the front end reads when the back end is connected. 0 or a positive errno. */
-int block_nodes_publish(const struct block_config *c, uint64_t sectors);
+int block_nodes_publish(const struct block_config *c, const struct blk_disk *disk);
 /* The back end's state, enum xenbus_state. */
 void block_nodes_state(const struct block_config *c, unsigned state);
 void block_nodes_offline(const struct block_config *c);
@@ -33,9 +35,8 @@ int block_front_watch(const struct block_config *c, void (*fn)(const char *path,
 
 struct block_io {
     uint16_t domid;
-    struct file *file;
-    bool writable;
-    uint8_t *buffer; /* BLK_REQUEST_SECTORS */
+    struct vdisk *image;
+    uint8_t *buffer; /* BLK_REQUEST_SECTORS, and a page */
 };
 
 /* Carries Q out (its segments are read and checked). *STATUS: BLKIF_RSP_*. false: the guest's grants are not what it

@@ -22,6 +22,7 @@
 
 struct net_switch net_switch;
 
+static struct net_port *others[NET_BRIDGES]; /* ports that are no guest's card */
 static struct net_device *devices; /* the one that was served last is last */
 static struct waitq server_wait;
 static bool server_runs;
@@ -165,6 +166,18 @@ static void notify_all(void)
     }
 }
 
+void net_frames_in(struct net_port *from, uint8_t *frame, uint32_t len)
+{
+    struct net_frame f = {.data = frame, .len = len, .csum = NET_CSUM_NONE};
+    (void)net_switch_frame(from, &f, time_now_ns());
+}
+
+void net_frames_over(void)
+{
+    notify_all();
+    wake(); /* a card whose ring turned out broken is dropped by the thread */
+}
+
 static void turn(struct net_device *d, uint64_t now_ns)
 {
     const char *why = NULL;
@@ -198,6 +211,26 @@ void net_backend_init(void)
 {
     (void)store_mkdir("/local/domain/0/backend/vif");
     server_runs = net_frame_init() && thread_create("network", server, NULL, 0) != NULL;
+}
+
+/* ---- ports that are no guest's card ---- */
+
+bool net_port_join(const char *bridge, struct net_port *port)
+{
+    unsigned i = 0;
+    while (i < NET_BRIDGES && others[i] != NULL)
+        i++;
+    if (i == NET_BRIDGES || !net_bridge_join(&net_switch, bridge, port))
+        return false;
+    others[i] = port;
+    return true;
+}
+
+void net_port_frame(struct net_port *from, struct net_frame *f)
+{
+    (void)net_switch_frame(from, f, time_now_ns());
+    notify_all();
+    wake(); /* a card whose ring turned out broken is dropped by the thread */
 }
 
 /* ---- for the manager ---- */
@@ -328,6 +361,13 @@ bool net_mac_owner(const uint8_t mac[MAC_LEN], uint16_t *domid, uint32_t *dev)
         if (mac_equal(d->config.mac, mac)) {
             *domid = d->config.domid;
             *dev = d->config.dev;
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < NET_BRIDGES && others[i] != NULL; i++) {
+        if (others[i]->locked && mac_equal(others[i]->mac, mac)) {
+            *domid = 0;
+            *dev = i;
             return true;
         }
     }

@@ -56,31 +56,39 @@ static bool fetch(const struct net_device *d, const struct net_tx_frame *f)
     return copy(ops, n);
 }
 
-static void store_ops(const struct net_device *d, const struct net_rx_slot *slots, uint32_t n, uint32_t len, struct gnttab_copy *ops)
+/* A frame in memory of ours (the buffer here, or a card's) in pieces, none of which crosses a page at either end. */
+static uint32_t store_ops(const struct net_device *d, const struct net_rx_slot *slots, uint32_t n, const struct net_frame *f, struct gnttab_copy *ops)
 {
-    for (uint32_t i = 0; i < n; i++, len -= ops[i - 1].len) {
-        ops[i] = (struct gnttab_copy){.flags = GNTCOPY_dest_gref};
-        ops[i].len = (uint16_t)(len < PAGE_SIZE ? len : PAGE_SIZE);
-        ops[i].source.u.gmfn = buffer_gfn + i;
-        ops[i].source.domid = DOMID_SELF;
-        ops[i].dest.u.ref = slots[i].gref;
-        ops[i].dest.domid = d->config.domid;
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < f->len && at / PAGE_SIZE < n; count++) {
+        uint64_t from = page_phys(f->data) % PAGE_SIZE + at;
+        uint32_t to = at % (uint32_t)PAGE_SIZE, room = (uint32_t)(PAGE_SIZE - (to > from % PAGE_SIZE ? to : from % PAGE_SIZE));
+        ops[count] = (struct gnttab_copy){.flags = GNTCOPY_dest_gref, .len = (uint16_t)(f->len - at < room ? f->len - at : room)};
+        ops[count].source.u.gmfn = page_phys(f->data) / PAGE_SIZE + from / PAGE_SIZE;
+        ops[count].source.domid = DOMID_SELF;
+        ops[count].source.offset = (uint16_t)(from % PAGE_SIZE);
+        ops[count].dest.u.ref = slots[at / PAGE_SIZE].gref;
+        ops[count].dest.domid = d->config.domid;
+        ops[count].dest.offset = (uint16_t)to;
+        at += ops[count].len;
     }
+    return count;
 }
 
 /* Into the guest's buffers; all of them are answered, in order. */
 static bool store(struct net_device *d, const struct net_rx_slot *slots, uint32_t n, const struct net_frame *f)
 {
-    struct gnttab_copy ops[NET_RX_SLOTS];
-    uint32_t from = d->rx.prod;
-    store_ops(d, slots, n, f->len, ops);
-    bool ok = copy(ops, n);
+    struct gnttab_copy ops[2 * NET_RX_SLOTS];
+    uint32_t from = d->rx.prod, left = f->len;
+    bool ok = copy(ops, store_ops(d, slots, n, f, ops));
     uint32_t csum = f->csum == NET_CSUM_BLANK       ? NETRXF_csum_blank | NETRXF_data_validated
                     : f->csum == NET_CSUM_VALIDATED ? NETRXF_data_validated
                                                     : 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t flags = (i == 0 ? csum : 0) | (i + 1 < n ? NETRXF_more_data : 0);
-        net_rx_answer(&d->rx, slots[i].id, (uint16_t)flags, ok ? (int16_t)ops[i].len : NETIF_RSP_ERROR);
+        uint32_t part = left < PAGE_SIZE ? left : (uint32_t)PAGE_SIZE;
+        net_rx_answer(&d->rx, slots[i].id, (uint16_t)flags, ok ? (int16_t)part : NETIF_RSP_ERROR);
+        left -= part;
     }
     if (net_rx_push(&d->rx, from))
         d->notify = true;

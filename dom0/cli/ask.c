@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] What shutdown, reboot and wait have in common: asking the guest and waiting for its end. */
 #include "dom0/cli/cli_priv.h"
+#include "dom0/kernel/console.h"
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager.h"
 
@@ -43,19 +44,50 @@ enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns)
     return cli_error(&e);
 }
 
+/* "soft" or "hard" as the last word, else what powerType.* of the domain's .vmx file says. */
+static bool is_hard(const struct vm_view *v, const char *word, bool reboot)
+{
+    static struct vm_config c;
+    if (word != NULL)
+        return strcmp(word, "hard") == 0;
+    return manager_config(v->domid, &c) && (reboot ? c.power_reset : c.power_off) == VM_HARD;
+}
+
 enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv, const char *how)
 {
     struct vm_view v;
     struct error e;
     uint64_t ns = 0;
-    bool wait = cli_flag(&argc, argv, "-w");
+    bool wait = cli_flag(&argc, argv, "-w"), reboot = strcmp(how, "reboot") == 0;
     int before = argc;
     if (!cli_wait_option(verb, &argc, argv, &ns))
         return EXIT_USAGE;
     wait = wait || argc != before; /* who says how long means to wait */
-    if (!cli_args(verb, argc, argv, 1, 1))
+    if (!cli_args(verb, argc, argv, 1, 2))
         return EXIT_USAGE;
-    if (!manager_find(argv[1], &v, &e) || !manager_shutdown(argv[1], how, 0, &e))
+    const char *word = argc > 2 ? argv[2] : NULL;
+    if (word != NULL && strcmp(word, "soft") != 0 && strcmp(word, "hard") != 0)
+        return cli_usage(verb);
+    if (!manager_find(argv[1], &v, &e))
+        return cli_error(&e);
+    if (is_hard(&v, word, reboot)) {
+        if (!manager_cut(argv[1], reboot, &e))
+            return cli_error(&e);
+        console_printf("%s: %s without asking the guest%s\n", v.name, reboot ? "restarted" : "ended",
+                       word != NULL ? "" : reboot ? " (powerType.reset is hard)" : " (powerType.powerOff is hard)");
+        return EXIT_OK;
+    }
+    if (!manager_shutdown(argv[1], how, 0, &e))
         return cli_error(&e);
     return wait ? cli_wait_end(&v, ns) : EXIT_OK;
+}
+
+void cli_complete_power(int arg, const char *prefix, void (*emit)(const char *word))
+{
+    if (arg == 1)
+        cli_complete_domains(prefix, emit);
+    if (arg == 2) {
+        emit("soft");
+        emit("hard");
+    }
 }

@@ -146,6 +146,12 @@ void cli_complete_path_arg(int arg, const char *prefix, void (*out)(const char *
         cli_complete_paths(prefix, out);
 }
 
+void cli_complete_path_args(int arg, const char *prefix, void (*out)(const char *word))
+{
+    (void)arg;
+    cli_complete_paths(prefix, out);
+}
+
 static void find_candidates(void)
 {
     const char *near = NULL;

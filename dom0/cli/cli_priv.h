@@ -52,8 +52,9 @@ struct vm_view;
 bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns);
 /* Waits until the domain has ended; Ctrl-C and the time-out are errors. */
 enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns);
-/* `shutdown` and `reboot`: HOW goes to the guest's control/shutdown node. */
+/* `shutdown` and `reboot`: HOW goes to the guest's control/shutdown node, unless it is done the hard way. */
 enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv, const char *how);
+void cli_complete_power(int arg, const char *prefix, void (*emit)(const char *word));
 
 /* `host-reboot` and `host-poweroff`: refused while domains are left, unless -f. */
 enum exit_code cli_host_reset(const struct cli_verb *v, int argc, char **argv, bool poweroff);
@@ -66,16 +67,6 @@ void cli_complete_domain_arg(int arg, const char *prefix, void (*emit)(const cha
 void cli_complete_path_arg(int arg, const char *prefix, void (*emit)(const char *word));
 
 void cli_complete_path_args(int arg, const char *prefix, void (*emit)(const char *word)); /* any number of paths */
-
-/* A verb that works on files for a while: its progress, drawn over itself, and Ctrl-C. */
-struct cli_files {
-    const char *doing; /* "copying" */
-    uint64_t next_ns;
-    bool shown;
-};
-void cli_files_begin(struct cli_files *f, const char *doing);
-bool cli_files_progress(void *f, const char *path, uint64_t done, uint64_t total); /* a tree_progress */
-enum exit_code cli_files_end(struct cli_files *f, bool ok, const struct error *e); /* E is read when not OK */
 
 /* The control call that fails for no fault of the operator's. */
 enum exit_code cli_control_failed(const char *what, long rc);

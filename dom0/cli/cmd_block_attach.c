@@ -35,7 +35,8 @@ const struct cli_verb cmd_block_attach = {
     "block-attach",
     "DOMAIN IMAGE [ro]",
     "Gives a running guest one more disk and prints its name there.",
-    "IMAGE is a raw image of a disk on a volume that Dom0 can write to; with ro it is only read. The disk stays when the guest reboots,\n"
+    "IMAGE is a file, raw or .vmdk, or disk:NAME for a disk of the host (`disk-info` lists them); with ro it is only read.\n"
+    "The disk stays when the guest reboots, "
     "not when it is destroyed and created again: the .vmx file is for that.\n",
     run,
     complete};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The verb `cp`. */
 #include "dom0/cli/cli_priv.h"
+#include "dom0/cli/progress.h"
 #include "dom0/fs/tree.h"
 #include "dom0/fs/volume.h"
 
@@ -8,13 +9,13 @@ static enum exit_code run(int argc, char **argv)
 {
     bool all = cli_flag(&argc, argv, "-r");
     char to[PATH_MAX_LEN];
-    struct cli_files f;
+    struct progress p;
     struct error e;
     if (!cli_args(&cmd_cp, argc, argv, 2, 2))
         return EXIT_USAGE;
-    cli_files_begin(&f, "copying");
-    bool ok = tree_target(argv[1], argv[2], to, &e) && tree_copy(argv[1], to, all, cli_files_progress, &f, &e);
-    return cli_files_end(&f, ok, &e);
+    progress_begin(&p, "copying");
+    bool ok = tree_target(argv[1], argv[2], to, &e) && tree_copy(argv[1], to, all, progress_fn, &p, &e);
+    return progress_end(&p, ok, &e);
 }
 
 const struct cli_verb cmd_cp = {"cp",

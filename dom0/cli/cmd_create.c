@@ -1,37 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The verb `create`. */
 #include "dom0/cli/cli_priv.h"
+#include "dom0/cli/progress.h"
 #include "dom0/lib/string.h"
 #include "dom0/kernel/console.h"
-#include "dom0/kernel/time.h"
 #include "dom0/manager/manager.h"
-
-#define SHOW_AFTER_NS 200000000UL /* what is done sooner needs no progress */
-#define SHOW_EVERY_NS 100000000UL
-
-struct progress {
-    char label[VM_NAME_MAX];
-    uint64_t next_ns;
-    bool shown;
-};
-
-static bool show(void *ctx, const char *what, uint64_t done, uint64_t total)
-{
-    struct progress *p = ctx;
-    uint64_t now = time_now_ns();
-    if (cli_interrupted())
-        return false;
-    if (now < p->next_ns)
-        return true;
-    p->next_ns = now + SHOW_EVERY_NS;
-    p->shown = true;
-    cli_partial_line(true);
-    console_printf("\r\x1b[Kbuilding %.40s: %s %u%% ...", p->label, what,
-                   (unsigned)(total == 0      ? 100
-                              : done >= total ? 100
-                                              : done * 100 / total));
-    return true;
-}
 
 static void label_of(const char *path, char label[VM_NAME_MAX])
 {
@@ -53,18 +26,19 @@ static enum exit_code attach(uint16_t domid)
 static enum exit_code run(int argc, char **argv)
 {
     bool paused = cli_flag(&argc, argv, "-p"), console = cli_flag(&argc, argv, "-c");
-    struct progress p = {.next_ns = time_now_ns() + SHOW_AFTER_NS};
+    char label[VM_NAME_MAX], doing[VM_NAME_MAX + 16];
+    struct progress p;
     struct vm_view v;
     struct error e;
     uint16_t domid = 0;
     char number[8];
     if (!cli_args(&cmd_create, argc, argv, 1, 1))
         return EXIT_USAGE;
-    label_of(argv[1], p.label);
-    bool ok = manager_create(argv[1], paused, show, &p, &domid, &e);
-    cli_partial_line(false);
-    if (p.shown)
-        console_write("\r\x1b[K", 4);
+    label_of(argv[1], label);
+    snprintf(doing, sizeof doing, "building %.40s:", label);
+    progress_begin(&p, doing);
+    bool ok = manager_create(argv[1], paused, progress_fn, &p, &domid, &e);
+    progress_clear(&p);
     if (!ok)
         return cli_error(&e);
     snprintf(number, sizeof number, "%u", domid);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The verb `mv`. */
 #include "dom0/cli/cli_priv.h"
+#include "dom0/cli/progress.h"
 #include "dom0/fs/tree.h"
 #include "dom0/fs/volume.h"
 #include "dom0/lib/string.h"
@@ -17,13 +18,13 @@ static bool target(const char *src, const char *dst, char *to, struct error *e)
 static enum exit_code run(int argc, char **argv)
 {
     char to[PATH_MAX_LEN];
-    struct cli_files f;
+    struct progress p;
     struct error e;
     if (!cli_args(&cmd_mv, argc, argv, 2, 2))
         return EXIT_USAGE;
-    cli_files_begin(&f, "moving");
-    bool ok = target(argv[1], argv[2], to, &e) && tree_move(argv[1], to, cli_files_progress, &f, &e);
-    return cli_files_end(&f, ok, &e);
+    progress_begin(&p, "moving");
+    bool ok = target(argv[1], argv[2], to, &e) && tree_move(argv[1], to, progress_fn, &p, &e);
+    return progress_end(&p, ok, &e);
 }
 
 const struct cli_verb cmd_mv = {"mv",

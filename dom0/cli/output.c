@@ -5,7 +5,7 @@
 #include "dom0/kernel/console.h"
 #include "dom0/lib/string.h"
 
-#define JSON_VALUE_MAX 1400U
+#define JSON_VALUE_MAX 2100U /* a value of a .vmx file, each byte escaped */
 
 void out_text(const char *text)
 {

@@ -12,7 +12,7 @@
 
 #define CACHE_BLOCK_BYTES 4096U
 #define CACHE_BLOCKS      128U
-#define CACHE_DIRECT_MIN  16384U /* from this size on a read goes around the cache */
+#define CACHE_DIRECT_MIN  4096U /* from this size on it goes around the cache: a guest's data does not displace what the file systems need */
 
 struct cache_stats { uint64_t hits, misses, direct; };
 

@@ -90,6 +90,8 @@ bool fat32_open(struct fat32 *fs, const struct fat32_entry *entry, struct fat32_
 /* The file at PATH. WRITE: to be changed in place, by one at a time. */
 bool fat32_open_path(struct fat32 *fs, const char *path, bool write, struct fat32_file **out, struct error *e);
 uint64_t fat32_size(const struct fat32_file *f);
+/* Do both have the same clusters? (Empty files: the same entry.) */
+bool fat32_same(const struct fat32_file *a, const struct fat32_file *b);
 /* LEN bytes at OFF, fewer only at the end: *GOT. */
 bool fat32_read(const struct fat32_file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e);
 /* Also the end of what was removed or replaced while it was open: its clusters are free from now on. */

@@ -153,6 +153,13 @@ bool fat32_being_written(const struct fat32 *fs, const struct fat32_entry *entry
 
 uint64_t fat32_size(const struct fat32_file *f) { return f->size; }
 
+bool fat32_same(const struct fat32_file *a, const struct fat32_file *b)
+{
+    if (a->fs != b->fs || a->first != b->first)
+        return false;
+    return a->first != 0 || (a->entry.dir == b->entry.dir && a->entry.index == b->entry.index);
+}
+
 /* The run that holds the file's cluster INDEX, which exists. */
 static const struct fat32_run *fat32_find_run(const struct fat32_file *f, uint32_t index)
 {

@@ -13,7 +13,10 @@
 #define TREE_DEPTH 128U /* a path has no more parts */
 #define BATCH      16U
 
-struct tree_item { char name[256]; bool is_dir; };
+struct tree_item { char name[256]; uint64_t size; bool is_dir; };
+
+/* Who is told how far it is, and what was done before the file that is worked on. */
+struct meter { tree_progress fn; void *ctx; uint64_t done, total; };
 
 struct tree {
     char from[PATH_MAX_LEN], to[PATH_MAX_LEN];
@@ -21,8 +24,8 @@ struct tree {
     uint32_t depth;
     uint32_t skip, count;      /* of the batch: entries passed over; entries in it */
     struct tree_item items[BATCH];
-    tree_progress fn;
-    void *ctx;
+    struct meter meter;
+    bool measuring; /* only the sizes are added up */
 };
 
 static bool no_memory(const char *path, struct error *e)
@@ -92,31 +95,31 @@ bool tree_target(const char *src, const char *dst, char *out, struct error *e)
 
 /* ---- one file ---- */
 
-static bool copy_bytes(struct file *in, struct file *out, const char *path, char *buf, tree_progress fn, void *ctx,
-                       struct error *e)
+static bool copy_bytes(struct file *in, struct file *out, const char *path, char *buf, struct meter *m, struct error *e)
 {
     uint64_t size = file_size(in);
     size_t got = 0;
 
     for (uint64_t off = 0; off < size; off += got) {
-        if (!step(fn, ctx, path, off, size, e) || !file_read(in, off, buf, COPY_BYTES, &got, e))
+        if (!step(m->fn, m->ctx, path, m->done + off, m->total, e) || !file_read(in, off, buf, COPY_BYTES, &got, e))
             return false;
         if (got == 0)
             return error_set(e, EXIT_FAILED, "%.100s: it ends early: check the volume", path);
         if (!file_append(out, buf, got, e))
             return false;
     }
+    m->done += size;
     return true;
 }
 
-static bool copy_file(const char *from, const char *to, tree_progress fn, void *ctx, struct error *e)
+static bool copy_file(const char *from, const char *to, struct meter *m, struct error *e)
 {
     struct file *in = NULL, *out = NULL;
     char *buf = heap_alloc(COPY_BYTES);
     bool ok = buf != NULL || no_memory(from, e);
 
     ok = ok && file_open(from, &in, e) && file_create(to, file_size(in), &out, e) &&
-         copy_bytes(in, out, from, buf, fn, ctx, e);
+         copy_bytes(in, out, from, buf, m, e);
     if (ok)
         ok = file_commit(out, e);
     else
@@ -139,6 +142,7 @@ static bool collect(const struct dir_entry *d, void *ctx)
     struct tree_item *i = &t->items[t->count++];
     (void)strlcpy(i->name, d->name, sizeof(i->name));
     i->is_dir = d->is_dir;
+    i->size = d->is_dir ? 0 : d->size;
     return t->count < BATCH;
 }
 
@@ -160,8 +164,7 @@ static struct tree *tree_new(const char *from, const char *to, tree_progress fn,
     }
     (void)strlcpy(t->from, from, sizeof(t->from));
     (void)strlcpy(t->to, to, sizeof(t->to));
-    t->fn = fn;
-    t->ctx = ctx;
+    t->meter = (struct meter){.fn = fn, .ctx = ctx};
     return t;
 }
 
@@ -173,7 +176,9 @@ static bool copy_item(struct tree *t, const struct tree_item *i, bool *down, str
     t->next[t->depth]++;
     *down = i->is_dir;
     if (!i->is_dir) {
-        if (!copy_file(t->from, t->to, t->fn, t->ctx, e))
+        if (t->measuring)
+            t->meter.total += i->size;
+        else if (!copy_file(t->from, t->to, &t->meter, e))
             return false;
         cut(t->from);
         cut(t->to);
@@ -182,9 +187,11 @@ static bool copy_item(struct tree *t, const struct tree_item *i, bool *down, str
     if (++t->depth == TREE_DEPTH)
         return error_set(e, EXIT_FAILED, "%.100s: folders lie too deep in each other: copy a part", t->from);
     t->next[t->depth] = 0;
-    return step(t->fn, t->ctx, t->from, 0, 0, e) && path_mkdir(t->to, e);
+    uint64_t total = t->measuring ? 0 : t->meter.total;
+    return step(t->meter.fn, t->meter.ctx, t->from, t->meter.done, total, e) && (t->measuring || path_mkdir(t->to, e));
 }
 
+/* Twice over the same entries: measuring, then copying. */
 static bool copy_walk(struct tree *t, struct error *e)
 {
     for (;;) {
@@ -213,7 +220,7 @@ static bool remove_walk(struct tree *t, struct error *e)
         if (!fetch(t, 0, e))
             return false;
         for (uint32_t i = 0; i < t->count && !down; i++) {
-            if (!join(t->from, t->items[i].name, e) || !step(t->fn, t->ctx, t->from, 0, 0, e))
+            if (!join(t->from, t->items[i].name, e) || !step(t->meter.fn, t->meter.ctx, t->from, 0, 0, e))
                 return false;
             down = t->items[i].is_dir;
             if (!down && !path_remove(t->from, e))
@@ -271,12 +278,24 @@ static bool apart(const char *from, const char *to, struct error *e)
     return true;
 }
 
+/* How many bytes there are, so that the time that is left can be told. */
+static bool measure(struct tree *t, struct error *e)
+{
+    t->measuring = true;
+    if (!copy_walk(t, e)) /* T is at its folder again when it was walked */
+        return false;
+    t->measuring = false;
+    t->next[0] = 0;
+    return true;
+}
+
 static bool copy_folder(const char *from, const char *to, tree_progress fn, void *ctx, struct error *e)
 {
     struct error ignored;
     struct tree *t = tree_new(from, to, fn, ctx, e);
-    bool made = t != NULL && path_mkdir(to, e);
-    bool ok = made && copy_walk(t, e);
+    bool ok = t != NULL && measure(t, e);
+    bool made = ok && path_mkdir(to, e);
+    ok = made && copy_walk(t, e);
 
     heap_free(t);
     if (made && !ok)
@@ -295,12 +314,14 @@ bool tree_copy(const char *from, const char *to, bool all, tree_progress fn, voi
         return false;
     if (is_dir && !all)
         return error_set(e, EXIT_FAILED, "%.100s: a folder: `cp -r` copies it with all in it", full);
-    return apart(full, full_to, e) && (is_dir ? copy_folder : copy_file)(full, full_to, fn, ctx, e);
+    struct meter m = {.fn = fn, .ctx = ctx, .total = size};
+    return apart(full, full_to, e) && (is_dir ? copy_folder(full, full_to, fn, ctx, e) : copy_file(full, full_to, &m, e));
 }
 
-static bool move_by_copy(const char *from, const char *to, bool is_dir, tree_progress fn, void *ctx, struct error *e)
+static bool move_by_copy(const char *from, const char *to, bool is_dir, uint64_t size, tree_progress fn, void *ctx, struct error *e)
 {
-    if (!path_writable(from, e) || !(is_dir ? copy_folder : copy_file)(from, to, fn, ctx, e))
+    struct meter m = {.fn = fn, .ctx = ctx, .total = size};
+    if (!path_writable(from, e) || !(is_dir ? copy_folder(from, to, fn, ctx, e) : copy_file(from, to, &m, e)))
         return false;
     return is_dir ? remove_all(from, NULL, NULL, e) : path_remove(from, e);
 }
@@ -309,7 +330,7 @@ bool tree_move(const char *from, const char *to, tree_progress fn, void *ctx, st
 {
     char full[PATH_MAX_LEN], full_to[PATH_MAX_LEN];
     bool is_dir = false, to_dir = false, done = false;
-    uint64_t size;
+    uint64_t size, to_size;
     struct error ignored;
 
     if (!path_resolve(from, full, sizeof(full), e) || !path_resolve(to, full_to, sizeof(full_to), e) ||
@@ -318,7 +339,7 @@ bool tree_move(const char *from, const char *to, tree_progress fn, void *ctx, st
     bool same = strcasecmp(full, full_to) == 0; /* only upper and lower case change */
     if (!same && !apart(full, full_to, e))
         return false;
-    bool taken = !same && stat_is(full_to, &to_dir, &size, &ignored);
+    bool taken = !same && stat_is(full_to, &to_dir, &to_size, &ignored);
     if (taken && (is_dir || to_dir))
         return error_set(e, EXIT_WRONG_STATE, "%.100s: this name is taken: remove it first, or choose another",
                          full_to);
@@ -327,5 +348,5 @@ bool tree_move(const char *from, const char *to, tree_progress fn, void *ctx, st
     if (done)
         return true;
     return same ? error_set(e, EXIT_FAILED, "%.100s: no room for this spelling: move it away and back", full_to)
-                : move_by_copy(full, full_to, is_dir, fn, ctx, e);
+                : move_by_copy(full, full_to, is_dir, size, fn, ctx, e);
 }

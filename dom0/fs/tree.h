@@ -8,8 +8,8 @@
 
 #include "dom0/lib/error.h"
 
-/* Called before each step: this path is worked on, so many of its bytes are done. TOTAL 0: no bytes to count. false:
- * stop. May be NULL. */
+/* Called before each step: this path is worked on, and so many bytes of all that is to be copied are done. TOTAL 0: no
+ * bytes to count, or not yet. false: stop. May be NULL. */
 typedef bool (*tree_progress)(void *ctx, const char *path, uint64_t done, uint64_t total);
 
 /* Where SRC goes when DST is meant as by `cp`: into DST when that is a folder, else to DST itself. OUT: PATH_MAX_LEN

@@ -225,6 +225,19 @@ bool volume_measure(size_t i, struct volume_info *out, struct error *e)
     return true;
 }
 
+bool volume_on(const struct block_device *dev, uint64_t first, uint64_t end, char *name)
+{
+    for (size_t i = 0; i < volumes_found; i++) {
+        const struct fat32 *fat = &volumes[i]->fat;
+        if (volumes[i]->boot || fat->dev != dev || fat->begin >= end * dev->sector_size ||
+            first * dev->sector_size >= fat->end)
+            continue;
+        (void)strlcpy(name, volumes[i]->info.name, sizeof(volumes[i]->info.name));
+        return true;
+    }
+    return false;
+}
+
 bool volume_of_guests(char *name, size_t size)
 {
     for (size_t i = 0; i < volumes_found; i++) {
@@ -362,6 +375,13 @@ bool file_open(const char *path, struct file **out, struct error *e)
 }
 
 uint64_t file_size(const struct file *f) { return f->fat != NULL ? fat32_size(f->fat) : f->size; }
+
+bool file_same(const struct file *a, const struct file *b)
+{
+    if (a->fat == NULL || b->fat == NULL)
+        return a->fat == b->fat && a->memory == b->memory && a->size == b->size;
+    return fat32_same(a->fat, b->fat);
+}
 
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
 {

@@ -14,6 +14,7 @@
 #define PATH_MAX_LEN 256U
 
 struct file;
+struct block_device;
 
 struct dir_entry { char name[256]; uint64_t size; bool is_dir; uint16_t date, time; /* FAT */ };
 
@@ -33,6 +34,8 @@ size_t volume_count(void);
 bool volume_get(size_t i, struct volume_info *out);
 bool file_open(const char *path, struct file **out, struct error *e);
 uint64_t file_size(const struct file *f);
+/* Are they one file, whatever names they were opened by? */
+bool file_same(const struct file *a, const struct file *b);
 /* Exactly LEN bytes at OFF (short only at the end: *GOT). Yields while the disk works. */
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e);
 /* The whole file in memory when it is there already (boot:), else NULL. */
@@ -64,6 +67,8 @@ bool path_rename(const char *from, const char *to, bool *done, struct error *e);
 bool path_writable(const char *path, struct error *e);
 /* As volume_get, with the free bytes counted. */
 bool volume_measure(size_t i, struct volume_info *out, struct error *e);
+/* Does a volume lie on the sectors FIRST .. END - 1 of DEV, or on some of them? NAME: which, 16 bytes. */
+bool volume_on(const struct block_device *dev, uint64_t first, uint64_t end, char *name);
 /* The volume that holds the guest folder; false: that is memory. */
 bool volume_of_guests(char *name, size_t size);
 

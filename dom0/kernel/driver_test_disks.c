@@ -305,6 +305,10 @@ static bool run_word(const char *word, uint32_t *watching)
     if (strncmp(word, "files=", 6) == 0) {
         return files_test(word + 6);
     }
+    if (strncmp(word, "net=", 4) == 0) {
+        uint64_t seconds = 0;
+        return parse_u64(word + 4, &seconds) && driver_test_net(seconds);
+    }
     if (strncmp(word, "watch=", 6) == 0) {
         return watch_start(word + 6, (*watching)++);
     }

@@ -38,6 +38,7 @@ static union {
 } shared __attribute__((aligned(4096)));
 static struct vcpu_info vcpu __attribute__((aligned(64)));
 static struct slot *chunks[PORTS / CHUNK];
+static struct evtchn_send *send_arg; /* in Dom0's direct map, whose large pages make the hypervisor's way to it short */
 static bool running;
 static uint32_t ports_used;
 
@@ -76,6 +77,10 @@ void event_init(void)
     long err = hypercall2(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, (uint64_t)&map);
     if (err != 0) {
         fatal("the hypervisor refuses shared_info: %s", errno_text(err));
+    }
+    send_arg = page_take(1);
+    if (send_arg == NULL) {
+        fatal("no memory for events");
     }
     for (unsigned i = 0; i < PORTS / 64; i++) {
         __atomic_store_n(&shared.info.evtchn_mask[i], ~0UL, __ATOMIC_SEQ_CST);
@@ -223,8 +228,10 @@ void event_unmask(uint32_t port)
 
 void event_send(uint32_t port)
 {
-    struct evtchn_send op = {.port = port};
-    evtchn_op(EVTCHNOP_send, &op);
+    uint64_t flags = cpu_irq_save(); /* handlers send, too */
+    send_arg->port = port;
+    evtchn_op(EVTCHNOP_send, send_arg);
+    cpu_irq_restore(flags);
 }
 
 void event_close(uint32_t port)

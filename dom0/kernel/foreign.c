@@ -215,45 +215,68 @@ void memory_return(void *p, size_t bytes)
     slots_give(slot, units * UNIT);
 }
 
-void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
+static bool grant_map_at(size_t slot, uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
 {
-    size_t slot = slots_take(1, 1, 0);
-    if (slot == RANGE_NONE) {
-        return NULL;
-    }
-    uint64_t gpa = (scratch_gfn + slot) * PAGE_SIZE;
     struct gnttab_map_grant_ref op = {
-        .host_addr = gpa,
+        .host_addr = (scratch_gfn + slot) * PAGE_SIZE,
         .flags = (uint32_t)(GNTMAP_host_map | (writable ? 0 : GNTMAP_readonly)),
         .ref = ref,
         .dom = domid,
     };
     long err = hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, (uint64_t)&op, 1);
-    if (err != 0 || op.status != GNTST_okay) {
-        slots_give(slot, 1);
-        return NULL;
-    }
     *handle = op.handle;
-    figures.grants++;
-    if (!paging_map(slot_va(slot), gpa, PAGE_SIZE, writable ? PAGING_WRITE : PAGING_READ)) {
-        grant_unmap((void *)slot_va(slot), op.handle);
-        return NULL;
-    }
-    return (void *)slot_va(slot);
+    bool ok = err == 0 && op.status == GNTST_okay;
+    figures.grants += ok ? 1 : 0;
+    return ok;
 }
 
-void grant_unmap(void *va, uint32_t handle)
+static void grant_unmap_at(size_t slot, uint32_t handle)
 {
-    size_t slot = va_slot(va);
-    paging_unmap((uint64_t)va, PAGE_SIZE);
     struct gnttab_unmap_grant_ref op = {.host_addr = (scratch_gfn + slot) * PAGE_SIZE, .handle = handle};
     long err = hypercall3(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, (uint64_t)&op, 1);
     if (err != 0 || op.status != GNTST_okay) {
         fatal("unmapping grant handle %u: status %d", handle, op.status);
     }
     figures.grants--;
-    slots_give(slot, 1);
 }
+
+void *grant_map_pages(uint16_t domid, const uint32_t *refs, uint32_t n, bool writable, uint32_t *handles)
+{
+    uint32_t done = 0;
+    size_t slot = slots_take(n, 1, 0);
+    if (slot == RANGE_NONE) {
+        return NULL;
+    }
+    while (done < n && grant_map_at(slot + done, domid, refs[done], writable, &handles[done])) {
+        done++;
+    }
+    if (done == n && paging_map(slot_va(slot), (scratch_gfn + slot) * PAGE_SIZE, n * PAGE_SIZE,
+                                writable ? PAGING_WRITE : PAGING_READ)) {
+        return (void *)slot_va(slot);
+    }
+    for (uint32_t i = 0; i < done; i++) {
+        grant_unmap_at(slot + i, handles[i]);
+    }
+    slots_give(slot, n);
+    return NULL;
+}
+
+void grant_unmap_pages(void *va, const uint32_t *handles, uint32_t n)
+{
+    size_t slot = va_slot(va);
+    paging_unmap((uint64_t)va, n * PAGE_SIZE);
+    for (uint32_t i = 0; i < n; i++) {
+        grant_unmap_at(slot + i, handles[i]);
+    }
+    slots_give(slot, n);
+}
+
+void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle)
+{
+    return grant_map_pages(domid, &ref, 1, writable, handle);
+}
+
+void grant_unmap(void *va, uint32_t handle) { grant_unmap_pages(va, &handle, 1); }
 
 volatile void *mmio_map(uint64_t phys, uint64_t bytes)
 {

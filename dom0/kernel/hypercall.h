@@ -42,6 +42,9 @@ volatile void *mmio_map(uint64_t phys, uint64_t bytes);
 /* Grant reference REF of DOMID mapped here, one page. NULL: refused. *HANDLE for grant_unmap. */
 void *grant_map(uint16_t domid, uint32_t ref, bool writable, uint32_t *handle);
 void grant_unmap(void *va, uint32_t handle);
+/* N of them, 1 or more, one page behind the other. All or none. */
+void *grant_map_pages(uint16_t domid, const uint32_t *refs, uint32_t n, bool writable, uint32_t *handles);
+void grant_unmap_pages(void *va, const uint32_t *handles, uint32_t n);
 /* HVM parameters of a domain. */
 long hvm_set_param(uint16_t domid, uint32_t index, uint64_t value);
 long hvm_get_param(uint16_t domid, uint32_t index, uint64_t *value);

@@ -2,6 +2,7 @@
  * [DOM0] Dom0 from its first line of C to its prompt. */
 #include "dom0/kernel/main.h"
 
+#include "dom0/backend/net_uplink.h"
 #include "dom0/cli/cli.h"
 #include "dom0/fs/volume.h"
 #include "dom0/kernel/boot.h"
@@ -19,12 +20,17 @@
 #include "dom0/kernel/thread_priv.h"
 #include "dom0/kernel/time_priv.h"
 #include "dom0/manager/manager.h"
+#include "dom0/net/stack.h"
 #include "dom0/store/store.h"
 #include "drivers/ahci.h"
 #include "drivers/ata.h"
+#include "drivers/e1000.h"
+#include "drivers/ne2k.h"
+#include "drivers/netdev.h"
 #include "drivers/nvme.h"
 #include "drivers/pci.h"
 #include "drivers/virtio_blk.h"
+#include "drivers/virtio_net.h"
 
 #define INIT_STACK  32768U
 #define STORE_ARENA (1024U * 1024U) /* the quarter that is kept for Dom0 holds the nodes of some 80 domains */
@@ -39,6 +45,10 @@ static void init_thread(void *arg)
     ahci_init();
     nvme_init();
     virtio_blk_init();
+    e1000_init();
+    ne2k_init();
+    virtio_net_init();
+    netdev_name_strangers();
     volume_init();
     if (!boot_on_corbel()) {
         driver_test_report();
@@ -47,6 +57,8 @@ static void init_thread(void *arg)
         fatal("no memory for the store");
     }
     manager_init();
+    net_uplink_init();
+    net_stack_init(); /* after the host's cards: its address comes from one */
     cli_start();
 }
 

@@ -144,8 +144,10 @@ void time_init(void)
     }
     clock = &event_vcpu_info()->time;
     hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
-    struct vcpu_register_runstate_memory_area area = {.addr.p = (uint64_t)&runstate};
-    hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, (uint64_t)&area);
+    if (boot_host_info()->debug != 0) { /* only the check of threads needs it, and it costs at each switch to another guest */
+        struct vcpu_register_runstate_memory_area area = {.addr.p = (uint64_t)&runstate};
+        hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, (uint64_t)&area);
+    }
     if (event_bind_virq(VIRQ_TIMER, on_timer, NULL) <= 0) {
         fatal("the hypervisor refuses the timer event");
     }

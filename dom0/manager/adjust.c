@@ -7,6 +7,7 @@
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager_priv.h"
+#include "dom0/manager/vmx.h"
 #include "dom0/store/store.h"
 
 #define SECOND_NS     1000000000UL

@@ -15,6 +15,7 @@
 #include "dom0/lib/string.h"
 #include "dom0/manager/cpulist.h"
 #include "dom0/manager/manager_priv.h"
+#include "dom0/manager/serial.h"
 #include "dom0/manager/vif.h"
 #include "dom0/store/store.h"
 
@@ -183,6 +184,7 @@ static bool connect(struct start *s, struct error *err)
         return error_set(err, EXIT_NO_RESOURCE,
                          "%s: no memory or no event channel for its %s: destroy a domain that is not needed",
                          s->e->config.name, s->rt->store_up ? "console" : "xenstore connection");
+    serial_start(s->e);
     return vif_nodes_create(s->e, err) && vm_disks_attach(s->e, err);
 }
 
@@ -237,8 +239,10 @@ void vm_disconnect(struct registry_entry *e)
         vif_stop(e->domid);
         block_remove_all(e->domid);
     }
-    if (rt->console_up)
+    if (rt->console_up) {
         guest_console_stop(e->domid); /* takes what the guest said last */
+        serial_stop(e->domid);
+    }
     if (rt->store_up)
         store_release(e->domid);
     if (rt->console_ring != NULL)

@@ -6,8 +6,12 @@
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager_priv.h"
+#include "dom0/vdisk/vdisk.h"
 
-#define LOOK_NS 20000000UL
+#define LOOK_NS   20000000UL
+#define SETTLE_NS 200000000UL  /* for the guest to see that a device is gone */
+#define TAKE_NS   1000000000UL /* for the guest to find a new one */
+#define TAKES     3U
 
 _Static_assert(VM_DISKS_MAX == BLOCK_PER_DOMAIN, "each disk of a configuration has a place");
 
@@ -17,7 +21,7 @@ static bool config_of(const struct registry_entry *e, const struct vm_disk *d, s
 {
     *out = (struct block_config){
         .domid = e->domid, .index = d->index, .read_only = d->read_only, .cdrom = d->cdrom};
-    return path_resolve(d->path, out->path, sizeof out->path, err);
+    return vdisk_resolve(d->path, out->path, err);
 }
 
 /* ERR again, with the line of the .vmx file that it comes from. */
@@ -35,7 +39,7 @@ static bool each(const struct registry_entry *e, bool (*fn)(const struct block_c
     struct block_config c;
     for (uint32_t i = 0; i < e->config.disks; i++) {
         const struct vm_disk *d = &e->config.disk[i];
-        if (!config_of(e, d, &c, err) || !fn(&c, err))
+        if (d->path[0] != '\0' && (!config_of(e, d, &c, err) || !fn(&c, err)))
             return at_line(e, d, err);
     }
     return true;
@@ -69,7 +73,7 @@ static bool attach_locked(const char *who, const char *path, bool read_only, uin
 {
     struct vm_view v;
     struct block_config c;
-    struct vm_disk d = {.read_only = read_only};
+    struct vm_disk d = {.read_only = read_only, .attached = true};
     struct registry_entry *entry = changeable(who, "block-attach", &v, e);
     if (entry == NULL)
         return false;
@@ -78,7 +82,7 @@ static bool attach_locked(const char *who, const char *path, bool read_only, uin
                          VM_DISKS_MAX);
     while (find_disk(entry, d.index) != NULL)
         d.index++;
-    if (!path_resolve(path, d.path, sizeof d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
+    if (!vdisk_resolve(path, d.path, e) || !config_of(entry, &d, &c, e) || !block_attach(&c, e))
         return false;
     *index = d.index;
     entry->config.disk[entry->config.disks++] = d;
@@ -155,4 +159,155 @@ bool manager_block_detach(const char *who, const char *dev, bool force, uint64_t
     ok = end_detach(&v, index, dev, e);
     mutex_unlock(&manager_lock);
     return ok;
+}
+
+/* ---- CDs ---- */
+
+/* The drive DRIVE of the domain WHO; NULL: E says why not. */
+static struct vm_disk *find_drive(const char *who, const char *drive, const char *verb, struct vm_view *v, struct error *e)
+{
+    char place[16];
+    uint16_t index = VM_DISKS_MAX;
+    struct registry_entry *entry = changeable(who, verb, v, e);
+    if (entry == NULL)
+        return NULL;
+    bool named = block_parse(drive, &index);
+    for (uint32_t i = 0; i < entry->config.disks; i++) {
+        struct vm_disk *d = &entry->config.disk[i];
+        vm_disk_place(d, place, sizeof place);
+        if (named ? d->index != index : strcasecmp(place, drive) != 0)
+            continue;
+        if (d->cdrom)
+            return d;
+        error_set(e, EXIT_FAILED, "%s %s: %.20s is a disk, not a CD drive: use block-attach and block-detach", verb, v->name, drive);
+        return NULL;
+    }
+    error_set(e, EXIT_FAILED, "%s %s: it has no drive %.20s: give it one in its .vmx file, with deviceType = \"cdrom-image\"", verb,
+              v->name, drive);
+    return NULL;
+}
+
+/* Asks the guest to let go. *WAIT: there is a CD. */
+static bool begin_eject(const char *who, const char *drive, const char *verb, struct vm_view *v, uint16_t *index, bool *wait,
+                        struct error *e)
+{
+    mutex_lock(&manager_lock);
+    const struct vm_disk *d = find_drive(who, drive, verb, v, e);
+    *wait = d != NULL && d->path[0] != '\0';
+    if (d != NULL)
+        *index = d->index;
+    if (*wait)
+        (void)block_close(v->domid, *index);
+    mutex_unlock(&manager_lock);
+    return d != NULL;
+}
+
+/* Looks the drive up again: the lock was not held meanwhile. */
+static bool end_eject(const struct vm_view *v, uint16_t index, const char *verb, struct error *e)
+{
+    mutex_lock(&manager_lock);
+    struct registry_entry *entry = registry_by_domid(manager_registry, v->domid);
+    struct vm_disk *d = entry != NULL ? find_disk(entry, index) : NULL;
+    bool there = d != NULL && d->cdrom;
+    if (there) {
+        block_remove(v->domid, index);
+        d->path[0] = '\0';
+        d->line = 0;
+    }
+    mutex_unlock(&manager_lock);
+    return there || error_set(e, EXIT_WRONG_STATE, "%s %s: it ended, or began anew, meanwhile: try again", verb, v->name);
+}
+
+static bool eject(const char *who, const char *drive, const char *verb, bool force, uint64_t wait_ns,
+                  bool (*interrupted)(void), struct error *e)
+{
+    struct vm_view v;
+    uint16_t index = 0;
+    bool wait = false;
+    if (!begin_eject(who, drive, verb, &v, &index, &wait, e))
+        return false;
+    if (!wait)
+        return true;
+    enum exit_code code = force ? EXIT_OK : wait_closed(v.domid, index, wait_ns, interrupted);
+    if (code == EXIT_TIMEOUT)
+        return error_set(e, code, "%s %s: the guest holds on to the CD in %.20s: unmount it there and try again, or "
+                         "`cd-eject --force %s %.20s`", verb, v.name, drive, v.name, drive);
+    if (code != EXIT_OK)
+        return error_set(e, code, "%s %s: interrupted: the guest was asked and may follow yet: try again", verb, v.name);
+    if (!end_eject(&v, index, verb, e))
+        return false;
+    thread_sleep_ns(SETTLE_NS);
+    return true;
+}
+
+bool manager_cd_eject(const char *who, const char *drive, bool force, uint64_t wait_ns, bool (*interrupted)(void),
+                      struct error *e)
+{
+    return eject(who, drive, "cd-eject", force, wait_ns, interrupted, e);
+}
+
+/* PATH as a CD for drive D of V. */
+static bool cd_config(const struct vm_view *v, const struct vm_disk *d, const char *path, struct block_config *c, struct error *e)
+{
+    *c = (struct block_config){.domid = v->domid, .index = d->index, .read_only = true, .cdrom = true};
+    return vdisk_resolve(path, c->path, e);
+}
+
+static bool insert_locked(const char *who, const char *drive, const char *path, bool check_only, struct vm_view *v,
+                          uint16_t *index, struct error *e)
+{
+    struct block_config c;
+    struct vm_disk *d = find_drive(who, drive, "cd-insert", v, e);
+    if (d == NULL || !cd_config(v, d, path, &c, e))
+        return false;
+    if (check_only)
+        return block_check(&c, e);
+    if (d->path[0] != '\0')
+        return error_set(e, EXIT_WRONG_STATE, "cd-insert %s: another CD came into %.20s meanwhile: try again", v->name, drive);
+    if (!block_attach(&c, e))
+        return false;
+    strlcpy(d->path, c.path, sizeof d->path);
+    *index = d->index;
+    return true;
+}
+
+static bool insert(const char *who, const char *drive, const char *path, bool check_only, struct vm_view *v, uint16_t *index,
+                   struct error *e)
+{
+    mutex_lock(&manager_lock);
+    bool ok = insert_locked(who, drive, path, check_only, v, index, e);
+    mutex_unlock(&manager_lock);
+    return ok;
+}
+
+/* Does the guest take the device within TAKE_NS? A paused one cannot, which is fine. */
+static bool taken(const struct vm_view *v, uint16_t index, bool (*interrupted)(void))
+{
+    struct block_view b;
+    for (uint64_t end = time_now_ns() + TAKE_NS; time_now_ns() < end; thread_sleep_ns(LOOK_NS))
+        if (v->info.state == CBL_DOM_PAUSED || !block_get(v->domid, index, &b) || b.state != BLOCK_WAITING ||
+            (interrupted != NULL && interrupted()))
+            return true;
+    return false;
+}
+
+/* An image that cannot be inserted leaves the old one where it is. A guest that was too slow to see the old device go
+ * takes the new one for the old one, and does nothing: then it is taken away again for longer. One that has no driver
+ * gets it all the same. */
+bool manager_cd_insert(const char *who, const char *drive, const char *path, uint64_t wait_ns, bool (*interrupted)(void),
+                       struct error *e)
+{
+    struct vm_view v;
+    uint16_t index = 0;
+    if (!insert(who, drive, path, true, &v, &index, e) || !eject(who, drive, "cd-insert", false, wait_ns, interrupted, e))
+        return false;
+    for (unsigned i = 1;; i++) {
+        if (!insert(who, drive, path, false, &v, &index, e))
+            return false;
+        if (i == TAKES || taken(&v, index, interrupted))
+            return true;
+        if (!end_eject(&v, index, "cd-insert", e))
+            return false;
+        thread_sleep_ns(i * TAKE_NS);
+    }
 }

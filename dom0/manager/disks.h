@@ -11,3 +11,13 @@ bool manager_block_attach(const char *who, const char *path, bool read_only, uin
  * asked. INTERRUPTED may be NULL. EXIT_TIMEOUT: it was asked and holds on. */
 bool manager_block_detach(const char *who, const char *dev, bool force, uint64_t wait_ns, bool (*interrupted)(void),
                           struct error *e);
+
+/* ---- CD drives (deviceType "cdrom-image"); DRIVE: "xvdb", Xen's number, or the place in the .vmx file, "ide1:0" ---- */
+
+/* The image at PATH comes into the drive; one that is in it is taken out first as by manager_cd_eject without FORCE. Xen's
+ * disks have no change of media: the guest sees the device go and another one come. */
+bool manager_cd_insert(const char *who, const char *drive, const char *path, uint64_t wait_ns, bool (*interrupted)(void),
+                       struct error *e);
+/* Takes the CD out, as manager_block_detach takes a disk away; the drive stays. An empty one is fine. */
+bool manager_cd_eject(const char *who, const char *drive, bool force, uint64_t wait_ns, bool (*interrupted)(void),
+                      struct error *e);

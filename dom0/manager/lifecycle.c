@@ -27,6 +27,8 @@ static bool have_event;            /* VIRQ_DOM_EXC is bound */
 static volatile bool reaper_event; /* set in upcall context, cleared by the reaper before it looks: an event in between
                                       makes it look again */
 
+static bool start_again(struct registry_entry *old, const char *why, struct error *err);
+
 /* ---- asked by the operator ---- */
 
 static bool guest_listens(const struct vm_view *v, const char *how)
@@ -66,6 +68,27 @@ bool manager_shutdown(const char *who, const char *how, uint64_t wait_ns, struct
         return true;
     return error_set(e, EXIT_TIMEOUT, "%s %s: still running after %lu s: look at `console %s`, or `destroy` it", how,
                      v.name, wait_ns / SECOND_NS, v.name);
+}
+
+static bool cut_locked(const char *who, bool again, struct error *e)
+{
+    struct vm_view v;
+    const char *verb = again ? "reboot" : "shutdown";
+    struct registry_entry *entry = manager_find_ours(who, verb, &v, e);
+    if (entry == NULL)
+        return false;
+    if (!again)
+        return vm_end(entry, "powered off by the operator", e);
+    entry->fast_restarts = 0;
+    return start_again(entry, "reset by the operator", e);
+}
+
+bool manager_cut(const char *who, bool again, struct error *e)
+{
+    mutex_lock(&manager_lock);
+    bool ok = cut_locked(who, again, e);
+    mutex_unlock(&manager_lock);
+    return ok;
 }
 
 /* Has what ran as DOMID when the caller looked ended? */

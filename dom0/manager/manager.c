@@ -9,9 +9,9 @@
 #include "dom0/kernel/hypercall.h"
 #include "dom0/kernel/time.h"
 #include "dom0/lib/string.h"
+#include "dom0/manager/guest_file.h"
 #include "dom0/manager/manager_priv.h"
 #include "dom0/manager/nearest.h"
-#include "dom0/manager/vmx_file.h"
 
 #define PAGE_BYTES    4096U
 #define PAGES_PER_MIB 256U
@@ -203,58 +203,11 @@ bool manager_last_create(struct vm_create_figures *out)
 
 /* ---- create ---- */
 
-static bool ends_with_vmx(const char *path)
-{
-    size_t len = strlen(path);
-    return len > 4 && strcasecmp(path + len - 4, ".vmx") == 0;
-}
-
-/* PATH -> the .vmx file: itself, or FOLDER/FOLDER.vmx. */
-static bool find_vmx(const char *path, char out[PATH_MAX_LEN], struct error *e)
-{
-    char full[PATH_MAX_LEN];
-    if (!path_resolve(path, full, sizeof full, e))
-        return false;
-    if (ends_with_vmx(full)) {
-        strlcpy(out, full, PATH_MAX_LEN);
-        return true;
-    }
-    struct dir_entry *d = heap_alloc(sizeof *d);
-    struct error ignored;
-    bool folder = d != NULL && path_stat(full, d, &ignored) && d->is_dir;
-    heap_free(d);
-    if (!folder)
-        return error_set(e, EXIT_FAILED, "%.80s: neither a .vmx file nor a folder with one: `ls` shows what there is",
-                         path);
-    for (size_t len = strlen(full); len > 1 && full[len - 1] == '/'; len--)
-        full[len - 1] = '\0';
-    const char *slash = strrchr(full, '/');
-    if (slash == NULL || slash[1] == '\0' ||
-        (size_t)snprintf(out, PATH_MAX_LEN, "%s/%s.vmx", full, slash + 1) >= PATH_MAX_LEN)
-        return error_set(e, EXIT_FAILED, "%.80s: not the folder of a guest: name the .vmx file", path);
-    return true;
-}
-
 static void print_warning(const char *line, void *ctx)
 {
     (void)ctx;
     console_printf("warning: %s\n", line);
     thread_yield(); /* finding the nearest known name takes a while, and a file may have hundreds of unknown ones */
-}
-
-static bool read_config(const char *path, struct vm_config *out, struct error *e)
-{
-    struct file *f = NULL;
-    if (!file_open(path, &f, e))
-        return false;
-    size_t size = file_size(f) <= VMX_MAX_BYTES ? (size_t)file_size(f) : VMX_MAX_BYTES + 1, got = 0;
-    char *text = heap_alloc(size + 1);
-    bool ok = text != NULL ||
-              error_set(e, EXIT_NO_RESOURCE, "%.80s: no memory to read it: destroy a domain that is not needed", path);
-    ok = ok && file_read(f, 0, text, size, &got, e) && vmx_parse(text, got, path, out, print_warning, NULL, e);
-    heap_free(text);
-    file_close(f);
-    return ok;
 }
 
 bool manager_name_free(const char *name, struct error *e)
@@ -289,14 +242,17 @@ static bool create_locked(const char *path, bool paused, manager_progress progre
         return error_set(e, EXIT_NO_RESOURCE, "create: no room for one more domain: destroy one first");
     struct vm_config *config = &entry->config;
     entry->state = ENTRY_FREE; /* until the name is known to be free */
-    if (!find_vmx(path, vmx, e) || !read_config(vmx, config, e) || !manager_name_free(config->name, e))
+    if (!guest_file_of_path(path, vmx, e) || !guest_file_read(vmx, config, print_warning, NULL, e) ||
+        !manager_name_free(config->name, e))
         return false;
+    guest_file_make_uuid(entry);
     entry->create_tsc = tsc;
     if (!vm_start(entry, paused, progress, ctx, e)) {
         entry->state = manager_runtime(entry)->domain ? ENTRY_PRESERVED : ENTRY_FREE;
         return false;
     }
     remember_figures(entry);
+    guest_file_keep(entry, print_warning, NULL);
     *domid = entry->domid;
     return true;
 }

@@ -22,18 +22,25 @@ enum vm_action { /* when a domain ends by itself */
     VM_PRESERVE,
 };
 
+enum vm_power { /* what `shutdown` and `reboot` do unless told otherwise */
+    VM_SOFT, /* ask the guest */
+    VM_HARD, /* at once */
+};
+
 #define VM_DISKS_MAX 16U
 
 struct vm_disk {
-    char path[PATH_MAX_LEN]; /* of the image, absolute */
+    char path[PATH_MAX_LEN]; /* of the image, absolute; "": a drive without a CD, which the guest does not see */
     uint32_t order;          /* where the .vmx file puts it: bus, controller, unit */
     uint16_t index;          /* 0: the guest's xvda … */
-    uint16_t line;           /* of its fileName; 0: attached later */
+    uint16_t line;           /* of its fileName; 0: it came later */
     bool read_only, cdrom;
-    uint8_t pad[6];
+    bool attached; /* by block-attach: ORDER says nothing */
+    bool host;     /* deviceType rawDisk */
+    uint8_t pad[4];
 };
 
-struct vm_config {          /* from vmx.c, vmx_disks.c */
+struct vm_config {          /* from vmx.c */
     char name[VM_NAME_MAX]; /* displayName */
     uint32_t memsize_mib;
     uint32_t maxmem_mib; /* corbel.maxmem: the guest is built with so much and balloons down to memsize */
@@ -43,19 +50,25 @@ struct vm_config {          /* from vmx.c, vmx_disks.c */
     uint32_t cap;        /* corbel.cap, percent of one CPU; 0: none */
     uint64_t affinity;   /* sched.cpu.affinity: host CPUs of all virtual CPUs */
     uint8_t on_poweroff, on_reboot, on_crash; /* enum vm_action */
-    uint8_t pad[5];
+    uint8_t power_off, power_reset;           /* powerType.*: enum vm_power */
+    uint8_t pad[3];
     char guest_os[32];
     char kernel[PATH_MAX_LEN]; /* corbel.kernel, made absolute against the .vmx file's folder */
     char ramdisk[PATH_MAX_LEN];
     char cmdline[1024];
+    char serial[PATH_MAX_LEN]; /* serial0.fileName: what the guest says goes there, too; "": nowhere */
     char path[PATH_MAX_LEN]; /* of the .vmx itself */
     uint8_t uuid[16];
     bool uuid_set;
+    bool uuid_made; /* here: the file had none */
     struct vm_nic nics[NICS_MAX]; /* ethernetN */
-    uint8_t pad2[3];
+    uint8_t pad2[2];
     uint32_t disks;
     struct vm_disk disk[VM_DISKS_MAX];
 };
+
+/* Where the .vmx file puts D: "scsi0:1"; of an attached one the guest's name. */
+void vm_disk_place(const struct vm_disk *d, char *out, size_t len);
 
 struct vm_view {
     char name[VM_NAME_MAX];
@@ -67,14 +80,6 @@ struct vm_view {
                       crashed, "-----d" dying */
 };
 
-/* Reads and checks a .vmx file. Warnings (unknown keys with the nearest known name) go to WARN, one call per line,
- * without "warning: ". */
-bool vmx_parse(const char *text, size_t len, const char *path, struct vm_config *out,
-               void (*warn)(const char *line, void *ctx), void *ctx, struct error *e);
-
-/* Can a domain be called NAME? *WHY: why not, and what to do. */
-bool vmx_name_ok(const char *name, const char **why);
-
 void manager_init(void); /* binds VIRQ_DOM_EXC, starts the reaper thread, writes Dom0's own store nodes */
 typedef bool (*manager_progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
 /* PATH: a .vmx file, a folder with one of the same name in it, or a name in the guest folder. Builds and (unless
@@ -84,6 +89,8 @@ bool manager_create(const char *path, bool paused, manager_progress progress, vo
 bool manager_destroy(const char *who, struct error *e);
 /* Asks the guest through control/shutdown ("poweroff" or "reboot"); with WAIT_NS > 0 waits for the end. */
 bool manager_shutdown(const char *who, const char *how, uint64_t wait_ns, struct error *e);
+/* Without asking the guest: ends it as if it had powered off; AGAIN: starts it anew as if it had rebooted. */
+bool manager_cut(const char *who, bool again, struct error *e);
 bool manager_pause(const char *who, struct error *e);
 bool manager_unpause(const char *who, struct error *e);
 /* WHO: a name or a domid. EXIT_NO_DOMAIN with a hint otherwise. */

@@ -45,6 +45,9 @@ void nearest_begin(struct nearest *n, const char *word)
 
 void nearest_offer(struct nearest *n, const char *name)
 {
+    size_t len = strlen(n->word), other = strlen(name), apart = len > other ? len - other : other - len;
+    if (apart > len / 3 + 1 || apart >= n->distance) /* so many letters must come or go at least */
+        return;
     unsigned d = nearest_distance(n->word, name);
     if (d < n->distance) {
         n->distance = d;

@@ -12,7 +12,7 @@
 #include "dom0/manager/manager.h"
 
 #define REGISTRY_MAGIC      0x5254534745524243UL /* "CBREGSTR" */
-#define REGISTRY_VERSION    3U
+#define REGISTRY_VERSION    4U
 #define REGISTRY_ENDED_KEPT 4U /* ended domains whose console can still be read */
 
 enum entry_state {

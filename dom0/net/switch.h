@@ -25,7 +25,7 @@ enum net_csum {
 };
 
 struct net_frame {
-    uint8_t *data; /* whoever it is delivered to may complete its checksum */
+    uint8_t *data; /* in RAM of Dom0's, physically in one piece; whoever it is delivered to may complete its checksum */
     uint32_t len;
     enum net_csum csum;
 };

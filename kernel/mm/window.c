@@ -7,32 +7,29 @@
 #include "kernel/mm/pagetable.h"
 
 #define SCRUB_SLOT WINDOW_SLOTS /* its own page, so that scrubbing evicts nobody */
+#define HINTS 64U
 
 struct windows {
     uint64_t uses;                /* counts opens */
     uint64_t frame[WINDOW_SLOTS]; /* hfn + 1; 0: empty */
     uint64_t used[WINDOW_SLOTS];  /* value of uses at the last open */
     void *va[WINDOW_SLOTS];
+    uint8_t hint[HINTS];          /* by frame number: where it was last */
 };
 static struct windows windows[MAX_CPUS];
 
 /* A frame that has no slot gets the one unused for longest: 16 other opens pass before a pointer goes bad. */
 void *window_open(hfn_t f)
 {
-    uint32_t cpu = cpu_id();
-    struct windows *w = &windows[cpu];
-    unsigned slot = 0;
-    for (unsigned i = 0; i < WINDOW_SLOTS; i++) {
-        if (w->frame[i] == f.v + 1) {
-            w->used[i] = ++w->uses;
-            return w->va[i];
-        }
-        if (w->used[i] < w->used[slot])
-            slot = i;
-    }
-    w->used[slot] = ++w->uses;
+    struct windows *w = &windows[cpu_id()];
+    unsigned slot = w->hint[f.v % HINTS];
+    for (unsigned i = 0; i < WINDOW_SLOTS && w->frame[slot] != f.v + 1 && w->used[slot] != 0; i++) /* they are filled in order */
+        slot = w->frame[i] == f.v + 1 || w->used[i] < w->used[slot] ? i : slot;
+    if (w->frame[slot] != f.v + 1)
+        w->va[slot] = pagetable_set_window(cpu_id(), slot, f);
     w->frame[slot] = f.v + 1;
-    w->va[slot] = pagetable_set_window(cpu, slot, f);
+    w->used[slot] = ++w->uses;
+    w->hint[f.v % HINTS] = (uint8_t)slot;
     return w->va[slot];
 }
 

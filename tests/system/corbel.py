@@ -4,6 +4,7 @@ import codecs
 import os
 import re
 import select
+import struct
 import subprocess
 import sys
 import time
@@ -88,7 +89,7 @@ class Corbel:
         self.send(line + "\r")
         self.expect(re.escape(line[-20:]) + r"[^\n]*\n", limit)
         start = self.at
-        end = self.expect(r"^(\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ", limit)
+        end = self.expect(r"^([^\n]*\r\x1b\[K|\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ", limit)  # behind progress that was erased, too
         return clean(self.text[start:end.start()])
 
     def ok_and(self, line, pattern, limit=QUIET_LIMIT):
@@ -162,11 +163,27 @@ def clean(text):
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
     "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3872, "fpu": 8, "badnet": 8, "race": 16,
+    "badblk": 8, "plug": 8, "blkbench": 16, "flusher": 8,
 }
 
 
 def vmx_text(name, memsize, kernel, extra="", vcpus=1):
     return f'displayName = "{name}"\nmemsize = "{memsize}"\nnumvcpus = "{vcpus}"\ncorbel.kernel = "{kernel}"\n{extra}'
+
+
+CYLINDER = 16 * 63 * 512  # Bochs's geometry: what is behind the last whole one is not there
+
+
+def add_partition(path, source):
+    """A second partition (Linux, hd0p2) on the image PATH, with the contents of the file SOURCE; returns the byte where it begins."""
+    start, size = os.path.getsize(path), os.path.getsize(source)
+    os.truncate(path, (start + size + CYLINDER - 1) // CYLINDER * CYLINDER)
+    with open(path, "r+b") as disk, open(source, "rb") as data:
+        disk.seek(446 + 16)
+        disk.write(struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", start // 512, size // 512))
+        disk.seek(start)
+        disk.write(data.read())
+    return start
 
 
 def make_image(path, files, size_mib=128):
@@ -199,7 +216,8 @@ def guest_files(*names, **extra):
     """The .vmx and ELF files of the tiny guests NAMES."""
     files = {}
     for name in names:
-        files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(name, GUESTS[name], f"{name}.elf", extra.get(name, ""), 4 if name == "race" else 1)
+        cpus = {"race": 4, "badblk": 2, "badnet": 2}.get(name, 1)
+        files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(name, GUESTS[name], f"{name}.elf", extra.get(name, ""), cpus)
         files[f"\\corbel\\vm\\{name}\\{name}.elf"] = os.path.join(ROOT, "build", "guests", f"{name}.elf")
     return files
 

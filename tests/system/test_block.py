@@ -128,7 +128,7 @@ def test_refusals(corbel):
     corbel.refused("block-attach debian hd0p1:/disks/data.img", 4, "hd0p1:/disks/data.img", "xvda")
     corbel.refused("block-attach debian hd0p1:/DISKS/data.img ro", 4, "writes to it")
     corbel.refused("block-attach debian hd0p1:/disks/none.img", 1, "none.img")
-    corbel.refused("block-attach debian hd0p1:/disks/note.txt", 1, "shorter than one sector")
+    corbel.refused("block-attach debian hd0p1:/disks/note.txt", 1, "5 bytes", "no whole number of sectors")
     corbel.refused("block-attach debian hd0p1:/disks", 1, "a folder")
     corbel.refused("block-attach nobody hd0p1:/disks/hot.img", 3)
     corbel.refused("block-attach 0 hd0p1:/disks/hot.img", 5)
@@ -147,11 +147,21 @@ def test_a_guest_ends_in_the_middle_of_writes_and_what_it_synced_is_there(corbel
     corbel.ok("destroy debian")
     assert rows(corbel) == {}
     corbel.audit()
+    corbel.ok("cp hd0p1:/disks/data.img hd0p1:/disks/cut.img", 300)  # as it is now: judged at the end
     up(corbel)
     out = corbel.inside("debian", "mkdir /mnt; mount -t ext4 /dev/xvda /mnt && cat /mnt/log && sha256sum /mnt/twice")
     assert [str(i) for i in range(1, 8)] == out.split()[:7], out
     assert sha(BLOB * 2) in out
     corbel.inside("debian", "echo last > /mnt/last; umount /mnt")
+
+
+def only_replayed(image):
+    """e2fsck repairs without a question, and does nothing but what a mount would: the journal is played, and what was being deleted goes."""
+    r = subprocess.run(["/sbin/e2fsck", "-fp", image], capture_output=True, text=True, check=False)
+    assert r.returncode in (0, 1), r.stdout
+    for line in r.stdout.splitlines():
+        assert re.search(r": (recovering journal|Clearing orphaned inode .*|Truncating orphaned inode .*|Setting free (blocks|inodes) count .*|\d+/\d+ files .*)$", line), r.stdout
+    assert "recovering journal" in r.stdout, r.stdout  # else it did not end in the middle
 
 
 def test_an_orderly_end_and_the_judgement_of_the_host(corbel, disk):
@@ -166,6 +176,8 @@ def test_an_orderly_end_and_the_judgement_of_the_host(corbel, disk):
         subprocess.run(["mcopy", "-n", "-o", "-i", f"{disk}@@1M", f"::/disks/{name}", FOLDER], check=True, env=env)
         r = subprocess.run(["/sbin/e2fsck", "-fn", os.path.join(FOLDER, name)], capture_output=True, text=True, check=False)
         assert r.returncode == 0, r.stdout
+    subprocess.run(["mcopy", "-n", "-o", "-i", f"{disk}@@1M", "::/disks/cut.img", FOLDER], check=True, env=env)
+    only_replayed(os.path.join(FOLDER, "cut.img"))
     cat = lambda image, file: subprocess.run(["/sbin/debugfs", "-R", f"cat {file}", os.path.join(FOLDER, image)], capture_output=True, check=True).stdout  # noqa: E731
     assert cat("hot.img", "f") == b"made here\n" and cat("data.img", "last") == b"last\n"
     assert sha(cat("data.img", "twice")) == sha(BLOB * 2)

@@ -98,7 +98,7 @@ def test_what_is_refused(first):
 def test_ctrl_c_leaves_nothing_of_a_copy(first):
     before = free(first)
     first.send("cp hd0p1:/large.bin hd0p1:/interrupted.bin\r")
-    first.expect(r"copying large.bin: \d+%")
+    first.expect(r"copying large.bin: \d+%, [\d.]+ [KM]iB of [\d.]+ MiB, [\d.]+ [KM]iB/s, \d+:\d\d left")
     first.send("\x03")
     first.expect(r"error: [^\n]*: stopped: ")
     first.expect(r"corbel> ")

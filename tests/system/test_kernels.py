@@ -95,7 +95,7 @@ def test_a_running_guest_is_served_while_another_is_unpacked(corbel):
     leave(corbel)
     mark = len(corbel.text)
     corbel.ok("create generic", 900)
-    told = {int(x) for x in re.findall(r"building generic: kernel (\d+)%", corbel.text[mark:])}
+    told = {int(x) for x in re.findall(r"building generic: kernel: (\d+)%", corbel.text[mark:])}
     assert len(told) >= 10, told  # the prompt's own thread was there all the time, too
     mark = len(corbel.text)
     attach(corbel, "debian")

@@ -89,7 +89,7 @@ bool error_set(struct error *e, enum exit_code code, const char *fmt, ...)
     return false;
 }
 
-size_t strlcpy(char *dst, const char *src, size_t size)
+__attribute__((weak)) size_t strlcpy(char *dst, const char *src, size_t size) /* dom0/lib/text.c may be there */
 {
     size_t len = strlen(src);
 

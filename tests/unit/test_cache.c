@@ -74,6 +74,14 @@ static void test_direct(void **state)
     assert_int_equal(cache_read(&disk.dev, 512 * 3, buf, sizeof(buf)), BLOCK_OK);
     assert_int_equal(disk.reads, 1);
     assert_memory_equal(buf, image + 512 * 3, sizeof(buf));
+    /* A page of a guest's: nothing is read for it, and nothing is displaced. */
+    memset(buf, 0x42, CACHE_DIRECT_MIN);
+    struct cache_stats before = cache_get_stats();
+    assert_int_equal(cache_write(&disk.dev, 512 * 9, buf, CACHE_DIRECT_MIN), BLOCK_OK);
+    assert_int_equal(disk.reads, 1);
+    assert_int_equal(cache_read(&disk.dev, 512 * 9, buf + CACHE_DIRECT_MIN, CACHE_DIRECT_MIN), BLOCK_OK);
+    assert_memory_equal(buf, buf + CACHE_DIRECT_MIN, CACHE_DIRECT_MIN);
+    assert_int_equal(cache_get_stats().misses, before.misses);
 }
 
 static void test_errors(void **state)

@@ -24,11 +24,13 @@
 #include "dom0/manager/adjust.h"
 #include "dom0/manager/cpulist.h"
 #include "dom0/manager/disks.h"
+#include "dom0/manager/guest_file.h"
 #include "dom0/manager/manager.h"
 #include "dom0/manager/manager_priv.h"
 #include "dom0/manager/registry.h"
 #include "dom0/manager/vif.h"
 #include "dom0/store/store.h"
+#include "dom0/vdisk/vdisk.h"
 
 size_t strlcpy(char *dst, const char *src, size_t size);
 
@@ -60,10 +62,22 @@ static struct model {
     bool keeps_cards; /* the guest does not let go */
     struct { bool there, asked; struct block_config c; } disk[300][BLOCK_PER_DOMAIN];
     int disks;
+    unsigned attached, blind; /* how often a disk was; the next so many the guest does not see */
     bool lets_go; /* the guest gives a disk back when it is asked */
+    bool disk_volume;                    /* the files' volume can be written to */
+    bool full;                           /* nothing more fits on it */
+    char saved_path[PATH_MAX_LEN];       /* a file that was written, and what it holds */
+    char saved[4096];
+    unsigned saves;
+    char said[256];                      /* what the guest said on its console, and where it begins */
+    uint64_t said_at;
+    bool console_live;
+    void (*writer)(void *);              /* the thread of serial0 */
+    void *writer_arg;
+    bool in_writer;
     unsigned kept, drops; /* kernels that are kept, each of 1 GiB; how often they were dropped */
 } m;
-static jmp_buf reaper_idle;
+static jmp_buf reaper_idle, writer_idle;
 
 static bool fails(void)
 {
@@ -361,6 +375,7 @@ bool block_attach(const struct block_config *c, struct error *e)
     assert_true(m.dom[c->domid].exists && c->index < BLOCK_PER_DOMAIN && !m.disk[c->domid][c->index].there);
     if (!block_check(c, e))
         return false;
+    m.attached++;
     m.disk[c->domid][c->index].there = true;
     m.disk[c->domid][c->index].asked = false;
     m.disk[c->domid][c->index].c = *c;
@@ -371,6 +386,7 @@ void block_remove(uint16_t domid, uint16_t index)
 {
     assert_true(m.dom[domid].exists); /* its ring is mapped: before the domain goes */
     m.disks -= m.disk[domid][index].there;
+    m.blind -= m.blind != 0 && m.disk[domid][index].there;
     m.disk[domid][index].there = false;
 }
 void block_remove_all(uint16_t domid)
@@ -382,7 +398,7 @@ bool block_close(uint16_t domid, uint16_t index) { return m.disk[domid][index].t
 bool block_get(uint16_t domid, uint16_t index, struct block_view *out)
 {
     memset(out, 0, sizeof *out);
-    out->state = m.disk[domid][index].asked && m.lets_go ? BLOCK_CLOSED : BLOCK_CONNECTED;
+    out->state = m.disk[domid][index].asked && m.lets_go ? BLOCK_CLOSED : m.blind != 0 ? BLOCK_WAITING : BLOCK_CONNECTED;
     return m.disk[domid][index].there;
 }
 bool block_parse(const char *text, uint16_t *index)
@@ -398,6 +414,7 @@ static void print(const char *fmt, va_list ap)
 }
 void console_printf(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print(fmt, ap); va_end(ap); }
 void console_notice(const char *fmt, ...) { va_list ap; va_start(ap, fmt); print(fmt, ap); va_end(ap); strcat(m.printed, "\n"); }
+uint64_t time_wallclock_s(void) { return 1700000000; }
 uint64_t time_now_ns(void) { return m.now += 1000; }
 uint64_t time_tsc(void) { return m.now; }
 static void guest_follows(void)
@@ -419,12 +436,36 @@ void thread_sleep_ns(uint64_t ns)
 void thread_yield(void) {}
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
 {
-    (void)name; (void)arg; (void)stack;
-    m.reaper = fn;
+    (void)stack;
+    if (strcmp(name, "serial") == 0) {
+        m.writer = fn;
+        m.writer_arg = arg;
+    } else {
+        m.reaper = fn;
+    }
     return (struct thread *)&m;
+}
+/* The thread of serial0, until it waits or ends. */
+static void write_on(void)
+{
+    m.in_writer = true;
+    if (setjmp(writer_idle) == 0)
+        m.writer(m.writer_arg);
+    m.in_writer = false;
+}
+void thread_exit(void)
+{
+    m.writer = NULL;
+    longjmp(writer_idle, 1);
 }
 bool waitq_wait(struct waitq *q, uint64_t deadline_ns)
 {
+    if (m.in_writer)
+        longjmp(writer_idle, 1);
+    if (m.writer != NULL) { /* serial_stop waits for it */
+        write_on();
+        return true;
+    }
     if (q != &manager_ended)
         longjmp(reaper_idle, 1);
     m.now = deadline_ns;
@@ -440,29 +481,53 @@ void *heap_alloc(size_t size) { m.heap_blocks++; return calloc(1, size); }
 void heap_free(void *p) { m.heap_blocks -= p != NULL; free(p); }
 void *page_alloc(size_t pages, uint64_t *phys) { (void)phys; return calloc(pages, 4096); }
 
-/* Guests /NAME/NAME.vmx; the file's content is made from its name. */
-struct file { char text[600]; };
+/* Guests /NAME/NAME.vmx; the file's content is made from its name, unless one was written there. */
+struct file { char path[PATH_MAX_LEN]; char text[4096]; bool fresh, writing; };
 bool path_resolve(const char *path, char *out, size_t len, struct error *e) { (void)e; snprintf(out, len, "boot:/%s", path); return true; }
+bool vdisk_resolve(const char *spec, char *out, struct error *e) { return path_resolve(spec, out, PATH_MAX_LEN, e); }
 bool path_stat(const char *path, struct dir_entry *out, struct error *e)
 {
     if (strstr(path, "none") != NULL)
         return error_set(e, EXIT_FAILED, "no such file: x: y");
-    out->is_dir = strstr(path, "notdir") == NULL;
+    out->is_dir = strstr(path, "notdir") == NULL && strstr(path, ".img") == NULL && strcmp(path + strlen(path) - 2, "/k") != 0;
     return true;
+}
+bool vdisk_check(const char *spec, enum vdisk_access access, const struct vdisk_user *user, struct error *e)
+{
+    struct dir_entry d;
+    (void)access;
+    assert_non_null(user);
+    return path_stat(spec, &d, e);
+}
+bool volume_get(size_t i, struct volume_info *out)
+{
+    *out = (struct volume_info){.name = "boot", .read_only = !m.disk_volume};
+    return i == 0;
 }
 bool file_open(const char *path, struct file **out, struct error *e)
 {
     if (fails() || strstr(path, "gone") != NULL)
         return error_set(e, EXIT_FAILED, "%s: no such file: copy it", path);
     *out = calloc(1, sizeof **out);
+    m.files++;
+    snprintf((*out)->path, sizeof (*out)->path, "%s", path);
+    if (strcmp(path, m.saved_path) == 0) {
+        strcpy((*out)->text, m.saved);
+        return true;
+    }
     const char *base = strrchr(path, '/') + 1;
-    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s%s%s",
+    if (strstr(path, ".log") != NULL)
+        return true;
+    snprintf((*out)->text, sizeof (*out)->text, "displayName = \"%.*s\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n%s%s%s%s%s%s%s%s",
              (int)(strlen(base) - 4), base, strstr(path, "disk") != NULL ? "corbel.ramdisk = \"r\"\n" : "",
              strstr(path, "disky") != NULL ? "sata0:1.present = \"TRUE\"\nsata0:1.fileName = \"/b\"\nsata0:1.readonly = \"TRUE\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"a\"\n" : "",
              strstr(path, "other-way") != NULL ? "corbel.on_poweroff = \"preserve\"\non_reboot = \"destroy\"\ncorbel.on_crash = \"restart\"\n" : "",
              strstr(path, "large") != NULL ? "numvcpus = \"2\"\ncorbel.maxvcpus = \"4\"\ncorbel.maxmem = \"32\"\nsched.cpu.shares = \"high\"\ncorbel.cap = \"150\"\nsched.cpu.affinity = \"1\"\n" : "",
-             strstr(path, "disk") != NULL || strstr(path, "net") != NULL ? "ethernet0.present = \"TRUE\"\nethernet3.present = \"TRUE\"\nethernet3.networkName = \"lan\"\n" : "");
-    m.files++;
+             strstr(path, "disk") != NULL || strstr(path, "net") != NULL ? "ethernet0.present = \"TRUE\"\nethernet3.present = \"TRUE\"\nethernet3.networkName = \"lan\"\n" : "",
+             strstr(path, "drive") != NULL ? "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-image\"\nide1:0.startConnected = \"FALSE\"\nide1:0.fileName = \"old.img\"\n"
+                                             "scsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"d.img\"\n" : "",
+             strstr(path, "serial") != NULL ? "serial0.present = \"TRUE\"\nserial0.fileType = \"file\"\nserial0.fileName = \"out.log\"\n" : "",
+             strstr(path, "hard") != NULL ? "powerType.powerOff = \"hard\"\npowerType.reset = \"hard\"\n" : "");
     return true;
 }
 uint64_t file_size(const struct file *f) { return strlen(f->text); }
@@ -475,7 +540,63 @@ bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got,
     return true;
 }
 const void *file_memory(const struct file *f) { return f->text; }
-void file_close(struct file *f) { m.files--; free(f); }
+void file_close(struct file *f) { m.files -= f != NULL; free(f); }
+bool file_create(const char *path, uint64_t expect, struct file **out, struct error *e)
+{
+    (void)expect;
+    if (!m.disk_volume || m.full)
+        return error_set(e, EXIT_NO_RESOURCE, "%s: the volume is full: remove something", path);
+    *out = calloc(1, sizeof **out);
+    snprintf((*out)->path, sizeof (*out)->path, "%s", path);
+    m.files++;
+    return true;
+}
+bool file_append(struct file *f, const void *buf, size_t len, struct error *e)
+{
+    (void)e;
+    strncat(f->text, buf, len);
+    return true;
+}
+bool file_commit(struct file *f, struct error *e)
+{
+    (void)e;
+    strcpy(m.saved_path, f->path);
+    strcpy(m.saved, f->text);
+    m.saves++;
+    file_close(f);
+    return true;
+}
+bool file_open_write(const char *path, struct file **out, struct error *e) { return file_open(path, out, e); }
+bool file_write(struct file *f, uint64_t off, const void *buf, size_t len, struct error *e)
+{
+    if (m.full)
+        return error_set(e, EXIT_NO_RESOURCE, "%s: the volume is full: remove something", f->path);
+    assert_int_equal(off, strlen(f->text));
+    strncat(f->text, buf, len);
+    strcpy(m.saved_path, f->path);
+    strcpy(m.saved, f->text);
+    return true;
+}
+
+/* The scroll-back that serial0 follows. */
+size_t guest_console_read(uint16_t domid, uint64_t *pos, char *buf, size_t len)
+{
+    (void)domid;
+    if (*pos < m.said_at)
+        *pos = m.said_at;
+    size_t n = strlen(m.said) - (*pos - m.said_at);
+    n = n < len ? n : len;
+    memcpy(buf, m.said + (*pos - m.said_at), n);
+    *pos += n;
+    return n;
+}
+bool guest_console_live(uint16_t domid) { (void)domid; return m.console_live; }
+void guest_console_wait(uint16_t domid, uint64_t pos, uint64_t deadline_ns)
+{
+    (void)domid; (void)pos; (void)deadline_ns;
+    longjmp(writer_idle, 1);
+}
+void guest_console_kick(uint16_t domid) { (void)domid; }
 
 /* ---- tests ---- */
 
@@ -541,7 +662,7 @@ static void test_create_and_destroy(void **s)
     struct vm_view v;
     assert_true(create("alpha", &id));
     assert_int_equal(id, 1);
-    assert_non_null(strstr(m.printed, "warning: alpha.vmx line 3: unknown key foo"));
+    assert_non_null(strstr(m.printed, "warning: alpha.vmx line 3: foo: unknown key"));
     nothing_left(1);
     assert_true(manager_find("alpha", &v, &err));
     assert_true(manager_find("1", &v, &err));
@@ -1068,11 +1189,272 @@ static void test_network_cards(void **s)
     nothing_left(0);
 }
 
+static void said(const char *words)
+{
+    if (strstr(m.printed, words) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", words, m.printed);
+}
+
+static void saved(const char *words)
+{
+    if (strstr(m.saved, words) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", words, m.saved);
+}
+
+/* uuid and addresses are made once, and then they are in the file. */
+static void test_generated_values_are_kept(void **s)
+{
+    (void)s;
+    uint16_t id;
+    char mac[MAC_TEXT], line[80], before[sizeof m.saved];
+    m.disk_volume = true;
+    assert_true(create("net", &id));
+    assert_int_equal(m.saves, 1);
+    assert_string_equal(m.saved_path, "boot:/net/net.vmx");
+    saved("displayName = \"net\"\nmemsize = \"16\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n");
+    saved("uuid.bios = \"56 4d ");
+    saved("uuid.location = \"56 4d ");
+    for (unsigned i = 0; i < 2; i++) {
+        mac_format(mac, m.card[i].c.mac);
+        snprintf(line, sizeof line, "ethernet%u.generatedAddress = \"%s\"\n", i * 3, mac);
+        saved(line);
+        snprintf(line, sizeof line, "ethernet%u.generatedAddressOffset = \"%u\"\n", i * 3, i * 30);
+        saved(line);
+    }
+    strcpy(before, m.saved);
+    uint8_t first[MAC_LEN];
+    memcpy(first, m.card[0].c.mac, MAC_LEN);
+    assert_true(manager_destroy("net", &err));
+    assert_true(create("net", &id));
+    assert_true(mac_equal(m.card[0].c.mac, first));
+    assert_int_equal(m.saves, 1);
+    assert_string_equal(m.saved, before);
+    assert_true(manager_destroy("net", &err));
+    nothing_left(0);
+    m.saved_path[0] = '\0';
+    m.full = true;
+    assert_true(create("net", &id)); /* cannot be kept: a warning, and it runs */
+    said("warning: boot:/net/net.vmx: its network cards' generated addresses are not kept");
+    assert_true(manager_destroy("net", &err));
+    m.printed[0] = '\0';
+    m.full = m.disk_volume = false;
+    assert_true(create("net", &id));
+    said("its volume is read-only");
+    assert_true(create("alpha", &id)); /* nothing that would be missed */
+    assert_null(strstr(m.printed, "alpha.vmx: its"));
+    assert_true(manager_destroy("net", &err) && manager_destroy("alpha", &err));
+    nothing_left(0);
+}
+
+static void warning(const char *line, void *ctx) { strcpy(ctx, line); }
+
+static void test_set(void **s)
+{
+    (void)s;
+    uint16_t id;
+    char told[400] = "";
+    m.disk_volume = true;
+    assert_true(guest_file_set("alpha", "MEMSIZE", "32", warning, told, &err));
+    assert_string_equal(m.saved, "displayName = \"alpha\"\nmemsize = \"32\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n");
+    assert_true(guest_file_set("alpha", "corbel.cmdline", "a \"b\" | c", warning, told, &err));
+    saved("\ncorbel.cmdline = \"a |22b|22 |7C c\"\n");
+    assert_true(guest_file_set("alpha", "corbel.cmdline", NULL, warning, told, &err));
+    assert_string_equal(m.saved, "displayName = \"alpha\"\nmemsize = \"32\"\nfoo = \"1\"\ncorbel.kernel = \"k\"\n");
+    assert_string_equal(told, "");
+    assert_true(guest_file_set("alpha", "nvram", "x", warning, told, &err)); /* VMware's: fine, and of no use here */
+    assert_non_null(strstr(told, "nvram: firmware settings: not supported"));
+    assert_true(guest_file_set("alpha", "nvram", NULL, warning, told, &err));
+    unsigned saves = m.saves;
+    refused(guest_file_set("alpha", "memsize", "33", warning, told, &err), EXIT_FAILED, "memsize = \"33\": not a multiple of 4: write \"32\" or \"36\"");
+    refused(guest_file_set("alpha", "memsise", "32", warning, told, &err), EXIT_FAILED, "memsise: no such key: did you mean memsize?");
+    refused(guest_file_set("alpha", "a b", "32", warning, told, &err), EXIT_FAILED, "a b: no key or no value");
+    refused(guest_file_set("alpha", "corbel.cmdline", "a\nb = \"c\"", warning, told, &err), EXIT_FAILED, "no key or no value");
+    refused(guest_file_set("alpha", "corbel.kernel", NULL, warning, told, &err), EXIT_FAILED, "the file would be refused then: alpha.vmx: corbel.kernel is missing");
+    refused(guest_file_set("alpha", "corbel.maxmem", "16", warning, told, &err), EXIT_FAILED, "less than memsize");
+    refused(guest_file_set("alpha", "uuid.bios", NULL, warning, told, &err), EXIT_FAILED, "does not set this");
+    refused(guest_file_set("gone", "memsize", "32", warning, told, &err), EXIT_FAILED, "no such file");
+    m.full = true;
+    refused(guest_file_set("alpha", "memsize", "64", warning, told, &err), EXIT_NO_RESOURCE, "full");
+    m.full = false;
+    assert_int_equal(m.saves, saves);
+    nothing_left(0);
+    strcpy(m.saved, "displayName = \"alpha\"\nmemsize = 16\nmemsize = \"x\"\nfoo\n"); /* broken, and it gets better */
+    assert_true(guest_file_set("alpha", "memsize", "64", warning, told, &err));
+    assert_non_null(strstr(told, "refused yet: alpha.vmx line 3: memsize was set in line 2"));
+    assert_true(guest_file_set("alpha", "memsize", NULL, warning, told, &err));
+    assert_string_equal(m.saved, "displayName = \"alpha\"\nfoo\n");
+    assert_true(guest_file_set("alpha", "corbel.kernel", "k", warning, told, &err));
+    refused(create("alpha", &id), EXIT_FAILED, "line 2: not a setting");
+    strcpy(m.saved, "displayName = \"beta\"\nmemsize = \"16\"\nuuid.bios = \"56 4d 01 02 03 04 05 06-07 08 09 0a 0b 0c 0d ff\"\ncorbel.kernel = \"k\"\n");
+    assert_true(create("alpha", &id));
+    refused(guest_file_set("alpha", "memsize", "64", warning, told, &err), EXIT_WRONG_STATE, "`shutdown beta` first");
+    refused(guest_file_set("beta", "memsize", "64", warning, told, &err), EXIT_WRONG_STATE, "domain 1");
+    assert_true(manager_destroy("beta", &err));
+    nothing_left(0);
+}
+
+struct counts { unsigned n[4]; char text[4096]; };
+
+static void count(const struct vmx_finding *f, void *ctx)
+{
+    struct counts *c = ctx;
+    c->n[f->verdict]++;
+    if (f->verdict == VMX_REFUSED)
+        strcat(strcat(c->text, f->text), "\n");
+}
+
+static void test_explain_looks_for_files(void **s)
+{
+    (void)s;
+    struct counts c = {0};
+    uint32_t refusals = 9;
+    assert_true(guest_file_explain("boot:/alpha/alpha.vmx", count, &c, &refusals, &err));
+    assert_true(refusals == 0 && c.n[VMX_REFUSED] == 0 && c.n[VMX_TAKEN] == 3 && c.n[VMX_IGNORED] == 1 && c.n[VMX_DEFAULTED] > 10);
+    strcpy(m.saved_path, "boot:/alpha/alpha.vmx");
+    strcpy(m.saved, "corbel.kernel = \"none\"\ncorbel.ramdisk = \"folder\"\nide0:0.present = \"TRUE\"\nide0:0.fileName = \"none\"\nide0:1.present = \"TRUE\"\nide0:1.fileName = \"d.img\"\n");
+    memset(&c, 0, sizeof c);
+    assert_true(guest_file_explain("boot:/alpha/alpha.vmx", count, &c, &refusals, &err));
+    assert_int_equal(refusals, 3);
+    assert_int_equal(c.n[VMX_REFUSED], 3);
+    assert_non_null(strstr(c.text, "this is a folder"));
+    assert_false(guest_file_explain("boot:/gone/gone.vmx", count, &c, &refusals, &err));
+    nothing_left(0);
+}
+
+static void test_cds_come_and_go(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_config c;
+    assert_true(create("drive", &id));
+    assert_int_equal(m.disks, 1); /* the drive is empty */
+    assert_true(manager_config(id, &c) && c.disks == 2 && c.disk[1].cdrom && c.disk[1].path[0] == '\0');
+    assert_true(manager_cd_insert("drive", "ide1:0", "cd1.img", SECOND, NULL, &err));
+    assert_true(m.disks == 2 && m.disk[id][1].there && m.disk[id][1].c.cdrom && m.disk[id][1].c.read_only);
+    assert_string_equal(m.disk[id][1].c.path, "boot:/cd1.img");
+    refused(manager_cd_insert("drive", "xvdb", "cd2.img", SECOND, NULL, &err), EXIT_TIMEOUT, "holds on to the CD in xvdb");
+    assert_string_equal(m.disk[id][1].c.path, "boot:/cd1.img");
+    m.lets_go = true;
+    assert_true(manager_cd_insert("drive", "xvdb", "cd2.img", SECOND, NULL, &err));
+    assert_string_equal(m.disk[id][1].c.path, "boot:/cd2.img");
+    assert_true(m.disks == 2);
+    /* It stays through a reboot, where the number changes. */
+    m.dom[id].state = CBL_DOM_SHUTDOWN;
+    m.dom[id].shutdown = CBL_SHUTDOWN_REBOOT;
+    m.now += 10 * SECOND;
+    reap();
+    id = m.last;
+    assert_true(m.disk[id][1].there && strcmp(m.disk[id][1].c.path, "boot:/boot:/cd2.img") == 0);
+    assert_true(manager_cd_eject("drive", "IDE1:0", false, SECOND, NULL, &err));
+    assert_true(m.disks == 1 && manager_config(id, &c) && c.disks == 2 && c.disk[1].path[0] == '\0');
+    assert_true(manager_cd_eject("drive", "xvdb", false, SECOND, NULL, &err)); /* empty: fine */
+    m.lets_go = false;
+    assert_true(manager_cd_insert("drive", "xvdb", "cd1.img", 0, NULL, &err));
+    refused(manager_cd_eject("drive", "xvdb", false, 0, NULL, &err), EXIT_TIMEOUT, "cd-eject --force drive xvdb");
+    assert_true(manager_cd_eject("drive", "xvdb", true, 0, NULL, &err));
+    assert_int_equal(m.disks, 1);
+    m.blind = 1; /* it took the first for the old one */
+    unsigned before = m.attached;
+    assert_true(manager_cd_insert("drive", "xvdb", "cd1.img", 0, NULL, &err));
+    assert_true(m.attached == before + 2 && m.disks == 2);
+    assert_true(manager_cd_eject("drive", "xvdb", true, 0, NULL, &err));
+    m.blind = 100; /* it has no driver */
+    before = m.attached;
+    assert_true(manager_cd_insert("drive", "xvdb", "cd1.img", 0, NULL, &err));
+    assert_true(m.attached == before + 3 && m.disks == 2);
+    assert_true(manager_cd_eject("drive", "xvdb", true, 0, NULL, &err));
+    m.blind = 0;
+    refused(manager_cd_insert("drive", "xvda", "cd1.img", 0, NULL, &err), EXIT_FAILED, "a disk, not a CD drive");
+    refused(manager_cd_insert("drive", "scsi0:0", "cd1.img", 0, NULL, &err), EXIT_FAILED, "a disk, not a CD drive");
+    refused(manager_cd_insert("drive", "xvdc", "cd1.img", 0, NULL, &err), EXIT_FAILED, "no drive xvdc");
+    refused(manager_cd_eject("drive", "sata0:0", false, 0, NULL, &err), EXIT_FAILED, "no drive sata0:0");
+    refused(manager_cd_insert("nobody", "xvdb", "cd1.img", 0, NULL, &err), EXIT_NO_DOMAIN, "no such domain");
+    assert_true(manager_destroy("drive", &err));
+    nothing_left(0);
+}
+
+static void test_serial_goes_to_a_file(void **s)
+{
+    (void)s;
+    uint16_t id;
+    m.disk_volume = m.console_live = true;
+    strcpy(m.said, "hello\r\n");
+    assert_true(create("serial", &id));
+    assert_non_null(m.writer);
+    write_on();
+    assert_string_equal(m.saved_path, "boot:/serial/out.log");
+    assert_string_equal(m.saved, "hello\r\n");
+    strcat(m.said, "more\r\n");
+    write_on();
+    assert_string_equal(m.saved, "hello\r\nmore\r\n");
+    memmove(m.said, m.said + 7, strlen(m.said) - 6); /* the scroll-back forgets its beginning */
+    m.said_at += 7;
+    strcat(m.said, "abcdef");
+    memmove(m.said, m.said + 8, strlen(m.said) - 7);
+    m.said_at += 8; /* two bytes that were never written: "ab" */
+    write_on();
+    assert_string_equal(m.saved, "hello\r\nmore\r\n\r\n[2 bytes are missing here: the disk was too slow]\r\ncdef");
+    strcat(m.said, "last words");
+    m.console_live = false;
+    assert_true(manager_destroy("serial", &err));
+    assert_null(m.writer);
+    assert_non_null(strstr(m.saved, "cdeflast words"));
+    nothing_left(0);
+    m.console_live = true; /* it is appended to; then the disk is full */
+    m.said_at = 0;
+    strcpy(m.said, "again");
+    strcpy(m.saved_path, "boot:/serial/out.log");
+    strcpy(m.saved, "before ");
+    assert_true(create("serial", &id));
+    write_on();
+    assert_string_equal(m.saved_path, "boot:/serial/out.log");
+    saved("before again");
+    m.full = true;
+    m.printed[0] = '\0';
+    strcat(m.said, " and more");
+    write_on();
+    said("serial: serial0: what it says from now on is not written to its file: boot:/serial/out.log: the volume is full");
+    m.printed[0] = '\0';
+    strcat(m.said, " and more");
+    write_on();
+    assert_string_equal(m.printed, "");
+    struct vm_view v;
+    assert_true(manager_find("serial", &v, &err));
+    assert_true(manager_destroy("serial", &err));
+    nothing_left(0);
+}
+
+static void test_the_hard_way(void **s)
+{
+    (void)s;
+    uint16_t id;
+    struct vm_view v;
+    struct vm_config c;
+    assert_true(create("hard", &id));
+    assert_true(manager_config(id, &c) && c.power_off == VM_HARD && c.power_reset == VM_HARD);
+    assert_true(manager_cut("hard", true, &err));
+    assert_true(manager_find("hard", &v, &err) && v.domid == id + 1);
+    assert_string_equal(m.shutdown_node, ""); /* nobody was asked */
+    nothing_left(1);
+    assert_true(manager_cut("hard", false, &err));
+    nothing_left(0);
+    refused(manager_cut("hard", false, &err), EXIT_NO_DOMAIN, "powered off by the operator");
+    refused(manager_cut("0", true, &err), EXIT_REFUSED, "Domain-0");
+    assert_true(create("hard", &id));
+    m.step = 0;
+    m.fail_at = 2;
+    assert_false(manager_cut("hard", true, &err)); /* it cannot be built again: gone, and said */
+    m.fail_at = 0;
+    nothing_left(0);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_create_and_destroy), T(test_every_failure_leaves_nothing), T(test_disks), T(test_interrupt_and_refusals), T(test_poweroff),
+        T(test_create_and_destroy), T(test_generated_values_are_kept), T(test_set), T(test_explain_looks_for_files),
+        T(test_cds_come_and_go), T(test_serial_goes_to_a_file), T(test_the_hard_way),
+        T(test_every_failure_leaves_nothing), T(test_disks), T(test_interrupt_and_refusals), T(test_poweroff),
         T(test_crash_and_kill_are_kept), T(test_reboot), T(test_reboot_flood), T(test_shutdown_asks), T(test_exit_actions),
         T(test_limits_and_scheduling_of_a_new_domain), T(test_rename), T(test_vcpus), T(test_memory), T(test_network_cards),
     };

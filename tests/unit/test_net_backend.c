@@ -17,6 +17,7 @@
 #include <xen/io/xenbus.h>
 
 #include "dom0/backend/net_backend.h"
+#include "dom0/backend/net_uplink.h"
 #include "dom0/kernel/console.h"
 #include "dom0/kernel/event.h"
 #include "dom0/kernel/heap.h"
@@ -47,7 +48,9 @@ static uint64_t now;
 static void (*server)(void *);
 static jmp_buf idle;
 static uint8_t *frame_buffer;
+static uint8_t outside[3 * 4096] __attribute__((aligned(4096))); /* a card's memory */
 #define BUFFER_GFN 0x1234UL
+#define OUTSIDE_GFN 0x4000UL
 
 /* ---- the model ---- */
 
@@ -62,12 +65,15 @@ long hypercall3(uint64_t nr, uint64_t op, uint64_t arg, uint64_t n)
         assert_int_equal(out ? c->dest.domid : c->source.domid, DOMID_SELF);
         uint64_t gmfn = out ? c->dest.u.gmfn : c->source.u.gmfn;
         uint32_t domid = out ? c->source.domid : c->dest.domid, ref = out ? c->source.u.ref : c->dest.u.ref;
-        assert_in_range(gmfn, BUFFER_GFN, BUFFER_GFN + 2);
+        if (out || gmfn < OUTSIDE_GFN)
+            assert_in_range(gmfn, BUFFER_GFN, BUFFER_GFN + 2);
+        else
+            assert_in_range(gmfn, OUTSIDE_GFN, OUTSIDE_GFN + 2);
         assert_in_range(domid, 1, GUESTS);
         c->status = ref < GRANTS && guests[domid - 1].granted[ref] ? GNTST_okay : GNTST_bad_gntref;
         if (c->status != GNTST_okay)
             continue;
-        uint8_t *ours = frame_buffer + (gmfn - BUFFER_GFN) * 4096, *theirs = guests[domid - 1].pages[ref];
+        uint8_t *ours = gmfn >= OUTSIDE_GFN ? outside + (gmfn - OUTSIDE_GFN) * 4096 : frame_buffer + (gmfn - BUFFER_GFN) * 4096, *theirs = guests[domid - 1].pages[ref];
         if (out)
             memcpy(ours + c->dest.offset, theirs + c->source.offset, c->len);
         else
@@ -178,6 +184,12 @@ int store_watch(const char *path, void (*fn)(const char *path, void *ctx), void 
     return i;
 }
 void store_unwatch(int id) { assert_non_null(watches[id].fn); free((char *)watches[id].path); watches[id].fn = NULL; }
+uint64_t page_phys(const void *p)
+{
+    const uint8_t *at = p;
+    bool card = at >= outside && at < outside + sizeof outside;
+    return card ? OUTSIDE_GFN * 4096 + (uint64_t)(at - outside) : BUFFER_GFN * 4096 + (uint64_t)(at - frame_buffer);
+}
 void *heap_alloc(size_t size) { heap_blocks++; return calloc(1, size); }
 void heap_free(void *p) { heap_blocks -= p != NULL; free(p); }
 void *page_alloc(size_t pages, uint64_t *phys) { *phys = BUFFER_GFN * 4096; return frame_buffer = calloc(pages, 4096); }
@@ -623,6 +635,53 @@ static void test_no_memory(void **state)
     assert_non_null(strstr(err.text, "16 bridges"));
 }
 
+/* A port of Dom0's own: frames go both ways, guests hear of theirs at once, and its address is nobody else's. */
+static uint32_t own_got, own_len;
+static uint8_t own_first;
+static bool own_deliver(struct net_port *to, struct net_frame *f)
+{
+    (void)to;
+    own_got++;
+    own_len = f->len;
+    own_first = f->data[14];
+    return true;
+}
+
+static void test_own_port(void **state)
+{
+    static struct net_port own = {.mac = {2, 0, 0, 0, 0, 9}, .locked = true, .up = true, .deliver = own_deliver};
+    uint16_t domid = 77;
+    uint32_t dev = 0;
+    (void)state;
+    assert_false(net_mac_owner(own.mac, &domid, &dev));
+    assert_true(net_port_join("bridge0", &own));
+    assert_true(net_mac_owner(own.mac, &domid, &dev));
+    assert_int_equal(domid, 0);
+    up(1, 0);
+    guests[0].pages[10][14] = 0x5a;
+    put(1, 9, 200, 0);
+    kick(1);
+    run();
+    assert_int_equal(own_got, 1);
+    assert_int_equal(own_len, 200);
+    assert_int_equal(own_first, 0x5a);
+    uint8_t *data = frame_buffer + 4096 - 100; /* the frame crosses a page of ours */
+    for (unsigned i = 0; i < 1000; i++)
+        data[i] = (uint8_t)i;
+    memcpy(data, (uint8_t[]){2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9}, 12);
+    uint32_t events = guests[0].events, before = rx_of(1)->rsp_prod;
+    net_port_frame(&own, &(struct net_frame){.data = data, .len = 1000});
+    assert_int_equal(guests[0].events, events + 1);
+    assert_int_equal(rx_of(1)->rsp_prod, before + 1);
+    assert_int_equal(RX(1, before).rsp.status, 1000);
+    assert_memory_equal(guests[0].pages[32 + before % 32], data, 1000);
+    data[11] = 1; /* from the guest's address */
+    net_port_frame(&own, &(struct net_frame){.data = data, .len = 1000});
+    assert_int_equal(own.spoofed, 1);
+    assert_int_equal(rx_of(1)->rsp_prod, before + 1);
+    net_bridge_leave(&own);
+}
+
 /* Both pages full of noise, again and again, and any state: nothing outside is touched, nothing is left. */
 static void test_noise(void **state)
 {
@@ -653,12 +712,121 @@ static void test_noise(void **state)
     }
 }
 
+/* ---- a card of the host's ---- */
+
+static struct netdev wire_card = {.name = "nic0", .driver = "fake", .mac = {2, 0, 0, 0, 0, 99}};
+static bool wire_busy;
+static uint8_t wire[2048];
+static uint32_t wire_len, wire_frames;
+static void (*wire_receive)(void *ctx, uint8_t *frame, uint32_t len);
+static void (*wire_over)(void *ctx);
+static void *wire_ctx;
+struct netdev *netdev_first(void) { return &wire_card; }
+bool netdev_open(struct netdev *n, void (*receive)(void *ctx, uint8_t *frame, uint32_t len), void (*turn_over)(void *ctx), void *ctx)
+{
+    assert_ptr_equal(n, &wire_card);
+    wire_receive = receive;
+    wire_over = turn_over;
+    wire_ctx = ctx;
+    return true;
+}
+bool netdev_send(struct netdev *n, const uint8_t *frame, uint32_t len)
+{
+    assert_true(n == &wire_card && len <= sizeof wire);
+    if (wire_busy)
+        return false;
+    memcpy(wire, frame, len);
+    wire_len = len;
+    wire_frames++;
+    return true;
+}
+
+/* From the wire, at AT in the card's memory, to guest TO (0: everybody), from an address of outside that ends with FROM. */
+static void from_wire(uint32_t at, uint8_t to, uint8_t from, uint32_t len)
+{
+    uint8_t *f = outside + at;
+    for (uint32_t i = 0; i < len; i++)
+        f[i] = (uint8_t)(i * 5 + at);
+    memcpy(f, to != 0 ? (uint8_t[]){2, 0, 0, 0, 0, to} : (uint8_t[]){255, 255, 255, 255, 255, 255}, 6);
+    memcpy(f + 6, (uint8_t[]){2, 0, 0, 0, 0, from}, 6);
+    wire_receive(wire_ctx, f, len);
+    wire_over(wire_ctx);
+}
+
+static bool bridge_is(const struct netdev *n, const char *bridge, void *ctx)
+{
+    (*(int *)ctx)++;
+    assert_ptr_equal(n, &wire_card);
+    assert_string_equal(bridge, "bridge0");
+    return true;
+}
+
+/* Last: the card stays on the bridge. */
+static void test_uplink(void **state)
+{
+    static const uint32_t places[] = {0, 1, 2048, 4096 - 60, 4096 - 1, 4096 + 2050};
+    static const uint8_t udp[] = {0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0, 8, 0x12, 0x34};
+    int listed = 0;
+
+    (void)state;
+    net_uplink_init();
+    heap_blocks--; /* it lasts */
+    net_uplinks_list(bridge_is, &listed);
+    assert_int_equal(listed, 1);
+    up(1, 0);
+    up(2, 0);
+    put(1, 2, 100, 0); /* between guests: not for the wire */
+    kick(1);
+    run();
+    assert_true(wire_frames == 0 && rx_of(2)->rsp_prod == 1);
+    put(1, 77, 100, 0); /* nobody's here: it may be out there */
+    kick(1);
+    run();
+    assert_true(wire_frames == 1 && wire_len == 100);
+    assert_memory_equal(wire, guests[0].pages[10], 100);
+    put_frame(1, (uint8_t[]){255, 255, 255, 255, 255, 255}, 100, 0);
+    kick(1);
+    run();
+    assert_true(wire_frames == 2 && rx_of(2)->rsp_prod == 2);
+    memset(guests[0].pages[10], 0, 60);
+    guests[0].pages[10][12] = 8;
+    memcpy(guests[0].pages[10] + 14, udp, sizeof udp);
+    put(1, 77, 60, NETTXF_csum_blank | NETTXF_data_validated); /* on the wire it is complete */
+    kick(1);
+    run();
+    assert_true(wire_frames == 3 && wire[40] == 0xeb && wire[41] == 0xd8);
+    wire_busy = true;
+    put(1, 77, 100, 0);
+    kick(1);
+    run();
+    wire_busy = false;
+    assert_true(wire_frames == 3 && TX(1, 4).rsp.status == NETIF_RSP_OKAY);
+    for (unsigned i = 0; i < 6; i++) { /* in: from anywhere in the card's memory, also across pages */
+        uint32_t before = guests[1].events;
+        rx_of(2)->rsp_event = rx_of(2)->rsp_prod + 1;
+        from_wire(places[i], 2, 50, 1514);
+        assert_true(rx_of(2)->rsp_prod == 3 + i && RX(2, 2 + i).rsp.status == 1514 && RX(2, 2 + i).rsp.flags == 0);
+        assert_memory_equal(guests[1].pages[32 + 2 + i], outside + places[i], 1514);
+        assert_int_equal(guests[1].events, before + 1);
+    }
+    assert_int_equal(rx_of(1)->rsp_prod, 0);
+    from_wire(0, 0, 50, 60); /* to everybody, but not back */
+    assert_true(rx_of(1)->rsp_prod == 1 && rx_of(2)->rsp_prod == 9 && wire_frames == 3);
+    from_wire(0, 77, 50, 60); /* to somebody out there */
+    from_wire(0, 2, 1, 60);   /* from outside under a guest's address */
+    from_wire(0, 2, 50, 13);
+    assert_true(rx_of(1)->rsp_prod == 1 && rx_of(2)->rsp_prod == 9 && wire_frames == 3);
+    RX(2, 9).req.gref = 99;
+    from_wire(0, 2, 50, 60); /* the guest lies: its affair */
+    assert_int_equal(view(2).received.errors, 1);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_frames), T(test_jumbo), T(test_checksums), T(test_receiver_lies), T(test_sender_lies), T(test_wrong_keys), T(test_orderly_close),
-        T(test_gone_in_the_middle), T(test_rate), T(test_no_memory), T(test_noise),
+        T(test_gone_in_the_middle), T(test_rate), T(test_no_memory), T(test_own_port), T(test_noise), T(test_uplink),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(frame_buffer);

@@ -187,6 +187,30 @@ static bool stop_after(void *ctx, const char *path, uint64_t done, uint64_t tota
     return steps_left-- > 0;
 }
 
+static uint64_t done_last, total_seen;
+
+static bool watch(void *ctx, const char *path, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    (void)path;
+    assert_true(done >= done_last && (total_seen == 0 || total == total_seen));
+    done_last = done;
+    total_seen = total;
+    return true;
+}
+
+/* Of a folder all bytes are counted first, and the share that is done only rises. */
+static void test_progress_of_a_folder(void **state)
+{
+    (void)state;
+    make_tree();
+    done_last = total_seen = 0;
+    OK(tree_copy("hd0p1:/tree", "hd0p1:/copy", true, watch, NULL, &err));
+    assert_true(total_seen > 0 && done_last > 0 && done_last <= total_seen);
+    OK(tree_remove("hd0p1:/copy", true, NULL, NULL, &err));
+    OK(tree_remove("hd0p1:/tree", true, NULL, NULL, &err));
+}
+
 /* Stopped at any step, nothing of the copy is left, and its clusters are free. */
 static void test_stopping(void **state)
 {
@@ -373,7 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_copy_and_remove_folders, sound), cmocka_unit_test(test_target),
-        cmocka_unit_test_teardown(test_stopping, sound),                cmocka_unit_test_teardown(test_move, sound),
+        cmocka_unit_test_teardown(test_progress_of_a_folder, sound), cmocka_unit_test_teardown(test_stopping, sound),                cmocka_unit_test_teardown(test_move, sound),
         cmocka_unit_test(test_memory_is_read_only),                     cmocka_unit_test_teardown(test_in_place, sound),
         cmocka_unit_test_teardown(test_stored, sound),                  cmocka_unit_test_teardown(test_autostart, sound),
         cmocka_unit_test_teardown(test_full_disk, sound),

@@ -11,7 +11,8 @@
 
 #include "dom0/manager/manager.h"
 #include "dom0/manager/nearest.h"
-#include "dom0/manager/vmx_file.h"
+#include "dom0/manager/vmx.h"
+#include "dom0/manager/vmx_edit.h"
 
 #define PATH "hd0p1:/corbel/vm/box/box.vmx"
 #define KERNEL "corbel.kernel = \"vmlinuz\"\n"
@@ -19,6 +20,7 @@
 static char warnings[8192];
 static int warning_count;
 static struct vm_config config;
+static struct vmx_work work;
 static struct error err;
 
 static void warn(const char *line, void *ctx)
@@ -36,7 +38,7 @@ static bool parse_bytes(const char *text, size_t len, const char *path)
     warnings[0] = '\0';
     warning_count = 0;
     memset(&err, 0, sizeof err);
-    bool ok = vmx_parse(copy, len, path, &config, warn, warnings, &err);
+    bool ok = vmx_parse(&work, copy, len, path, &config, warn, warnings, &err);
     free(copy);
     return ok;
 }
@@ -157,7 +159,8 @@ static void test_wrong_values(void **s)
     bad(KERNEL "numvcpus = \"two\"\n", EXIT_FAILED, "not a number");
     bad(KERNEL "config.version = \"7\"\n", EXIT_FAILED, "only \"8\"");
     bad(KERNEL "virtualHW.version = \"x\"\n", EXIT_FAILED, "version");
-    bad(KERNEL ".encoding = \"windows-1252\"\n", EXIT_FAILED, "UTF-8");
+    bad(KERNEL ".encoding = \"windows-1252\"\n# \xc3\xbc\n", EXIT_FAILED, "UTF-8");
+    silent(KERNEL ".encoding = \"windows-1252\"\n");
     bad(KERNEL "guestOS = \"\"\n", EXIT_FAILED, "short name");
     bad(KERNEL "uuid.bios = \"56 4d\"\n", EXIT_FAILED, "uuid");
     bad(KERNEL "uuid.bios = \"56 4d 01 02 03 04 05 06-07 08 09 0a 0b 0c 0d fF 00\"\n", EXIT_FAILED, "uuid");
@@ -272,7 +275,7 @@ static void test_limits(void **s)
     silent(text);
     assert_int_equal(strlen(config.cmdline), 1023);
     strcpy(text + at + 1023, "y\"");
-    bad(text, EXIT_FAILED, "at most 1023");
+    bad(text, EXIT_FAILED, "at most 1023 bytes");
     memset(text, 'k', 64);
     strcpy(text + 64, " = \"1\"\n");
     bad(text, EXIT_FAILED, "key");
@@ -286,11 +289,11 @@ static void test_limits(void **s)
 static void test_unknown_keys(void **s)
 {
     (void)s;
-    warned(KERNEL "memsise = \"32\"\n", "line 2: unknown key memsise, ignored: did you mean memsize?");
+    warned(KERNEL "memsise = \"32\"\n", "line 2: memsise: unknown key, ignored: did you mean memsize?");
     assert_int_equal(config.memsize_mib, 32);
     warned(KERNEL "corbel.kernal = \"32\"\n", "did you mean corbel.kernel?");
     warned(KERNEL "DisplayNam = \"32\"\n", "did you mean displayName?");
-    warned(KERNEL "zebra = \"32\"\n", "unknown key zebra, ignored\n");
+    warned(KERNEL "zebra = \"32\"\n", "zebra: unknown key, ignored\n");
     assert_null(strstr(warnings, "mean"));
     silent(KERNEL "MEMSIZE = \"64\"\n");
     assert_int_equal(config.memsize_mib, 64);
@@ -300,8 +303,8 @@ static void test_later_keys(void **s)
 {
     (void)s;
     warned(KERNEL "firmware = \"efi\"\n", "not supported in this version, ignored");
-    warned(KERNEL "ethernet = \"x\"\n", "unknown key ethernet");
-    warned(KERNEL "ethernet0. = \"x\"\n", "unknown key");
+    warned(KERNEL "ethernet = \"x\"\n", "ethernet: unknown key");
+    warned(KERNEL "ethernet0. = \"x\"\n", "ethernet0.: unknown key");
 }
 
 static void test_disks(void **s)
@@ -311,6 +314,15 @@ static void test_disks(void **s)
                   "scsi0:0.writeThrough = \"FALSE\"\nscsi0:0.deviceType = \"scsi-hardDisk\"\n");
     assert_int_equal(config.disks, 1);
     assert_string_equal(config.disk[0].path, "hd0p1:/corbel/vm/box/a b.img");
+    silent(KERNEL "ide0:0.present = \"TRUE\"\nide0:0.fileName = \"x.VMDK\"\nide1:0.present = \"TRUE\"\nide1:0.fileName = \"disk:sd0p2\"\nide1:0.deviceType = \"rawDisk\"\n"
+                  "scsi1:1.present = \"TRUE\"\nscsi1:1.fileName = \"phy:/dev/sd0\"\nscsi1:1.readonly = \"TRUE\"\n");
+    static const char *const kinds[] = {"phy:/dev/sd0", "hd0p1:/corbel/vm/box/x.VMDK", "disk:sd0p2"};
+    for (uint16_t i = 0; i < 3; i++) {
+        assert_string_equal(config.disk[i].path, kinds[i]);
+        assert_int_equal(config.disk[i].read_only, i == 0);
+    }
+    silent(KERNEL "scsi0.present = \"TRUE\"\nscsi0:0.present = \"true\"\nscsi0:0.fileName = \"a b.img\"\nscsi0:0.mode = \"independent-persistent\"\n"
+                  "scsi0:0.writeThrough = \"FALSE\"\nscsi0:0.deviceType = \"scsi-hardDisk\"\n");
     assert_true(config.disk[0].line == 4 && !config.disk[0].read_only && !config.disk[0].cdrom && config.disk[0].index == 0);
     /* The order is that of buses and numbers, not of lines. */
     silent("ide1:0.fileName = \"/cd.iso\"\nide1:0.deviceType = \"cdrom-image\"\nide1:0.present = \"TRUE\"\n" KERNEL
@@ -332,18 +344,18 @@ static void test_disks_left_out(void **s)
     silent(KERNEL "ide0:0.fileName = \"d.vmdk\"\nide0:0.present = \"false\"\nide0:0.zebra = \"1\"\n");
     silent(KERNEL "ide0:0.fileName = \"d\"\nide0:0.present = \"TRUE\"\nide0:0.startConnected = \"FALSE\"\n");
     assert_int_equal(config.disks, 0);
-    warned(KERNEL "ide0:0.fileName = \"d\"\nide0:0.mode = \"x\"\n", "line 2: ide0:0.*: without .present = \"TRUE\" it is left out");
+    warned(KERNEL "ide0:0.fileName = \"d\"\nide0:0.mode = \"x\"\n", "line 2: ide0:0.fileName: without .present = \"TRUE\" it is left out");
     assert_int_equal(warning_count, 1);
-    warned(KERNEL "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-raw\"\nide1:0.fileName = \"auto detect\"\n", "line 3: ide1:0.*: CD drives of the host");
-    assert_int_equal(config.disks, 0);
-    warned(KERNEL "scsi0.present = \"FALSE\"\nscsi0.virtualDev = \"x\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"x\"\n", "line 4: scsi0:0.*: its controller");
+    warned(KERNEL "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-raw\"\nide1:0.fileName = \"auto detect\"\n", "line 3: ide1:0.deviceType: CD drives of the host");
+    assert_true(config.disks == 1 && config.disk[0].cdrom && config.disk[0].path[0] == '\0');
+    warned(KERNEL "scsi0.present = \"FALSE\"\nscsi0.virtualDev = \"x\"\nscsi0:0.present = \"TRUE\"\nscsi0:0.fileName = \"x\"\n", "line 4: scsi0:0.present: its controller");
     assert_true(config.disks == 0 && warning_count == 1);
-    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0.virtualDev = \"x\"\nscsi0.y = \"x\"\n", "line 3: scsi0.*: guests see Xen's virtual disks");
+    warned(KERNEL "scsi0.present = \"TRUE\"\nscsi0.virtualDev = \"x\"\nscsi0.y = \"x\"\n", "line 3: scsi0.virtualDev: guests see Xen's virtual disks");
     assert_int_equal(warning_count, 1);
-    warned(KERNEL "nvme0:0.present = \"TRUE\"\nnvme0:0.fileName = \"x\"\nnvme0:0.zebra = \"x\"\n", "line 4: nvme0:0.*: unknown setting zebra");
+    warned(KERNEL "nvme0:0.present = \"TRUE\"\nnvme0:0.fileName = \"x\"\nnvme0:0.zebra = \"x\"\n", "line 4: nvme0:0.zebra: unknown setting");
     assert_true(config.disks == 1 && warning_count == 1);
-    warned(KERNEL "ide00:12.x = \"x\"\n", "unknown key ide00:12.x");
-    warned(KERNEL "ide0:.x = \"x\"\nscsi = \"x\"\nscsi:0.x = \"x\"\n", "unknown key scsi:0.x");
+    warned(KERNEL "ide00:12.x = \"x\"\n", "ide00:12.x: unknown key");
+    warned(KERNEL "ide0:.x = \"x\"\nscsi = \"x\"\nscsi:0.x = \"x\"\n", "scsi:0.x: unknown key");
 }
 
 #define PRESENT KERNEL "ide0:0.present = \"TRUE\"\n"
@@ -352,10 +364,14 @@ static void test_disks_wrong(void **s)
 {
     char many[4096] = KERNEL;
     (void)s;
-    bad(PRESENT, EXIT_FAILED, "box.vmx line 2: ide0:0.fileName is missing: write");
-    bad(PRESENT "ide0:0.fileName = \"\"\n", EXIT_FAILED, "line 2: ide0:0.fileName is missing");
-    bad(PRESENT "ide0:0.fileName = \"x.VMDK\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.VMDK\": only raw images are read");
-    bad(PRESENT "ide0:0.fileName = \"x.qcow2\"\n", EXIT_FAILED, "only raw images");
+    bad(PRESENT, EXIT_FAILED, "box.vmx line 2: ide0:0.present = \"TRUE\": ide0:0.fileName is missing: write");
+    bad(PRESENT "ide0:0.fileName = \"\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"\": no image");
+    bad(PRESENT "ide0:0.fileName = \"x.QCOW2\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.QCOW2\": only raw images and VMware's .vmdk are read");
+    bad(PRESENT "ide0:0.fileName = \"x-s001.vmdk\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x-s001.vmdk\": this is one extent");
+    bad(PRESENT "ide0:0.fileName = \"\\\\.\\PhysicalDrive0\"\n", EXIT_FAILED, "it is written \"disk:sd0\"");
+    bad(PRESENT "ide0:0.fileName = \"/dev/sda\"\n", EXIT_FAILED, "it is written \"disk:sd0\"");
+    bad(PRESENT "ide0:0.fileName = \"x.img\"\nide0:0.deviceType = \"rawDisk\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"x.img\": a rawDisk is a disk of the host");
+    bad(PRESENT "ide0:0.fileName = \"disk:sd0\"\nide0:0.deviceType = \"cdrom-image\"\n", EXIT_FAILED, "line 3: ide0:0.fileName = \"disk:sd0\": a disk of the host is no image of a CD");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.deviceType = \"tape\"\n", EXIT_FAILED, "line 4: ide0:0.deviceType = \"tape\": not a kind of disk");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.mode = \"undoable\"\n", EXIT_FAILED, "line 4: ide0:0.mode = \"undoable\": changes that are thrown away");
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.readonly = \"1\"\n", EXIT_FAILED, "line 4: ide0:0.readonly = \"1\": neither yes nor no");
@@ -363,12 +379,12 @@ static void test_disks_wrong(void **s)
     bad(PRESENT "ide0:0.fileName = \"x\"\nide0:0.writeThrough = \"no\"\n", EXIT_FAILED, "ide0:0.writeThrough = \"no\"");
     bad(KERNEL "scsi0:0.present = \"maybe\"\n", EXIT_FAILED, "line 2: scsi0:0.present = \"maybe\": neither");
     bad(KERNEL "scsi0.present = \"maybe\"\n", EXIT_FAILED, "scsi0.present = \"maybe\": neither");
-    bad(KERNEL "ide0:2.present = \"TRUE\"\n", EXIT_FAILED, "line 2: ide0:2: no such place: ide0:0 to ide1:1");
+    bad(KERNEL "ide0:2.present = \"TRUE\"\n", EXIT_FAILED, "line 2: ide0:2.present = \"TRUE\": no such place: ide0:0 to ide1:1");
     bad(KERNEL "scsi4:0.present = \"TRUE\"\n", EXIT_FAILED, "scsi0:0 to scsi3:15");
     bad(KERNEL "scsi9999:9999.present = \"TRUE\"\n", EXIT_FAILED, "no such place");
     for (unsigned i = 0; i < 17; i++)
         sprintf(many + strlen(many), "sata0:%u.present = \"TRUE\"\nsata0:%u.fileName = \"f\"\n", i, i);
-    bad(many, EXIT_FAILED, "line 34: sata0:16: more than 16 disks");
+    bad(many, EXIT_FAILED, "line 34: sata0:16.present = \"TRUE\": more than 16 disks");
     char path[PATH_MAX_LEN + 128];
     sprintf(path, PRESENT "ide0:0.fileName = \"%0255u\"\n", 1);
     bad(path, EXIT_FAILED, "the path is too long");
@@ -392,9 +408,9 @@ static void test_network_cards(void **s)
     assert_string_equal(config.nics[0].bridge, "hostonly");
     silent(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.addressType = \"static\"\nethernet0.address = \"3c:97:0e:11:22:33\"\n"
                   "ethernet0.checkMACAddress = \"FALSE\"\n");
-    warned(KERNEL "ethernet0.networkName = \"lan\"\n", "no ethernet0.present = \"TRUE\"");
+    warned(KERNEL "ethernet0.networkName = \"lan\"\n", "there is no ethernet0.present = \"TRUE\"");
     warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.virtualDev = \"e1000\"\n", "ethernet0.virtualDev: other models");
-    warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.startConnected = \"TRUE\"\n", "ethernet0.*: further settings of network cards");
+    warned(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.startConnected = \"TRUE\"\n", "ethernet0.startConnected: further settings of network cards");
     bad(KERNEL "ethernet8.present = \"TRUE\"\n", EXIT_FAILED, "ethernet0 to ethernet7");
     bad(KERNEL "ethernet10.present = \"TRUE\"\n", EXIT_FAILED, "ethernet0 to ethernet7");
     bad(KERNEL "ethernet0.present = \"maybe\"\n", EXIT_FAILED, "\"TRUE\" or \"FALSE\"");
@@ -408,6 +424,224 @@ static void test_network_cards(void **s)
     bad(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.addressType = \"static\"\nethernet0.address = \"01:50:56:00:00:0b\"\n", EXIT_FAILED, "group");
     bad(KERNEL "ethernet0.present = \"TRUE\"\nethernet0.addressType = \"static\"\nethernet0.address = \"3c:97:0e:11:22:33\"\n", EXIT_FAILED,
         "real card");
+}
+
+/* ---- whole files, as VMware's products and people write them: tests/vmx ---- */
+
+static const char *const files[] = {"workstation", "workstation-windows", "workstation-1252", "fusion", "esxi",
+                                    "player",      "by-hand",             "long-lines",       "corbel", "old"};
+static char found[65536];
+static unsigned per_line[256], refused_found;
+
+static void describe(const struct vmx_finding *f, void *ctx)
+{
+    static const char *const verdicts[] = {"accepted", "default", "ignored", "refused"};
+    (void)ctx;
+    assert_true(f->text[0] != '\0' && f->line < 256);
+    per_line[f->line] += f->line != 0;
+    refused_found += f->verdict == VMX_REFUSED;
+    snprintf(found + strlen(found), sizeof found - strlen(found), "%u %s%s %.40s%s%s%s\n", f->line, verdicts[f->verdict], f->quiet ? "," : "",
+             f->key, f->verdict == VMX_DEFAULTED ? "=" : "", f->verdict == VMX_DEFAULTED ? f->value : ": ", f->verdict == VMX_DEFAULTED ? "" : f->text);
+}
+
+static char *read_all(const char *path, size_t *len)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = calloc(1, 100000);
+    if (f == NULL)
+        fail_msg("%s: not there (tests are run from the top folder)", path);
+    *len = fread(text, 1, 99999, f);
+    fclose(f);
+    return text;
+}
+
+/* Each line that is no comment and not blank has one finding. */
+static void each_line_once(const char *name, const char *text, size_t len)
+{
+    unsigned nr = 1;
+    for (size_t at = len > 3 && text[0] == '\xef' ? 3 : 0; at < len; nr++) {
+        const char *nl = memchr(text + at, '\n', len - at);
+        size_t n = nl != NULL ? (size_t)(nl - text) - at : len - at, blank = 0;
+        while (blank < n && strchr(" \t\r", text[at + blank]) != NULL)
+            blank++;
+        bool setting = blank < n && text[at + blank] != '#';
+        if (per_line[nr] != setting)
+            fail_msg("%s line %u: %u findings", name, nr, per_line[nr]);
+        at += n + 1;
+    }
+}
+
+/* All findings of the ten files, one by one. VMX_FOUND=write in the environment writes what is found, for looking at. */
+static void test_whole_files(void **s)
+{
+    char path[100];
+    size_t len, want_len;
+    (void)s;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(path, sizeof path, "tests/vmx/%s.vmx", files[i]);
+        char *text = read_all(path, &len), *copy = malloc(len);
+        memcpy(copy, text, len); /* exact size */
+        found[0] = '\0';
+        memset(per_line, 0, sizeof per_line);
+        refused_found = 0;
+        snprintf(path, sizeof path, "hd0p1:/corbel/vm/x/%s.vmx", files[i]);
+        bool ok = vmx_read(&work, copy, len, path, &config);
+        vmx_findings(&work, describe, NULL);
+        assert_true(ok == (refused_found == 0) && work.refused == refused_found);
+        each_line_once(files[i], copy, len);
+        assert_true(vmx_parse(&work, copy, len, path, &config, warn, warnings, &err) == ok);
+        warnings[0] = '\0';
+        snprintf(path, sizeof path, "tests/vmx/%s.found", files[i]);
+        if (getenv("VMX_FOUND") != NULL) {
+            FILE *f = fopen(path, "wb");
+            fputs(found, f);
+            fclose(f);
+        }
+        char *want = read_all(path, &want_len);
+        if (strcmp(want, found) != 0)
+            fail_msg("%s: found\n%s", files[i], found);
+        free(want);
+        free(copy);
+        free(text);
+    }
+}
+
+/* ---- the editor ---- */
+
+static void edits(const char *text, const char *key, const char *value, const char *want)
+{
+    char out[4096], *copy = malloc(strlen(text) + 1);
+    size_t len = 0, removed = 0;
+    memcpy(copy, text, strlen(text));
+    if (value != NULL)
+        assert_true(vmx_edit_set(copy, strlen(text), key, value, out, sizeof out, &len));
+    else
+        vmx_edit_remove(copy, strlen(text), key, out, &len, &removed);
+    out[len] = '\0';
+    assert_string_equal(out, want);
+    if (value != NULL) { /* a buffer that is one byte too small is never overrun */
+        char *small = malloc(len);
+        size_t small_len = 0;
+        assert_false(vmx_edit_set(copy, strlen(text), key, value, small, len - 1, &small_len));
+        assert_true(small_len >= len - 1);
+        free(small);
+    }
+    free(copy);
+}
+
+static void test_editor(void **s)
+{
+    (void)s;
+    edits("", "memsize", "64", "memsize = \"64\"\n");
+    edits("a = \"1\"", "memsize", "64", "a = \"1\"\nmemsize = \"64\"\n");
+    edits("\xef\xbb\xbf", "memsize", "64", "\xef\xbb\xbfmemsize = \"64\"\n");
+    edits("\xef\xbb\xbfMemSize=\"1\"\r\n# x\r\n", "memsize", "64", "\xef\xbb\xbfMemSize=\"64\"\r\n# x\r\n");
+    edits("# c\r\nMemSize  =\t\"1\" # why\r\nb = \"2\"\r\n", "memsize", "64", "# c\r\nMemSize  =\t\"64\" # why\r\nb = \"2\"\r\n");
+    edits("# c\r\nb = \"2\"\r\n", "memsize", "64", "# c\r\nb = \"2\"\r\nmemsize = \"64\"\r\n");
+    edits("# c\r\nb = \"2\"", "memsize", "64", "# c\r\nb = \"2\"\r\nmemsize = \"64\"\r\n");
+    edits("memsize = \"1\"\nmemsize = \"2\"\n", "memsize", "64", "memsize = \"64\"\nmemsize = \"2\"\n");
+    edits("# memsize = \"1\"\nmemsizes = \"2\"\nxmemsize = \"3\"\n", "memsize", "64",
+          "# memsize = \"1\"\nmemsizes = \"2\"\nxmemsize = \"3\"\nmemsize = \"64\"\n");
+    edits("memsize = 1\nb = \"2\"\n", "memsize", "64", "memsize = \"64\"\nb = \"2\"\n"); /* malformed, and right then */
+    edits("memsize = \"1\r\nb = \"2\"\r\n", "memsize", "64", "memsize = \"64\"\r\nb = \"2\"\r\n");
+    edits("memsize = \"1\" 2 # x\nb\n", "memsize", "64", "memsize = \"64\"\nb\n");
+    edits("memsize =", "memsize", "64", "memsize =\"64\"");
+    edits("a = \"|22\"\n", "a", "say \"hi\" | \xc3\xbc", "a = \"say |22hi|22 |7C \xc3\xbc\"\n");
+    edits("a = \"1\"\n", "a", "", "a = \"\"\n");
+    edits("a = \"1\"\r\n# x\r\nA=\"2\" # gone, too\r\nb = \"3\"", "a", NULL, "# x\r\nb = \"3\"");
+    edits("\xef\xbb\xbf" "a = \"1\"", "a", NULL, "\xef\xbb\xbf");
+    edits("b = \"1\"\n", "a", NULL, "b = \"1\"\n");
+    char out[8];
+    assert_int_equal(vmx_edit_encode(out, sizeof out, "a|b"), 5);
+    assert_string_equal(out, "a|7Cb");
+    assert_int_equal(vmx_edit_encode(out, sizeof out, "\"\"\""), 9);
+    assert_string_equal(out, "");
+}
+
+/* What is shown is read again as the same. */
+static char shown[32768];
+
+static void show_one(const char *key, const char *value, const char *meaning, void *ctx)
+{
+    char encoded[3 * VMX_VALUE_MAX];
+    (void)ctx;
+    assert_true(meaning[0] != '\0');
+    vmx_edit_encode(encoded, sizeof encoded, value);
+    snprintf(shown + strlen(shown), sizeof shown - strlen(shown), "%s = \"%s\"\n", key, encoded);
+}
+
+static void test_what_is_shown_is_read_again(void **s)
+{
+    static struct vm_config first;
+    static char once[sizeof shown];
+    (void)s;
+    for (unsigned i = 0; i < 2; i++) {
+        size_t len;
+        char *text = read_all("tests/vmx/corbel.vmx", &len);
+        assert_true(parse_bytes(i == 0 ? text : KERNEL, i == 0 ? len : strlen(KERNEL), PATH));
+        free(text);
+        first = config;
+        shown[0] = '\0';
+        vmx_show(&config, show_one, NULL);
+        strcpy(once, shown);
+        silent(once);
+        for (uint32_t d = 0; d < config.disks; d++)
+            config.disk[d].line = first.disk[d].line;
+        for (uint32_t n = 0; n < NICS_MAX; n++) /* what was said, and what was meant */
+            config.nics[n].generated_set = first.nics[n].generated_set;
+        assert_memory_equal(&config, &first, sizeof config);
+        shown[0] = '\0';
+        vmx_show(&config, show_one, NULL);
+        assert_string_equal(shown, once);
+    }
+}
+
+static void test_serial_and_power(void **s)
+{
+    (void)s;
+    silent(KERNEL "serial0.present = \"TRUE\"\nserial0.fileType = \"FILE\"\nserial0.fileName = \"s.log\"\n");
+    assert_string_equal(config.serial, "hd0p1:/corbel/vm/box/s.log");
+    silent(KERNEL "serial0.present = \"FALSE\"\nserial0.fileType = \"pipe\"\nserial0.fileName = \"\"\n");
+    assert_string_equal(config.serial, "");
+    warned(KERNEL "serial0.fileType = \"pipe\"\nserial0.fileName = \"x\"\n", "line 2: serial0.fileType: serial0.present is not TRUE");
+    assert_string_equal(config.serial, "");
+    bad(KERNEL "serial0.present = \"TRUE\"\n", EXIT_FAILED, "line 2: serial0.present = \"TRUE\": without serial0.fileType");
+    bad(KERNEL "serial0.present = \"TRUE\"\nserial0.fileType = \"file\"\n", EXIT_FAILED, "serial0.fileName is missing");
+    bad(KERNEL "serial0.present = \"TRUE\"\nserial0.fileType = \"network\"\n", EXIT_FAILED, "line 3: serial0.fileType = \"network\": pipes, networks");
+    bad(KERNEL "serial0.present = \"x\"\n", EXIT_FAILED, "TRUE");
+    warned(KERNEL "serial0.present = \"TRUE\"\nserial0.fileType = \"thinprint\"\nserial0.fileName = \"thinprint\"\n", "VMware's printing");
+    assert_string_equal(config.serial, "");
+    warned(KERNEL "serial1.present = \"TRUE\"\n", "serial1.present: more serial ports than the first");
+    silent(KERNEL "powerType.powerOff = \"Hard\"\npowerType.reset = \"soft\"\npowertype.suspend = \"hard\"\n");
+    assert_true(config.power_off == VM_HARD && config.power_reset == VM_SOFT);
+    silent(KERNEL "powerType.powerOff = \"default\"\npowerType.reset = \"preset\"\n");
+    assert_true(config.power_off == VM_SOFT && config.power_reset == VM_SOFT);
+    bad(KERNEL "powerType.powerOff = \"off\"\n", EXIT_FAILED, "\"soft\" or \"hard\"");
+    bad(KERNEL "powerType.suspend = \"\"\n", EXIT_FAILED, "\"soft\" or \"hard\"");
+}
+
+static void test_cd_drives(void **s)
+{
+    (void)s;
+#define CD KERNEL "ide1:0.present = \"TRUE\"\nide1:0.deviceType = \"cdrom-image\"\n"
+    silent(CD);
+    assert_true(config.disks == 1 && config.disk[0].cdrom && config.disk[0].read_only && config.disk[0].path[0] == '\0');
+    silent(CD "ide1:0.fileName = \"\"\n");
+    assert_true(config.disks == 1 && config.disk[0].path[0] == '\0');
+    silent(CD "ide1:0.fileName = \"cd.iso\"\nide1:0.startConnected = \"FALSE\"\n");
+    assert_true(config.disks == 1 && config.disk[0].path[0] == '\0');
+    silent(CD "ide1:0.fileName = \"cd.iso\"\n");
+    assert_string_equal(config.disk[0].path, "hd0p1:/corbel/vm/box/cd.iso");
+    char place[16];
+    vm_disk_place(&config.disk[0], place, sizeof place);
+    assert_string_equal(place, "ide1:0");
+    config.disk[0].attached = true;
+    config.disk[0].index = 2;
+    vm_disk_place(&config.disk[0], place, sizeof place);
+    assert_string_equal(place, "xvdc");
+    warned(KERNEL "sata0:1.present = \"TRUE\"\nsata0:1.deviceType = \"cdrom-raw\"\nsata0:1.fileName = \"auto detect\"\nsata0:1.autodetect = \"TRUE\"\n",
+           "cd-insert puts an image into it");
+    assert_int_equal(warning_count, 1);
 }
 
 static void test_nearest(void **s)
@@ -445,7 +679,8 @@ int main(void)
         cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_limits_and_actions), cmocka_unit_test(test_names), cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_limits), cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_later_keys), cmocka_unit_test(test_network_cards),
         cmocka_unit_test(test_disks), cmocka_unit_test(test_disks_left_out), cmocka_unit_test(test_disks_wrong),
-        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_whole_files), cmocka_unit_test(test_editor), cmocka_unit_test(test_what_is_shown_is_read_again),
+        cmocka_unit_test(test_serial_and_power), cmocka_unit_test(test_cd_drives), cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

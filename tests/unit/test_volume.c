@@ -138,6 +138,24 @@ static void test_disk_and_boot(void **state)
     assert_true(path_resolve("x", out, sizeof(out), &err));
     assert_string_equal(out, "hd0p1:/corbel/vm/x");
     assert_true(path_stat("debian", &d, &err) && d.is_dir);
+    /* One file under two names; two empty files; what lies where. */
+    struct file *a = NULL, *b = NULL, *c = NULL;
+    char name[16] = "";
+    assert_true(file_open("hd0p1:/A long name with spaces.text", &a, &err) && file_open("hd0p1:/ALONGN~1.TEX", &b, &err));
+    assert_true(file_open("hd0p1:/lower.txt", &c, &err));
+    assert_true(file_same(a, b) && !file_same(a, c));
+    file_close(a);
+    file_close(b);
+    assert_true(file_open("boot:/tiny/tiny.vmx", &a, &err) && file_open("boot:/TINY/tiny.vmx", &b, &err));
+    assert_true(file_same(a, b) && !file_same(a, c));
+    file_close(a);
+    file_close(b);
+    file_close(c);
+    assert_true(volume_on(&disk.dev, 0, disk.dev.sectors, name));
+    assert_string_equal(name, "hd0p1");
+    assert_true(volume_on(&disk.dev, FAT_IMAGE_FIRST, FAT_IMAGE_FIRST + 1, name));
+    assert_false(volume_on(&disk.dev, 0, FAT_IMAGE_FIRST, name));
+    assert_false(volume_on(&empty_disk.dev, 0, 64, name));
     assert_false(dir_list("debian/debian.vmx", collect, NULL, &err));
 }
 

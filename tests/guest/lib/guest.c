@@ -24,7 +24,6 @@ static unsigned passed, failed;
 static void (*ap_function)(unsigned cpu);
 #define AP_PAGE 0x8000UL
 
-void *memset(void *d, int c, size_t n);
 void *memset(void *d, int c, size_t n)
 {
     char *p = d;

@@ -109,5 +109,6 @@ struct run { uint64_t rip, ss, rsp, rflags, cs, rax, rcx, rdx, rbx, rsi, rdi; };
 uint64_t run_bytes(enum mode mode, const char *code, size_t len, struct run *r);
 void legacy_run(void (*code32)(void));
 
+void *memset(void *d, int c, size_t n);
 /* Repeats from run to run. */
 uint64_t random_next(void);

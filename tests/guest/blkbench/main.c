@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * [DOMU] blkbench: what one request to a disk in memory costs, from before the ring is written until the answer is seen, and an event to Dom0 and back.
+ * Why: `make bench`. Expected: lines BENCH as the benchmark guest prints them; then it powers off. It waits for its disk. */
+#include "tests/guest/lib/pv.h"
+
+#include <xen/io/blkif.h>
+
+#define SAMPLES 200U
+#define WARMUP 20U
+#define PAGES 32U
+#define REF_RING 8U
+#define REF_DATA 9U
+#define REF_TABLE 60U
+#define NOTHING 255U /* an operation that there is not: its answer costs nothing but the way there and back */
+#define SECOND_NS 1000000000UL
+
+static struct pv_device disk;
+static uint8_t ring_page[4096] __attribute__((aligned(4096)));
+static uint8_t data[PAGES][4096] __attribute__((aligned(4096)));
+static uint8_t table[4096] __attribute__((aligned(4096)));
+static blkif_sring_t *const ring = (void *)ring_page;
+static uint32_t prod;
+static uint64_t samples[SAMPLES];
+
+static inline uint64_t stamp(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(lo), "=d"(hi) : : "memory");
+    return (uint64_t)hi << 32 | lo;
+}
+
+static bool connect(void)
+{
+    while (!pv_open(&disk, "vbd", 51712))
+        pv_poll(0, SECOND_NS / 1000);
+    ring->req_event = ring->rsp_event = 1;
+    pv_grant_page(REF_RING, ring_page);
+    pv_grant_page(REF_TABLE, table);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        pv_grant_page(REF_DATA + i, data[i]);
+        ((struct blkif_request_segment *)(void *)table)[i] = (struct blkif_request_segment){REF_DATA + i, 0, 7};
+    }
+    bool ready = pv_wait_state(&disk, '2');
+    pv_number(&disk, "ring-ref", REF_RING);
+    pv_number(&disk, "event-channel", disk.port);
+    pv_key(&disk, "protocol", "x86_64-abi");
+    pv_key(&disk, "state", "3");
+    return ready && pv_wait_state(&disk, '4');
+}
+
+static void fill(uint8_t op, unsigned pages)
+{
+    blkif_request_t *q = &((union blkif_sring_entry *)(void *)(ring_page + 64))[prod % 32].req;
+    if (pages <= 1) {
+        *q = (blkif_request_t){.operation = op, .nr_segments = (uint8_t)pages, .id = prod, .sector_number = 64};
+        q->seg[0] = (struct blkif_request_segment){REF_DATA, 0, 7};
+        return;
+    }
+    struct blkif_request_indirect *in = (void *)q;
+    *in = (struct blkif_request_indirect){.operation = BLKIF_OP_INDIRECT, .indirect_op = op, .nr_segments = (uint16_t)pages, .id = prod, .sector_number = 64};
+    in->indirect_grefs[0] = REF_TABLE;
+}
+
+static uint64_t once(uint8_t op, unsigned pages)
+{
+    uint64_t from = stamp();
+    fill(op, pages);
+    prod++;
+    __atomic_store_n(&ring->req_prod, prod, __ATOMIC_SEQ_CST);
+    pv_send(disk.port);
+    while (__atomic_load_n(&ring->rsp_prod, __ATOMIC_SEQ_CST) != prod)
+        pv_block(disk.port);
+    uint64_t took = stamp() - from;
+    ring->rsp_event = prod + 1;
+    return took;
+}
+
+static void sort(void)
+{
+    for (unsigned i = 1; i < SAMPLES; i++)
+        for (unsigned k = i; k > 0 && samples[k - 1] > samples[k]; k--) {
+            uint64_t t = samples[k];
+            samples[k] = samples[k - 1];
+            samples[k - 1] = t;
+        }
+}
+
+static void report(const char *name)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < SAMPLES; i++)
+        sum += samples[i];
+    sort();
+    say("BENCH %s n=%u min=%lu med=%lu avg=%lu p99=%lu", name, SAMPLES, samples[0], samples[SAMPLES / 2], sum / SAMPLES, samples[SAMPLES * 99 / 100]);
+}
+
+static void measure(const char *name, uint8_t op, unsigned pages)
+{
+    for (unsigned i = 0; i < WARMUP; i++)
+        once(op, pages);
+    for (unsigned i = 0; i < SAMPLES; i++)
+        samples[i] = once(op, pages);
+    report(name);
+}
+
+/* What is not the way to Dom0: an event that nobody takes, and a look for somebody else to run. */
+static void measure_parts(void)
+{
+    uint32_t port = pv_port();
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        uint64_t from = stamp();
+        pv_send(port);
+        samples[i] = stamp() - from;
+    }
+    report("event_to_nobody");
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        uint64_t from = stamp();
+        pv_yield();
+        samples[i] = stamp() - from;
+    }
+    report("yield_to_nobody");
+}
+
+void guest_main(const void *start_info)
+{
+    (void)start_info;
+    traps_on();
+    pv_init();
+    check(connect(), "no disk: state %d", pv_back_state(&disk));
+    measure_parts();
+    measure("dom0_event_and_back", NOTHING, 0);
+    measure("disk_read_4k", BLKIF_OP_READ, 1);
+    measure("disk_write_4k", BLKIF_OP_WRITE, 1);
+    measure("disk_read_128k", BLKIF_OP_READ, PAGES);
+    measure("disk_write_128k", BLKIF_OP_WRITE, PAGES);
+    measure("disk_flush", BLKIF_OP_FLUSH_DISKCACHE, 0);
+    summary("blkbench");
+}
