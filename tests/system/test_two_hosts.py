@@ -78,7 +78,7 @@ def hosts():
 
 def cards(host):
     text = host.ok("network-list --json")
-    return {c["name"]: c for c in json.loads(text[text.index("["):])}
+    return {c["name"]: c for c in json.loads(text[text.index("["):]) if c["name"] != "Domain-0"}
 
 
 def ping(host, name, to, more=""):
