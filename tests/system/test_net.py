@@ -6,6 +6,7 @@ import re
 from corbel import debian_files, guest_files, vmx_text
 
 SIZE_MIB = 192
+BULK = 10 << 20
 KEPT = {}  # what one test leaves for a later one
 
 
@@ -21,9 +22,9 @@ def FILES():
 
 
 def cards(corbel, who=""):
-    """`network-list` as {name: {…}}, for guests with one card; without ports of the host."""
+    """`network-list` as {name: {…}}, for guests' first cards; without ports of the host."""
     text = corbel.ok(f"network-list --json {who}".strip())
-    return {c["name"]: c for c in json.loads(text[text.index("["):]) if c.get("id")}
+    return {c["name"]: c for c in json.loads(text[text.index("["):]) if c.get("id") and c["device"] == 0}
 
 
 def books(corbel):
@@ -71,17 +72,20 @@ def test_they_ping_each_other(corbel):
     assert min(seen[n][k] for n in ("one", "two") for k in ("sent_packets", "received_packets")) >= 4
 
 
-def test_a_mebibyte_arrives_as_it_was_sent(corbel):
-    before = cards(corbel)
-    corbel.inside("two", "nc -l -p 5000 > /tmp/got & true")
-    sent = corbel.inside("one", "head -c 1048576 /dev/urandom > /tmp/x; nc 10.0.0.2 5000 < /tmp/x; sha256sum < /tmp/x", 300)
-    got = corbel.inside("two", "sleep 1; wc -c < /tmp/got; sha256sum < /tmp/got", 300)
-    assert re.search(r"[0-9a-f]{64}", got).group() == re.search(r"[0-9a-f]{64}", sent).group()
-    after = cards(corbel)
-    assert after["one"]["sent_bytes"] - before["one"]["sent_bytes"] > 1048576
-    assert after["two"]["received_bytes"] - before["two"]["received_bytes"] > 1048576
-    assert after["two"]["sent_packets"] > before["two"]["sent_packets"]
-    assert after["one"]["sent_errors"] == after["two"]["received_errors"] == 0
+def test_ten_mebibytes_each_way_arrive_as_they_were_sent(corbel):
+    for sender, receiver, to in (("one", "two", "10.0.0.2"), ("two", "one", "10.0.0.1")):
+        before = cards(corbel)
+        corbel.inside(receiver, "nc -l -p 5000 > /tmp/got & true")
+        sent = corbel.inside(sender, f"head -c {BULK} /dev/urandom > /tmp/x; nc {to} 5000 < /tmp/x; sha256sum < /tmp/x", 600)
+        got = corbel.inside(receiver, "sleep 1; wc -c < /tmp/got; sha256sum < /tmp/got", 300)
+        assert re.search(r"[0-9a-f]{64}", got).group() == re.search(r"[0-9a-f]{64}", sent).group()
+        after = cards(corbel)
+        assert after[sender]["sent_bytes"] - before[sender]["sent_bytes"] > BULK
+        assert after[receiver]["received_bytes"] - before[receiver]["received_bytes"] > BULK
+        assert after[receiver]["sent_packets"] > before[receiver]["sent_packets"]
+        assert after[sender]["sent_errors"] == after[receiver]["received_errors"] == 0
+        for name in (sender, receiver):
+            corbel.inside(name, "rm /tmp/x /tmp/got 2>/dev/null")
 
 
 def test_large_frames_use_more_than_one_page(corbel):
@@ -142,13 +146,36 @@ def test_a_card_goes_and_another_comes(corbel):
     corbel.audit()
 
 
-def test_one_is_destroyed_in_the_middle(corbel):
+def moved(corbel):
+    """Bytes that guest one has sent, once they have grown."""
+    before = cards(corbel)["one"]["sent_bytes"]
+    for _ in range(20):
+        corbel.ok("sleep 1")
+        now = cards(corbel)["one"]["sent_bytes"]
+        if now > before:
+            return now
+    raise AssertionError("nothing moves")
+
+
+def test_devices_come_and_go_while_traffic_runs(corbel):
     corbel.inside("two", "nc -l -p 5002 > /dev/null & true")
     corbel.inside("one", "nc 10.0.0.2 5002 < /dev/zero & true")
-    corbel.ok("sleep 1")
-    moving = cards(corbel)["one"]["sent_bytes"]
-    corbel.ok("sleep 1")
-    assert cards(corbel)["one"]["sent_bytes"] > moving
+    moved(corbel)
+    for _ in range(3):
+        corbel.ok("network-attach one bridge=island")
+        assert "xvda" in corbel.ok("block-attach one memory:4")
+        moved(corbel)
+        both = "ls -d /dev/xvda /sys/class/net/eth1 2>/dev/null | wc -l"
+        assert corbel.inside("one", f"for i in 1 2 3 4 5 6 7 8 9; do test $({both}) = 2 && break; sleep 1; done; {both}") == "2"
+        assert "1+0 records out" in corbel.inside("one", "dd if=/dev/urandom of=/dev/xvda bs=64k count=1 conv=fsync 2>&1")
+        corbel.ok("network-detach one 1")
+        corbel.ok("block-detach one xvda")
+        moved(corbel)
+    corbel.audit()
+
+
+def test_one_is_destroyed_in_the_middle(corbel):
+    moved(corbel)  # still that stream
     corbel.ok("destroy two")
     assert list(cards(corbel)) == ["one"]
     assert "still-42" in corbel.inside("one", "echo still-$((40+2))")
