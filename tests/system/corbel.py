@@ -89,7 +89,7 @@ class Corbel:
         self.send(line + "\r")
         self.expect(re.escape(line[-20:]) + r"[^\n]*\n", limit)
         start = self.at
-        end = self.expect(r"^([^\n]*\r\x1b\[K|\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ", limit)  # behind progress that was erased, too
+        end = self.expect(r"^([^\n]*\r\x1b\[K)?(\x1b\[[0-9;?]*[A-Za-z]|\r)*corbel> ", limit)  # behind progress that was erased, too
         return clean(self.text[start:end.start()])
 
     def ok_and(self, line, pattern, limit=QUIET_LIMIT):
