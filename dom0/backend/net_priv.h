@@ -49,5 +49,7 @@ void net_disconnect(struct net_device *d);
 bool net_frame_init(void);
 /* Serves D's ring, at most a turn's worth. true: there is more. *WHY: the ring is broken. */
 bool net_frame_turn(struct net_device *d, uint64_t now_ns, const char **why);
-/* A net_port's `deliver`. */
+/* A net_port's `deliver`. The frame is queued: it must stay as it is until net_frame_flush, which comes before anybody else runs. */
 bool net_frame_deliver(struct net_port *to, struct net_frame *f);
+/* Copies all queued frames to their receivers, and answers for their buffers. */
+void net_frame_flush(void);

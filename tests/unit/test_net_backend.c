@@ -66,7 +66,7 @@ long hypercall3(uint64_t nr, uint64_t op, uint64_t arg, uint64_t n)
         uint64_t gmfn = out ? c->dest.u.gmfn : c->source.u.gmfn;
         uint32_t domid = out ? c->source.domid : c->dest.domid, ref = out ? c->source.u.ref : c->dest.u.ref;
         if (out || gmfn < OUTSIDE_GFN)
-            assert_in_range(gmfn, BUFFER_GFN, BUFFER_GFN + 2);
+            assert_in_range(gmfn, BUFFER_GFN, BUFFER_GFN + 3 * 16 - 1);
         else
             assert_in_range(gmfn, OUTSIDE_GFN, OUTSIDE_GFN + 2);
         assert_in_range(domid, 1, GUESTS);
