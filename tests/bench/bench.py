@@ -65,6 +65,9 @@ def one_run(number):
         text = f.read()
     if not ended:
         sys.exit(f"error: bench: the machine did not end within {LIMIT_S} s: its console is in {out}:\n{text[-2000:]}")
+    bad = re.search(r"(\w+): \d+ passed, [1-9]\d* failed", text)
+    if bad:
+        sys.exit(f"error: bench: guest {bad.group(1)} found something wrong, so its figures mean nothing: {out} tells what")
     return parse(text)
 
 
