@@ -12,7 +12,7 @@ struct place { /* of a key in the text; offsets */
     bool quoted;        /* else the value is all from behind the `=` to the line's end */
 };
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; } /* as the reader has it */
 
 /* What is written is appended to OUT, as far as there is room. */
 struct sink {

@@ -532,6 +532,8 @@ static void edits(const char *text, const char *key, const char *value, const ch
 static void test_editor(void **s)
 {
     (void)s;
+    edits("\r\ta\r=\r\"1\"\r\n", "a", "2", "\r\ta\r=\r\"2\"\r\n"); /* a stray CR is a blank, as for the reader */
+    edits("\ra = \"1\"\nb = \"2\"\n", "a", NULL, "b = \"2\"\n");
     edits("", "memsize", "64", "memsize = \"64\"\n");
     edits("a = \"1\"", "memsize", "64", "a = \"1\"\nmemsize = \"64\"\n");
     edits("\xef\xbb\xbf", "memsize", "64", "\xef\xbb\xbfmemsize = \"64\"\n");
