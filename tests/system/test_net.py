@@ -44,7 +44,9 @@ def address(corbel, name, last):
 
 
 def test_two_guests_with_cards(corbel):
-    corbel.ok("create two", 400)  # its kernel is kept from here on, so that the books can be compared
+    corbel.ok("create two", 400)  # its kernel is kept from here on, and the folder of disks is in the store, so that the books can be compared
+    corbel.ok("block-attach two memory:4")
+    corbel.ok("block-detach -f two xvda")
     corbel.ok("destroy two")
     KEPT["books"] = books(corbel)
     corbel.ok("create one", 400)
