@@ -114,3 +114,10 @@ static void fakes_end(void)
     pages_of_card = NULL;
     card = NULL;
 }
+
+static int end(void **state)
+{
+    (void)state;
+    fakes_end();
+    return 0;
+}

@@ -148,13 +148,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    (void)state;
-    fakes_end();
-    return 0;
-}
-
 static void test_start(void **state)
 {
     (void)state;
