@@ -166,11 +166,15 @@ static void notify_all(void)
     }
 }
 
+static void pass_on(struct net_port *from, struct net_frame *f)
+{
+    (void)net_switch_frame(from, f, time_now_ns());
+    net_frame_flush();
+}
+
 void net_frames_in(struct net_port *from, uint8_t *frame, uint32_t len)
 {
-    struct net_frame f = {.data = frame, .len = len, .csum = NET_CSUM_NONE};
-    (void)net_switch_frame(from, &f, time_now_ns());
-    net_frame_flush();
+    pass_on(from, &(struct net_frame){.data = frame, .len = len, .csum = NET_CSUM_NONE});
 }
 
 void net_frames_over(void)
@@ -229,10 +233,8 @@ bool net_port_join(const char *bridge, struct net_port *port)
 
 void net_port_frame(struct net_port *from, struct net_frame *f)
 {
-    (void)net_switch_frame(from, f, time_now_ns());
-    net_frame_flush();
-    notify_all();
-    wake(); /* a card whose ring turned out broken is dropped by the thread */
+    pass_on(from, f);
+    net_frames_over();
 }
 
 /* ---- for the manager ---- */
