@@ -5,14 +5,14 @@
 #include "dom0/lib/string.h"
 #include "dom0/manager/manager.h"
 
-#define SECOND_NS      1000000000UL
-#define WAIT_DEFAULT_S 600UL
-#define WAIT_MAX_S     86400UL
+#define SECOND_NS  1000000000UL
+#define LET_GO_S   10UL
+#define WAIT_MAX_S 86400UL
 
-bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns)
+bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t least_s, uint64_t default_s, uint64_t *ns)
 {
-    uint64_t seconds = WAIT_DEFAULT_S;
-    if (!cli_number_option(v, argc, argv, "-t", 1, WAIT_MAX_S, &seconds))
+    uint64_t seconds = default_s;
+    if (!cli_number_option(v, argc, argv, "-t", least_s, WAIT_MAX_S, &seconds))
         return false;
     *ns = seconds * SECOND_NS;
     return true;
@@ -26,6 +26,17 @@ bool cli_interrupt_seen(void)
 {
     was_interrupted = was_interrupted || cli_interrupted();
     return was_interrupted;
+}
+
+enum exit_code cli_take_away(const struct cli_verb *v, int argc, char **argv, bool force,
+                             bool (*take)(const char *who, const char *which, bool force, uint64_t wait_ns, bool (*interrupted)(void), struct error *e))
+{
+    struct error e;
+    uint64_t ns = 0;
+    if (!cli_wait_option(v, &argc, argv, 0, LET_GO_S, &ns) || !cli_args(v, argc, argv, 2, 2))
+        return EXIT_USAGE;
+    cli_interrupt_begin();
+    return take(argv[1], argv[2], force, ns, cli_interrupt_seen, &e) ? EXIT_OK : cli_error(&e);
 }
 
 enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns)
@@ -60,7 +71,7 @@ enum exit_code cli_ask_guest(const struct cli_verb *verb, int argc, char **argv,
     uint64_t ns = 0;
     bool wait = cli_flag(&argc, argv, "-w"), reboot = strcmp(how, "reboot") == 0;
     int before = argc;
-    if (!cli_wait_option(verb, &argc, argv, &ns))
+    if (!cli_wait_option(verb, &argc, argv, 1, CLI_END_S, &ns))
         return EXIT_USAGE;
     wait = wait || argc != before; /* who says how long means to wait */
     if (!cli_args(verb, argc, argv, 1, 2))

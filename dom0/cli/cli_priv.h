@@ -48,8 +48,12 @@ const struct line_edit *cli_line(void); /* for its history */
 uint64_t cli_prompt_tsc(void);          /* TSC when the first prompt had been queued */
 
 struct vm_view;
-/* Takes "-t SECONDS" out of the arguments; *NS is its value or the default. false: wrong, the usage was printed. */
-bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t *ns);
+#define CLI_END_S 600UL /* for a guest to end, unless -t says otherwise */
+/* Takes "-t SECONDS" out of the arguments, LEAST_S at least and a day at most; *NS is its value, or that of DEFAULT_S. false: wrong, the usage was printed. */
+bool cli_wait_option(const struct cli_verb *v, int *argc, char **argv, uint64_t least_s, uint64_t default_s, uint64_t *ns);
+/* `block-detach` and `cd-eject`, whose guest has 10 s to let go if "-t SECONDS" does not say otherwise. FORCE was among the arguments. */
+enum exit_code cli_take_away(const struct cli_verb *v, int argc, char **argv, bool force,
+                             bool (*take)(const char *who, const char *which, bool force, uint64_t wait_ns, bool (*interrupted)(void), struct error *e));
 /* Waits until the domain has ended; Ctrl-C and the time-out are errors. */
 enum exit_code cli_wait_end(const struct vm_view *v, uint64_t ns);
 /* `shutdown` and `reboot`: HOW goes to the guest's control/shutdown node, unless it is done the hard way. */

@@ -3,21 +3,10 @@
 #include "dom0/cli/cli_priv.h"
 #include "dom0/manager/disks.h"
 
-#define SECOND_NS 1000000000UL
-#define WAIT_S    10UL
-#define WAIT_MAX  86400UL
-
 static enum exit_code run(int argc, char **argv)
 {
-    struct error e;
-    uint64_t seconds = WAIT_S;
     bool force = cli_flag(&argc, argv, "-f");
-    if (!cli_number_option(&cmd_block_detach, &argc, argv, "-t", 0, WAIT_MAX, &seconds) ||
-        !cli_args(&cmd_block_detach, argc, argv, 2, 2))
-        return EXIT_USAGE;
-    cli_interrupt_begin();
-    return manager_block_detach(argv[1], argv[2], force, seconds * SECOND_NS, cli_interrupt_seen, &e) ? EXIT_OK
-                                                                                                      : cli_error(&e);
+    return cli_take_away(&cmd_block_detach, argc, argv, force, manager_block_detach);
 }
 
 const struct cli_verb cmd_block_detach = {

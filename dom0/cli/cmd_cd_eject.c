@@ -3,22 +3,11 @@
 #include "dom0/cli/cli_priv.h"
 #include "dom0/manager/disks.h"
 
-#define SECOND_NS 1000000000UL
-#define WAIT_S    10UL
-#define WAIT_MAX  86400UL
-
 static enum exit_code run(int argc, char **argv)
 {
-    struct error e;
-    uint64_t seconds = WAIT_S;
     bool force = cli_flag(&argc, argv, "--force");
     force = cli_flag(&argc, argv, "-f") || force;
-    if (!cli_number_option(&cmd_cd_eject, &argc, argv, "-t", 0, WAIT_MAX, &seconds) ||
-        !cli_args(&cmd_cd_eject, argc, argv, 2, 2))
-        return EXIT_USAGE;
-    cli_interrupt_begin();
-    return manager_cd_eject(argv[1], argv[2], force, seconds * SECOND_NS, cli_interrupt_seen, &e) ? EXIT_OK
-                                                                                                  : cli_error(&e);
+    return cli_take_away(&cmd_cd_eject, argc, argv, force, manager_cd_eject);
 }
 
 const struct cli_verb cmd_cd_eject = {

@@ -3,19 +3,17 @@
 #include "dom0/cli/cli_priv.h"
 #include "dom0/manager/disks.h"
 
-#define SECOND_NS 1000000000UL
-#define WAIT_S    10UL
-#define WAIT_MAX  86400UL
+#define WAIT_S 10UL
 
 static enum exit_code run(int argc, char **argv)
 {
     struct error e;
-    uint64_t seconds = WAIT_S;
-    if (!cli_number_option(&cmd_cd_insert, &argc, argv, "-t", 0, WAIT_MAX, &seconds) ||
+    uint64_t wait_ns = 0;
+    if (!cli_wait_option(&cmd_cd_insert, &argc, argv, 0, WAIT_S, &wait_ns) ||
         !cli_args(&cmd_cd_insert, argc, argv, 3, 3))
         return EXIT_USAGE;
     cli_interrupt_begin();
-    return manager_cd_insert(argv[1], argv[2], argv[3], seconds * SECOND_NS, cli_interrupt_seen, &e) ? EXIT_OK
+    return manager_cd_insert(argv[1], argv[2], argv[3], wait_ns, cli_interrupt_seen, &e) ? EXIT_OK
                                                                                                      : cli_error(&e);
 }
 

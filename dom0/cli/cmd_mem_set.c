@@ -4,20 +4,18 @@
 #include "dom0/kernel/console.h"
 #include "dom0/manager/adjust.h"
 
-#define SECOND_NS 1000000000UL
-#define WAIT_S    30UL
-#define WAIT_MAX  86400UL
+#define WAIT_S 30UL
 
 static enum exit_code run(int argc, char **argv)
 {
     struct error e;
-    uint64_t seconds = WAIT_S;
+    uint64_t wait_ns = 0;
     uint32_t mib = 0, now = 0;
-    if (!cli_number_option(&cmd_mem_set, &argc, argv, "-t", 0, WAIT_MAX, &seconds) ||
+    if (!cli_wait_option(&cmd_mem_set, &argc, argv, 0, WAIT_S, &wait_ns) ||
         !cli_args(&cmd_mem_set, argc, argv, 2, 2) || !cli_number(&cmd_mem_set, argv[2], UINT32_MAX, &mib))
         return EXIT_USAGE;
     cli_interrupt_begin();
-    if (!manager_mem_set(argv[1], mib, seconds * SECOND_NS, cli_interrupt_seen, &now, &e))
+    if (!manager_mem_set(argv[1], mib, wait_ns, cli_interrupt_seen, &now, &e))
         return cli_error(&e);
     console_printf("%s: %u MiB\n", argv[1], now);
     return EXIT_OK;

@@ -3,20 +3,18 @@
 #include "dom0/cli/cli_priv.h"
 #include "dom0/manager/adjust.h"
 
-#define SECOND_NS 1000000000UL
-#define WAIT_S    10UL
-#define WAIT_MAX  86400UL
+#define WAIT_S 10UL
 
 static enum exit_code run(int argc, char **argv)
 {
     struct error e;
-    uint64_t seconds = WAIT_S;
+    uint64_t wait_ns = 0;
     uint32_t count = 0;
-    if (!cli_number_option(&cmd_vcpu_set, &argc, argv, "-t", 0, WAIT_MAX, &seconds) ||
+    if (!cli_wait_option(&cmd_vcpu_set, &argc, argv, 0, WAIT_S, &wait_ns) ||
         !cli_args(&cmd_vcpu_set, argc, argv, 2, 2) || !cli_number(&cmd_vcpu_set, argv[2], VM_VCPUS_MAX, &count))
         return EXIT_USAGE;
     cli_interrupt_begin();
-    return manager_vcpu_set(argv[1], count, seconds * SECOND_NS, cli_interrupt_seen, &e) ? EXIT_OK : cli_error(&e);
+    return manager_vcpu_set(argv[1], count, wait_ns, cli_interrupt_seen, &e) ? EXIT_OK : cli_error(&e);
 }
 
 const struct cli_verb cmd_vcpu_set = {

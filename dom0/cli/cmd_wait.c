@@ -8,7 +8,7 @@ static enum exit_code run(int argc, char **argv)
     struct vm_view v;
     struct error e;
     uint64_t ns = 0;
-    if (!cli_wait_option(&cmd_wait, &argc, argv, &ns))
+    if (!cli_wait_option(&cmd_wait, &argc, argv, 1, CLI_END_S, &ns))
         return EXIT_USAGE;
     if (!cli_args(&cmd_wait, argc, argv, 1, 1))
         return EXIT_USAGE;
