@@ -39,7 +39,7 @@ DOM0_ASM := $(wildcard dom0/*/*.asm)
 
 include tests/unit/units.mk
 
-.PHONY: all help image run test check lint tcb bench unit coverage fuzz clean deps
+.PHONY: all help image run test check lint tcb bench unit coverage fuzz fuzz-coverage clean deps
 all: deps
 	@$(MAKE) --no-print-directory $(B)/corbel.img
 
@@ -53,7 +53,8 @@ help:
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"
 	@echo "make coverage what unit tests cover of root's pure files"
-	@echo "make fuzz     long fuzzing of the parsers"
+	@echo "make fuzz     long fuzzing: SECONDS=600 each, RUNS=10000000, TARGETS=\"hypercall exit\""
+	@echo "make fuzz-coverage  which lines of root's files the fuzzers' inputs reach"
 
 deps:
 	@tools/deps

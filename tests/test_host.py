@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -30,12 +31,17 @@ def test_unit(unit):
 def test_fuzz(target):
     corpus = os.path.join(ROOT, "build", "fuzz", "corpus-" + target)
     os.makedirs(corpus, exist_ok=True)
+    committed = glob.glob(os.path.join(ROOT, "tests", "fuzz", "corpus", target))
     # always the same beginning, so that a run says something about the code and not about luck; `make fuzz` begins elsewhere each time
-    run([f"build/fuzz/{target}", "-seed=1", "-max_total_time=15", "-artifact_prefix=build/fuzz/", corpus], timeout=120)
+    run([f"build/fuzz/{target}", "-seed=1", "-max_total_time=15", "-artifact_prefix=build/fuzz/", corpus, *committed], timeout=120)
 
 
 def test_coverage():
     print(run(["make", "-s", "coverage"], timeout=300))
+
+
+def test_each_place_that_asks_for_memory_was_refused_once():
+    print(run([sys.executable, "tests/alloc_sites.py"], timeout=300))
 
 
 def test_lint():

@@ -72,19 +72,34 @@ $(foreach u,$(COVER_UNITS),$(eval $(call cover_rule,$(u))))
 coverage: $(COVER_UNITS:%=$(B)/coverage/%/run)
 	@$(PYTHON) tests/coverage.py --pure $(ROOT_PURE) --root $(ROOT_C) --runs $^
 
-# ---- fuzzers: a short run in `make test`, long ones by `make fuzz SECONDS=…` ----------------
+# ---- fuzzers: a short run in `make test`, long ones by `make fuzz [SECONDS=…] [RUNS=…] [TARGETS="…"]` ----------------
+FUZZ_FLAGS := -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 define fuzz_rule
-$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1)) $$(FUZZ_DEPS_$(1))
 	@mkdir -p $$(@D)
-	$(Q)clang -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+	$(Q)clang $(FUZZ_FLAGS) $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
 endef
 $(foreach u,$(FUZZERS),$(eval $(call fuzz_rule,$(u))))
 FUZZ_BINS := $(patsubst %,$(B)/fuzz/%,$(FUZZERS))
 SECONDS ?= 600
+RUNS ?= -1
 fuzz: deps $(FUZZ_BINS)
-	@for f in $(FUZZERS); do echo "fuzz: $$f for $(SECONDS) s"; mkdir -p $(B)/fuzz/corpus-$$f; \
-	 $(B)/fuzz/$$f -max_total_time=$(SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus-$$f > $(B)/fuzz/$$f.log 2>&1 || { tail -n 30 $(B)/fuzz/$$f.log; exit 1; }; done
+	@$(PYTHON) tests/fuzz/run.py --seconds $(SECONDS) --runs $(RUNS) $(TARGETS)
+
+# ---- what the fuzzers' inputs reach in the files of root mode and of the loader that they compile ----
+FUZZ_COVER := $(if $(TARGETS),$(TARGETS),hypercall exit acpi)
+define fuzz_cover_rule
+$(B)/fuzz-coverage/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+	@mkdir -p $$(@D)
+	$(Q)clang $(FUZZ_FLAGS) -fprofile-instr-generate -fcoverage-mapping $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
+endef
+$(foreach u,$(FUZZERS),$(eval $(call fuzz_cover_rule,$(u))))
+fuzz-coverage: $(patsubst %,$(B)/fuzz-coverage/%,$(FUZZ_COVER))
+	@for f in $(FUZZ_COVER); do mkdir -p $(B)/fuzz/corpus-$$f tests/fuzz/corpus/$$f; \
+	 LLVM_PROFILE_FILE=$(B)/fuzz-coverage/$$f.raw $(B)/fuzz-coverage/$$f -runs=0 $(B)/fuzz/corpus-$$f tests/fuzz/corpus/$$f > $(B)/fuzz-coverage/$$f.log 2>&1 || exit 1; \
+	 llvm-profdata merge -o $(B)/fuzz-coverage/$$f.data $(B)/fuzz-coverage/$$f.raw && \
+	 llvm-cov report $(B)/fuzz-coverage/$$f -instr-profile=$(B)/fuzz-coverage/$$f.data -ignore-filename-regex='tests/' | sed 's/   */  /g'; done
 
 # ---- everything together -----------------------------------------------------------------------
 TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)

@@ -138,7 +138,7 @@ static void check_domain(struct domain_locked l, void *ctx)
     check(a, event_check(d, why, sizeof(why)), "%s", why);
     check(a, d->state == CBL_DOM_DYING || frames == tables,
           "d%u: %u table frames, its EPT counts %u", d->id, frames, tables);
-    check(a, d->ept.tables_used <= d->ept.tables_max && (d->id == 0 || d->pages <= d->max_pages),
+    check(a, d->ept.tables_used <= d->ept.tables_max && (d->id == 0 || d->pages <= d->created_pages),
           "d%u is over its limit: %lu pages, %u tables", d->id, d->pages, d->ept.tables_used);
 }
 

@@ -32,15 +32,15 @@ static const uint8_t sizes[] = { /* of each operation's argument; 0: not offered
     [GNTTABOP_set_version] = sizeof(struct gnttab_set_version),
 };
 
-static int64_t invoke(struct hc *c, union grant_args *a)
+static int64_t invoke(struct hc *c, void *a) /* void: a batch of 4-byte ones is not aligned for the union */
 {
     struct domain *d = c->v->domain;
     switch (c->a1) {
-    case GNTTABOP_map_grant_ref: grant_map(d, &a->map, policy_dma(d)); return 0;
-    case GNTTABOP_unmap_grant_ref: grant_unmap(d, &a->unmap); return 0;
-    case GNTTABOP_copy: grant_copy(d, &a->copy); return 0;
-    case GNTTABOP_query_size: query_size(c, &a->query_size); return 0;
-    default: return a->set_version.version == 1 ? 0 : HC_EINVAL; /* there is only one */
+    case GNTTABOP_map_grant_ref: grant_map(d, a, policy_dma(d)); return 0;
+    case GNTTABOP_unmap_grant_ref: grant_unmap(d, a); return 0;
+    case GNTTABOP_copy: grant_copy(d, a); return 0;
+    case GNTTABOP_query_size: query_size(c, a); return 0;
+    default: return ((const struct gnttab_set_version *)a)->version == 1 ? 0 : HC_EINVAL; /* there is only one */
     }
 }
 
@@ -58,7 +58,7 @@ int64_t hc_grant_table_op(struct hc *c)
         if (hc_get(c, a, c->a2 + i * size, n * size) != 0)
             return HC_EFAULT;
         for (uint64_t k = 0; r == 0 && k < n; k++)
-            r = invoke(c, (union grant_args *)(void *)((char *)a + k * size));
+            r = invoke(c, (char *)a + k * size);
         if (hc_put(c, c->a2 + i * size, a, n * size) != 0)
             return HC_EFAULT;
     }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <asm/prctl.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,8 +61,12 @@ void panic(const char *fmt, ...)
 void reset_machine(void) { longjmp(fake_end, 2); }
 void poweroff_machine(void) { longjmp(fake_end, 3); }
 void console_flush(void) {}
-void spin_lock(struct spinlock *l) { if (l->owner) { fprintf(stderr, "lock taken twice\n"); abort(); } l->owner = 1; }
-void spin_unlock(struct spinlock *l) { if (!l->owner) { fprintf(stderr, "lock not held\n"); abort(); } l->owner = 0; }
+#ifndef FAKES_REAL_LOCKS
+__attribute__((unused)) static unsigned fake_locks_held;
+void spin_lock(struct spinlock *l) { if (l->owner) { fprintf(stderr, "lock taken twice\n"); abort(); } l->owner = 1; fake_locks_held++; }
+void spin_unlock(struct spinlock *l) { if (!l->owner) { fprintf(stderr, "lock not held\n"); abort(); } l->owner = 0; fake_locks_held--; }
+uint64_t spin_epoch;
+#endif
 static void fake_log_add(const char *fmt, va_list args)
 {
     char line[512];
@@ -95,7 +100,7 @@ void str_copy(char *dst, size_t size, const char *src) { snprintf(dst, size, "%s
 
 /* ---- CPU, clock, deadlines ------------------------------------------------------------------- */
 struct cpu_features cpu_features = {.phys_bits = 36, .invariant_tsc = true};
-#define FAKE_CPUS 4U
+#define FAKE_CPUS 6U
 static struct cpu fake_cpus[FAKE_CPUS];
 static uint32_t fake_nr_cpus = 1;
 #define fake_cpu fake_cpus[0]
@@ -125,7 +130,10 @@ static void fake_be(uint32_t cpu)
 {
     fake_cpus[cpu].self = &fake_cpus[cpu];
     fake_cpus[cpu].id = cpu;
-    assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpus[cpu]), 0); /* this_cpu() reads GS:0 */
+    if (getauxval(AT_HWCAP2) & 2) /* this_cpu() reads GS:0 */
+        __asm__ volatile("wrgsbase %0" : : "r"(&fake_cpus[cpu]) : "memory");
+    else
+        assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpus[cpu]), 0);
 }
 uint64_t clock_now_ns(void) { return fake_ns; }
 uint64_t clock_tsc_khz(void) { return 1000000; } /* one tick is one nanosecond */
@@ -171,6 +179,9 @@ __attribute__((unused)) static unsigned fake_deadlines_set(void)
     return n;
 }
 
+#ifdef FAKES_REAL_MEMORY
+#include "memory_fakes.h"
+#else
 /* ---- frames ------------------------------------------------------------------------------------ */
 #define FAKE_FRAMES 6144UL
 static char fake_arena[FAKE_FRAMES][PAGE_SIZE] __attribute__((aligned(2 << 20)));
@@ -351,9 +362,23 @@ static unsigned fake_deferred; /* frees that wait for flush_sync (though done at
 void flush_defer_free(struct ept *e, hfn_t f, unsigned order) { (void)e; fake_deferred++; frame_free(f, order); }
 void flush_sync(struct ept *e) { (void)e; fake_unflushed = fake_deferred = 0; }
 
+#endif
+
 /* ---- vCPUs without VT-x -------------------------------------------------------------------------- */
 static bool fake_if = true; /* RFLAGS.IF of whoever asks */
-static struct vmx_paging fake_paging = {.efer = 0};
+__attribute__((unused)) static struct vmx_paging fake_paging = {.efer = 0};
+#ifdef FAKES_REAL_VCPU /* vmx/vcpu.c, on what it writes into a VMCS */
+struct vmx_caps vmx_caps;
+uint64_t vmcs_fake_read(uint32_t field) { (void)field; return 0; }
+void vmcs_clear(struct vmx_vcpu *v) { (void)v; }
+void vmcs_borrow(struct vmx_vcpu *v) { (void)v; }
+void vmcs_return(struct vmx_vcpu *v) { (void)v; }
+void setup_controls(const struct vmx_vcpu *v) { (void)v; }
+void setup_host(void) {}
+void setup_guest_reset(struct vmx_vcpu *v, uint16_t cs_selector) { (void)v; (void)cs_selector; }
+void vlapic_reset(struct vmx_vcpu *v) { (void)v; }
+void switch_forget_translations(const struct vmx_vcpu *v) { (void)v; }
+#else
 enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
 {
     hfn_t f;
@@ -364,11 +389,14 @@ enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
     return STATUS_OK;
 }
 void vmx_vcpu_destroy(struct vmx_vcpu *v) { frame_free(hfn_of_hpa(v->vmcs), 0); }
+#endif
 void vmx_unload(struct vmx_vcpu *v) { (void)v; }
 enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *in) { v->gprs.rax = in->rax; v->gprs.rbx = in->rbx; return STATUS_OK; }
 enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out) { memset(out, 0, sizeof(*out)); out->rax = v->gprs.rax; return STATUS_OK; }
+#ifndef FAKES_REAL_VCPU
 void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector) { (void)v; (void)vector; }
 void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out) { (void)v; *out = fake_paging; }
+#endif
 bool vmx_if_set(struct vmx_vcpu *v) { (void)v; return fake_if; }
 static bool fake_nmi_blocked;
 bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nmi_blocked; }
@@ -414,8 +442,11 @@ void irq_free_msi(uint8_t vector) { (void)vector; }
 uint32_t irq_gsi_count(void) { return 24; }
 
 /* ---- building blocks for tests ----------------------------------------------------------------------- */
-static void fake_machine(void)
+__attribute__((unused)) static void fake_machine(void)
 {
+#ifdef FAKES_REAL_MEMORY
+    fake_memory();
+#endif
     memset(fake_cpus, 0, sizeof(fake_cpus));
     fake_nr_cpus = 1;
     for (uint32_t i = 0; i < FAKE_CPUS; i++)

@@ -155,6 +155,9 @@ static void linux_boot_order(void **state)
     assert_int_equal(q.max_nr_frames, 64);
     struct gnttab_set_version sv = {.version = 2};
     assert_true(op(d, 20, GNTTABOP_set_version, &sv, sizeof(sv)) < 0);
+    struct gnttab_set_version several[3] = {{.version = 1}, {.version = 1}, {.version = 1}}; /* 4 bytes each: not aligned for other operations */
+    assert_int_equal(physmap_copy_to(d, gpa(ARG), several, sizeof(several)), STATUS_OK);
+    assert_int_equal(call(d->vcpus[0], 20, GNTTABOP_set_version, ARG, 3), 0);
     a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .idx = 1, .gpfn = 0x801};
     assert_int_equal(op(d, 12, XENMEM_add_to_physmap, &a, sizeof(a)), 0);
     a.idx = 0x80000001;
@@ -267,6 +270,11 @@ static void a_domain_is_born(void **state)
     domain_unlock_pair(p);
     assert_int_equal(physmap_unmap_foreign(dom0, gfn(scratch), 512), STATUS_OK);
     flush_sync(&dom0->ept);
+    struct cbl_mem_max max = {.domid = create.domid, .max_pages = 1000}; /* below what it has: it grows no more, and that is no fault */
+    assert_int_equal(control(dom0, 26, &max, sizeof(max)), 0);
+    fake_audit();
+    max.max_pages = 1025;
+    assert_int_equal(control(dom0, 26, &max, sizeof(max)), -22);
     struct cbl_domain_ref ref = {.domid = create.domid};
     assert_int_equal(control(dom0, 5, &ref, sizeof(ref)), -16); /* no registers yet */
     struct cbl_vcpu_context_op ctx = {.domid = create.domid, .vcpu = 0, .ctx = {.rax = 77}};

@@ -32,6 +32,8 @@ UNIT_elf := boot/efi/elf.c
 UNIT_folder := boot/efi/folder.c boot/efi/fmt.c
 UNIT_handoff := boot/efi/handoff.c boot/efi/start_info.c
 UNIT_fwacpi := boot/efi/fwacpi.c boot/efi/handoff.c
+FUZZ_acpi := boot/efi/fwacpi.c boot/efi/handoff.c
+FUZZ_CFLAGS_acpi := -O2
 UNIT_preflight := boot/efi/preflight.c boot/efi/fmt.c boot/efi/vmxcaps.c
 FUZZ_config := boot/efi/config.c boot/efi/fmt.c
 FUZZ_elf := boot/efi/elf.c
@@ -102,6 +104,7 @@ UNIT_memtype := boot/efi/memtype.c boot/efi/handoff.c
 UNIT_vlapic := vmx/vlapic.c vmx/inject.c
 UNIT_policy := vmx/msr_policy.c vmx/bitmaps.c vmx/cpuid_policy.c boot/efi/guest_cpuid.c vmx/context_check.c vmx/vlapic.c
 UNIT_exit := $(wildcard vmx/exit/*.c) vmx/inject.c vmx/vlapic.c vmx/msr_policy.c vmx/cpuid_policy.c boot/efi/guest_cpuid.c vmx/context_check.c
+UNIT_DEPS_exit := tests/unit/exit_fakes.h
 UNIT_domain := $(DOMAIN_REAL)
 UNIT_sched := $(DOMAIN_REAL)
 UNIT_event := $(DOMAIN_REAL)
@@ -109,3 +112,16 @@ UNIT_grant := $(DOMAIN_REAL)
 UNIT_physmap := $(DOMAIN_REAL)
 UNIT_hypercall := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 UNIT_vmcs_check := vmx/vmcs_check.c vmx/vmcs_setup.c vmx/context.c vmx/context_check.c
+# Hypercalls down to the frame lists, over host_memory.h and memory_fakes.h. The linker puts fakes before two of root's functions.
+HYPERCALL_REAL := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
+MEMORY_REAL := kernel/mm/frame.c kernel/mm/frame_lists.c kernel/mm/window.c ept/ept.c ept/walk.c ept/flush.c
+MEMORY_FLAGS := -include tests/unit/host_memory.h -Wl,--wrap=frame_lists_take,--wrap=frame_free
+FUZZ_hypercall := $(HYPERCALL_REAL) $(MEMORY_REAL)
+FUZZ_DEPS_hypercall := $(addprefix tests/unit/,domain_fakes.h memory_fakes.h host_memory.h)
+FUZZ_CFLAGS_hypercall := -O2 -fno-sanitize-coverage=trace-cmp -DHOST_SNAPSHOT $(MEMORY_FLAGS) -lcmocka
+FUZZ_exit := $(UNIT_exit)
+FUZZ_DEPS_exit := tests/unit/exit_fakes.h
+FUZZ_CFLAGS_exit := -O2 -lcmocka
+UNIT_alloc := $(HYPERCALL_REAL) $(MEMORY_REAL) vmx/vcpu.c
+UNIT_DEPS_alloc := $(FUZZ_DEPS_hypercall)
+UNIT_CFLAGS_alloc := -O0 -no-pie -fno-pie -fno-omit-frame-pointer $(MEMORY_FLAGS)
