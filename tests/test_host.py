@@ -40,6 +40,16 @@ def test_coverage():
     print(run(["make", "-s", "coverage"], timeout=300))
 
 
+def test_every_order_of_events():
+    out = run(["build/races/explore"], timeout=600)
+    print(out)
+    assert "(not all)" not in out
+
+
+def test_the_explorer_finds_mistakes():
+    print(run(["make", "-s", "mutants"], timeout=600))
+
+
 def test_each_place_that_asks_for_memory_was_refused_once():
     print(run([sys.executable, "tests/alloc_sites.py"], timeout=300))
 

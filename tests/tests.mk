@@ -101,8 +101,25 @@ fuzz-coverage: $(patsubst %,$(B)/fuzz-coverage/%,$(FUZZ_COVER))
 	 llvm-profdata merge -o $(B)/fuzz-coverage/$$f.data $(B)/fuzz-coverage/$$f.raw && \
 	 llvm-cov report $(B)/fuzz-coverage/$$f -instr-profile=$(B)/fuzz-coverage/$$f.data -ignore-filename-regex='tests/' | sed 's/   */  /g'; done
 
+# ---- races: every order of events up to a bound (explore), root with a mistake in it (mutants), real threads (threads) ----
+RACES_REAL := $(HYPERCALL_REAL) $(MEMORY_REAL) kernel/run.c kernel/smp/smp.c kernel/core/spinlock.c
+RACES_FLAGS := -Wno-unused-command-line-argument -std=gnu2x -g -O1 -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST -include tests/races/hooks.h -Wl,--wrap=frame_lists_take,--wrap=frame_free
+RACES_DEPS := $(wildcard tests/races/*.h) $(addprefix tests/unit/,domain_fakes.h memory_fakes.h host_memory.h)
+RACES_OBJ := $(patsubst %.c,$(B)/races/obj/%.o,tests/races/explore.c $(RACES_REAL))
+EXPLORE_CC := clang $(RACES_FLAGS) -DHOST_SNAPSHOT
+$(B)/races/obj/%.o: %.c $(RACES_DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(EXPLORE_CC) -MMD -MP -c -o $@ $<
+$(B)/races/explore: $(RACES_OBJ)
+	$(Q)$(EXPLORE_CC) -o $@ $^ -lcmocka
+# MORE=N: so many more preemptions; RUNS: at most so many schedules of each scenario
+explore: $(B)/races/explore
+	@MORE=$(MORE) $(if $(filter-out -1,$(RUNS)),RUNS=$(RUNS)) $<
+mutants: $(B)/races/explore
+	@$(PYTHON) tests/races/mutants.py --cc="$(EXPLORE_CC)" $(RACES_OBJ)
+
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
+TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img

@@ -110,6 +110,7 @@ static uint64_t fake_ns = 1000;
 
 struct cpu *cpu_get(uint32_t id) { assert_true(id < fake_nr_cpus); return &fake_cpus[id]; }
 uint32_t cpu_count(void) { return fake_nr_cpus; }
+#ifndef FAKES_REAL_SMP
 void smp_kick(uint32_t cpu) { cpu_get(cpu)->need_resched = true; }
 static unsigned fake_stopped;
 void smp_stop_others(void) { fake_stopped++; }
@@ -125,8 +126,9 @@ void smp_park_point(void)
         sched_leave(&v->sched);
     }
 }
+#endif
 /* The code under test runs on CPU from here on. */
-static void fake_be(uint32_t cpu)
+__attribute__((unused)) static void fake_be(uint32_t cpu)
 {
     fake_cpus[cpu].self = &fake_cpus[cpu];
     fake_cpus[cpu].id = cpu;

@@ -111,7 +111,9 @@ static bool fake_nx_large;
 unsigned ept_max_order(void) { return FRAME_ORDER_2M; }
 unsigned hw_memtype(hfn_t h) { return frame_is_ram(h) ? EPT_MEMTYPE_WB : EPT_MEMTYPE_UC; }
 bool hw_nx_large(void) { return fake_nx_large; }
+#ifndef FAKES_REAL_SMP
 void hw_invept(uint64_t eptp) { (void)eptp; }
+#endif
 
 __attribute__((unused)) static hfn_t fake_hfn(size_t i) { return hfn(FAKE_FIRST_FREE + i); }
 static const unsigned fake_unflushed = 0; /* the EPT itself knows: unsynced */
