@@ -12,17 +12,17 @@
 #include "kernel/mm/frame.h"
 
 struct slot { /* where a walk ended */
-    uint64_t *entry;
+    uint64_t *entry, value; /* as it was when it was read, once: a walk without the domain's lock may not look again */
     unsigned level;
 };
 
 /* Walks towards G down to LEVEL; stops early at an absent entry or a leaf. */
 static struct slot find_slot(const struct ept *e, gfn_t g, unsigned level)
 {
-    struct slot s = {ept_table(e->root) + walk_index(g, 3), 3};
-    while (s.level > level && walk_present(*s.entry) && !walk_is_leaf(*s.entry, s.level)) {
+    struct slot s = {.entry = ept_table(e->root) + walk_index(g, 3), .level = 3};
+    while (s.value = __atomic_load_n(s.entry, __ATOMIC_ACQUIRE), s.level > level && walk_present(s.value) && !walk_is_leaf(s.value, s.level)) {
         s.level--;
-        s.entry = ept_table(walk_addr(*s.entry)) + walk_index(g, s.level);
+        s.entry = ept_table(walk_addr(s.value)) + walk_index(g, s.level);
     }
     return s;
 }
@@ -188,7 +188,7 @@ bool ept_lookup(const struct ept *e, gfn_t g, struct ept_leaf *out)
     if ((g.v >> EPT_GFN_BITS) != 0 || e->root.v == 0)
         return false;
     struct slot s = find_slot(e, g, 0);
-    uint64_t entry = *s.entry;
+    uint64_t entry = s.value;
     if (!walk_present(entry))
         return false;
     *out = walk_decode(entry, s.level, g);

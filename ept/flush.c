@@ -82,7 +82,7 @@ void flush_defer_free(struct ept *e, hfn_t first, unsigned order)
 void flush_sync(struct ept *e)
 {
     SPIN_GUARD(&lock); /* also when nothing changed since: another CPU may just wait for what did before */
-    if (!e->unsynced)
+    if (!e->unsynced && quarantined == 0) /* somebody without E's lock (grants) may have cleared it between our mark and our frame */
         return;
     e->unsynced = false;
     drain(); /* also with nothing to free: no CPU may go on with a right that was taken away */

@@ -19,5 +19,5 @@ static inline void flush_before_entry(struct ept *e)
  * have passed the epoch. */
 void flush_defer_free(struct ept *e, hfn_t first, unsigned order);
 /* If E changed since the last time: waits until no CPU uses old entries (kicks them; bounded), and releases quarantine. Call before returning
- * from a hypercall that removed mappings. E's lock is held. */
+ * from a hypercall that removed mappings. E's lock need not be held. */
 void flush_sync(struct ept *e);

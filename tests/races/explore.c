@@ -495,8 +495,54 @@ static void flushes(unsigned more)
     }
 }
 
-/* ---- the end of a domain against everything ---- */
+/* A gfn whose table does not exist yet: the lookup comes upon it while it is made, or unmade. */
+#define FAR 0x600UL
+static void copies_far(struct vcpu *v) { (void)physmap_copy_to(v->domain, gpa((FAR << 12) + 16), "\xff", 1); }
+static void makes_far(struct vcpu *v)
+{
+    struct domain_locked l DOMAIN_GUARD = domain_lock(v->domain);
+    must(physmap_populate(l, gfn(FAR + 9), 0) == STATUS_OK, "populate");
+}
+/* A mapping given back without the domain's lock held to the end, while another vCPU gives a page up. */
+static void unmaps_grant(struct vcpu *v);
+static void maps_grant(struct vcpu *v);
 static uint16_t id_d;
+static void table_untouched(void) { sound(); }
+static void nothing_waits(void)
+{
+    must(frame_type(gone) == FRAME_FREE, "a page given up waits in quarantine, and nobody is going to free it");
+    sound();
+}
+static void others_of_d(unsigned more)
+{
+    SCENARIO {
+        machine();
+        fake_nr_cpus = 2;
+        on_cpu(d, 0, 0);
+        on_cpu(d, 1, 1);
+        d1_runs();
+        SCRIPT(d, 0, {true, makes_far});
+        SCRIPT(d, 1, {true, copies_far}, {true, copies_far});
+        explore("a lookup where a table is being made", 2, 2 + more, table_untouched);
+    }
+    SCENARIO {
+        struct ept_leaf leaf;
+        machine();
+        id_d = d->id;
+        fake_nr_cpus = 2;
+        on_cpu(d, 0, 0);
+        on_cpu(d, 1, 1);
+        d1_runs();
+        must(ept_lookup(&d->ept, gfn(PAGE_GONE), &leaf), "no page");
+        gone = leaf.hfn;
+        maps_grant(d->vcpus[1]);
+        SCRIPT(d, 0, {true, gives_up});
+        SCRIPT(d, 1, {true, unmaps_grant});
+        explore("a page given up while a grant is unmapped", 2, 2 + more, nothing_waits);
+    }
+}
+
+/* ---- the end of a domain against everything ---- */
 static void destroys(struct vcpu *v)
 {
     (void)v;
@@ -595,7 +641,7 @@ static void ends(unsigned more)
 
 int main(int argc, char **argv)
 {
-    static const struct { const char *name; void (*run)(unsigned more); } all[] = {{"events", events}, {"vcpus", vcpus}, {"flushes", flushes}, {"ends", ends}};
+    static const struct { const char *name; void (*run)(unsigned more); } all[] = {{"events", events}, {"vcpus", vcpus}, {"flushes", flushes}, {"lookups", others_of_d}, {"ends", ends}};
     unsigned more = getenv("MORE") ? (unsigned)atoi(getenv("MORE")) : 0; /* preemptions */
     runs_max = getenv("RUNS") ? strtoul(getenv("RUNS"), NULL, 10) : 100000;
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

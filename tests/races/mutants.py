@@ -31,6 +31,7 @@ MUTANTS = [  # what is wrong, file, old text, new text, scenarios
      "return __atomic_load_n(&cpu->epoch, __ATOMIC_ACQUIRE) + 1 >= epoch ||", "flushes"),
     ("a CPU enters its guest without INVEPT", "ept/flush.c", "        hw_invept(e->eptp);", "        ;", "flushes"),
     ("nobody is kicked for an epoch", "ept/flush.c", "            smp_kick(i);", "            ;", "flushes"),
+    ("a lookup reads an entry of the EPT twice", "ept/ept.c", "    uint64_t entry = s.value;\n", "    race_point();\n    uint64_t entry = *s.entry;\n", "lookups"),
     ("a domain ends while a CPU has its vCPU loaded", "kernel/domain/domain.c", "        vcpu_settle(d->vcpus[i]);", "        ;", "ends"),
     ("a dying domain keeps its ports", "kernel/domain/domain.c", "    event_close_all(d);\n", "", "ends"),
     ("a grant is mapped with only one of the locks", "kernel/domain/grant.c", "    struct domain_pair p = domain_lock_pair(mapper, op->dom, false);\n    op->status",

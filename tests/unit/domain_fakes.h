@@ -43,6 +43,15 @@
 #include "vmx/vmx.h"
 #include "kernel/platform/uart.h"
 
+#ifdef FAKES_THREADS /* what the fakes keep for themselves has a lock, and time passes */
+#include <pthread.h>
+#include <time.h>
+static pthread_mutex_t fake_mutex = PTHREAD_MUTEX_INITIALIZER;
+#define FAKE_LOCKED(what) do { pthread_mutex_lock(&fake_mutex); what; pthread_mutex_unlock(&fake_mutex); } while (0)
+#else
+#define FAKE_LOCKED(what) what
+#endif
+
 /* ---- panic, locks, log ---------------------------------------------------------------------- */
 static jmp_buf fake_end; /* panic and reset arrive here */
 static int fake_end_expected;
@@ -81,7 +90,7 @@ void log_line(enum log_level level, const char *fmt, ...)
     (void)level;
     va_list args;
     va_start(args, fmt);
-    fake_log_add(fmt, args);
+    FAKE_LOCKED(fake_log_add(fmt, args));
     va_end(args);
 }
 void log_guest(uint16_t domid, const char *fmt, ...)
@@ -89,7 +98,7 @@ void log_guest(uint16_t domid, const char *fmt, ...)
     (void)domid;
     va_list args;
     va_start(args, fmt);
-    fake_log_add(fmt, args);
+    FAKE_LOCKED(fake_log_add(fmt, args));
     va_end(args);
 }
 size_t log_read(uint64_t *pos, char *buf, size_t len) { (void)pos; (void)buf; (void)len; return 0; }
@@ -137,7 +146,16 @@ __attribute__((unused)) static void fake_be(uint32_t cpu)
     else
         assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &fake_cpus[cpu]), 0);
 }
+#ifdef FAKES_THREADS
+uint64_t clock_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000UL + (uint64_t)t.tv_nsec;
+}
+#else
 uint64_t clock_now_ns(void) { return fake_ns; }
+#endif
 uint64_t clock_tsc_khz(void) { return 1000000; } /* one tick is one nanosecond */
 uint64_t clock_tsc_of_ns(uint64_t ns) { return ns; }
 uint64_t clock_ns_of_tsc(uint64_t tsc) { return tsc; }
@@ -146,10 +164,10 @@ void clock_wallclock(uint64_t *seconds, uint32_t *ns) { *seconds = 1700000000UL;
 
 #define FAKE_DEADLINES 64
 static struct deadline *fake_deadlines[FAKE_DEADLINES];
-void deadline_cancel(struct deadline *d) { if (d->slot) { fake_deadlines[d->slot - 1] = NULL; d->slot = 0; } }
-void deadline_set(struct deadline *d, uint64_t tsc)
+static void fake_deadline_drop(struct deadline *d) { if (d->slot) { fake_deadlines[d->slot - 1] = NULL; d->slot = 0; } }
+static void fake_deadline_add(struct deadline *d, uint64_t tsc)
 {
-    deadline_cancel(d);
+    fake_deadline_drop(d);
     for (uint32_t i = 0; i < FAKE_DEADLINES; i++) {
         if (!fake_deadlines[i]) {
             fake_deadlines[i] = d;
@@ -160,6 +178,8 @@ void deadline_set(struct deadline *d, uint64_t tsc)
     }
     abort();
 }
+void deadline_cancel(struct deadline *d) { FAKE_LOCKED(fake_deadline_drop(d)); }
+void deadline_set(struct deadline *d, uint64_t tsc) { FAKE_LOCKED(fake_deadline_add(d, tsc)); }
 __attribute__((unused)) size_t uart_room(void) { return 32768; }
 
 __attribute__((unused)) static void fake_time(uint64_t ns)

@@ -35,6 +35,7 @@ char host_ram[HOST_FRAMES][PAGE_SIZE] __attribute__((aligned(2 << 20)));
 #endif
 uint64_t frame_test_table[FRAME_LIMIT];
 static uint8_t fake_touched[HOST_FRAMES]; /* its contents or its poison may have changed; whoever wants to know clears it */
+static void fake_touch(size_t f) { __atomic_store_n(&fake_touched[f], 1, __ATOMIC_RELAXED); }
 static long fake_allocs_until_failure = -1, fake_maps_until_failure = -1; /* < 0: never; one fails, unless fake_failure_lasts */
 static bool fake_failure_lasts;
 static unsigned fake_failures;
@@ -66,7 +67,7 @@ static bool fake_fails(long *until)
 enum status pagetable_map_root(hfn_t first, unsigned order)
 {
     for (size_t i = 0; i < 1UL << order; i++)
-        fake_touched[first.v + i] = 1;
+        fake_touch(first.v + i);
     return fake_fails(&fake_maps_until_failure) ? STATUS_NO_MEMORY : STATUS_OK;
 }
 void *pagetable_set_window(uint32_t cpu, unsigned slot, hfn_t f)
@@ -77,7 +78,7 @@ void *pagetable_set_window(uint32_t cpu, unsigned slot, hfn_t f)
     assert_true(f.v >= FAKE_FIRST_FREE && f.v < HOST_FRAMES);
     if (slot == WINDOW_SLOTS) /* for scrubbing: it is being allocated */
         fake_unpoison(f.v, 1UL);
-    fake_touched[f.v] = 1;
+    fake_touch(f.v);
     return host_ram[f.v];
 }
 
@@ -93,7 +94,7 @@ void __wrap_frame_free(hfn_t first, unsigned order);
 void __wrap_frame_free(hfn_t first, unsigned order)
 {
     for (size_t i = 0; i < 1UL << order; i++)
-        fake_touched[first.v + i] = 1;
+        fake_touch(first.v + i);
     __real_frame_free(first, order);
     fake_poison(first.v, 1UL << order);
 }
