@@ -39,7 +39,7 @@ DOM0_ASM := $(wildcard dom0/*/*.asm)
 
 include tests/unit/units.mk
 
-.PHONY: all help image run test check lint tcb bench unit coverage fuzz fuzz-coverage explore mutants clean deps
+.PHONY: all help image run test check lint tcb bench unit coverage fuzz fuzz-coverage explore threads mutants clean deps
 all: deps
 	@$(MAKE) --no-print-directory $(B)/corbel.img
 
@@ -55,6 +55,7 @@ help:
 	@echo "make coverage what unit tests cover of root's pure files"
 	@echo "make fuzz     long fuzzing: SECONDS=600 each, RUNS=10000000, TARGETS=\"hypercall exit\""
 	@echo "make explore  every order of events between CPUs, up to some preemptions (MORE=1: one more); make mutants: can it fail?"
+	@echo "make threads  the same CPUs as threads under ThreadSanitizer, for SECONDS"
 	@echo "make fuzz-coverage  which lines of root's files the fuzzers' inputs reach"
 
 deps:

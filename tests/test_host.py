@@ -46,7 +46,11 @@ def test_every_order_of_events():
     assert "(not all)" not in out
 
 
-def test_the_explorer_finds_mistakes():
+def test_threads():
+    print(run(["build/races/threads", "8"], timeout=300, env={**os.environ, "TSAN_OPTIONS": "suppressions=tests/races/tsan.supp"}))
+
+
+def test_explorer_and_threads_find_mistakes():
     print(run(["make", "-s", "mutants"], timeout=600))
 
 

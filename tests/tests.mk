@@ -112,14 +112,24 @@ $(B)/races/obj/%.o: %.c $(RACES_DEPS)
 	$(Q)$(EXPLORE_CC) -MMD -MP -c -o $@ $<
 $(B)/races/explore: $(RACES_OBJ)
 	$(Q)$(EXPLORE_CC) -o $@ $^ -lcmocka
+THREADS_OBJ := $(patsubst %.c,$(B)/races/tobj/%.o,tests/races/threads.c $(RACES_REAL))
+THREADS_CC := clang $(RACES_FLAGS) -DRACES_THREADS -fsanitize=thread
+$(B)/races/tobj/%.o: %.c $(RACES_DEPS)
+	@mkdir -p $(@D)
+	$(Q)$(THREADS_CC) -MMD -MP -c -o $@ $<
+$(B)/races/threads: $(THREADS_OBJ)
+	$(Q)$(THREADS_CC) -o $@ $^ -lcmocka -lpthread
+threads: $(B)/races/threads
+	@TSAN_OPTIONS=suppressions=tests/races/tsan.supp $< $(SECONDS)
 # MORE=N: so many more preemptions; RUNS: at most so many schedules of each scenario
 explore: $(B)/races/explore
 	@MORE=$(MORE) $(if $(filter-out -1,$(RUNS)),RUNS=$(RUNS)) $<
-mutants: $(B)/races/explore
+mutants: $(B)/races/explore $(B)/races/threads
 	@$(PYTHON) tests/races/mutants.py --cc="$(EXPLORE_CC)" $(RACES_OBJ)
+	@$(PYTHON) tests/races/mutants.py --threads --cc="$(THREADS_CC)" $(THREADS_OBJ)
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore
+TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""[HOST] Can tests/races/explore.c fail? Each mutant is root with one mistake of the kind that only an unlucky order of events shows; the explorer has to find it.
+"""[HOST] Can tests/races/explore.c and threads.c fail? Each mutant is root with one mistake of the kind that only an unlucky order of events shows; they have to find it.
 Prints one line per mutant; exit 1 if one is not found, or if its text is no longer in the source."""
 import argparse
 import os
@@ -42,26 +42,36 @@ MUTANTS = [  # what is wrong, file, old text, new text, scenarios
      ("bool last = l.d->state == CBL_DOM_DYING && l.d->refs == 0;", "bool gone = d->state == CBL_DOM_DYING && d->refs == 0;"),
      ("bool last = l.d->state == CBL_DOM_DYING;", "bool gone = d->state == CBL_DOM_DYING;"), "ends"),
 ]
+THREADS = [  # for ThreadSanitizer
+    ("a frame is freed without waiting for the other CPUs", "ept/flush.c", "    pass_epoch();\n    while (quarantined > 0) {", "    while (quarantined > 0) {", "20"),
+    ("a lock is given back without release", "kernel/core/spinlock.c", "lock->owner + 1, __ATOMIC_RELEASE)", "lock->owner + 1, __ATOMIC_RELAXED)", "20"),
+    ("a port is closed without the lock", "kernel/domain/event.c", "{\n    SPIN_GUARD(&event_lock);\n    struct event_port *p = port_bound(d, port);\n    if (!p)\n        return STATUS_INVALID;\n    if ((p->state",
+     "{\n    struct event_port *p = port_bound(d, port);\n    if (!p)\n        return STATUS_INVALID;\n    if ((p->state", "20"),
+    ("a frame goes back to the lists without the lock", "kernel/mm/frame.c", "    SPIN_GUARD(&frame_lock);\n    for (uint64_t i = 0; i < 1UL << order; i++) {\n        uint64_t d",
+     "    for (uint64_t i = 0; i < 1UL << order; i++) {\n        uint64_t d", "20"),
+    ("a grant's use is given back without the granter's lock", "kernel/domain/grant.c",
+     "    struct domain_locked l DOMAIN_GUARD = domain_lock_any(e->domid); /* it is there: our reference keeps it */\n", "    struct domain_locked l = {domain_peek(e->domid)};\n", "20"),
+]
 
 
 def hunt(n, args):
-    what, path, old, new, scenario = MUTANTS[n]
+    what, path, old, new, scenario = (THREADS if args.threads else MUTANTS)[n]
     with open(path, encoding="utf-8") as f:
         text = f.read()
     for a, b in zip((old,) if isinstance(old, str) else old, (new,) if isinstance(new, str) else new):
         if text.count(a) != 1:
             return f"error: mutants: {what}: its place is {text.count(a)} times in {path}: change the mutant with the source"
         text = text.replace(a, b)
-    base = f"build/races/mutant{n}"
+    base = f"build/races/{'thread-' if args.threads else ''}mutant{n}"
     with open(base + ".c", "w", encoding="utf-8") as f:
         f.write(text)
-    objects = [o for o in args.objects if o != f"build/races/obj/{path[:-2]}.o"]
+    objects = [o for o in args.objects if not o.endswith("obj/" + path[:-2] + ".o")]
     subprocess.run([*args.cc.split(), "-w", "-I" + os.path.dirname(path), "-c", "-o", base + ".o", base + ".c"], check=True)
-    subprocess.run([*args.cc.split(), "-o", base, base + ".o", *objects, "-lcmocka"], check=True)
-    r = subprocess.run([base, scenario], capture_output=True, text=True, errors="replace", timeout=300, check=False)
+    subprocess.run([*args.cc.split(), "-o", base, base + ".o", *objects, "-lcmocka", "-lpthread"], check=True)
+    r = subprocess.run([base, scenario], env={**os.environ, "TSAN_OPTIONS": "suppressions=tests/races/tsan.supp halt_on_error=1"}, capture_output=True, text=True, errors="replace", timeout=300, check=False)
     if r.returncode == 0:
         return f"error: mutants: {what}: not found: make the explorer's scenarios `{scenario}` stronger"
-    said = (re.findall(r"explore: (.*?)(?:; choices.*)?$", r.stderr, re.M) or ["no word"])[-1]
+    said = (re.findall(r"(?:explore|threads|SUMMARY): (.*?)(?:; choices.*)?$", r.stderr, re.M) or ["no word"])[-1]
     print(f"  {what:<62} {said}", flush=True)
     return None
 
@@ -69,11 +79,13 @@ def hunt(n, args):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--cc", required=True)
+    p.add_argument("--threads", action="store_true", help="for tests/races/threads.c instead")
     p.add_argument("objects", nargs="+")
     args = p.parse_args()
+    count = len(THREADS if args.threads else MUTANTS)
     with ThreadPoolExecutor(2) as pool:
-        errors = [e for e in pool.map(lambda n: hunt(n, args), range(len(MUTANTS))) if e]
-    print(f"mutants: {len(MUTANTS) - len(errors)} of {len(MUTANTS)} found")
+        errors = [e for e in pool.map(lambda n: hunt(n, args), range(count)) if e]
+    print(f"mutants: {count - len(errors)} of {count} found")
     sys.exit("\n".join(errors) if errors else 0)
 
 

@@ -13,7 +13,7 @@
 
 #define must(cond, what) do { if (!(cond)) { fprintf(stderr, "threads: %s (%s:%d)\n", what, __FILE__, __LINE__); abort(); } } while (0)
 
-static bool over; /* atomic */
+static bool over, dom0_left; /* atomic */
 static struct domain *dom0, *d, *e;
 static unsigned long done[CPUS], audits_made;
 static __thread uint64_t seed;
@@ -28,10 +28,15 @@ static unsigned rnd(unsigned n)
 
 void race_point(void) {}
 void race_wait(void) { (void)sched_yield(); }
+/* In guest mode or asleep: no lock is held, and who waits for this CPU's epoch must not wait for ever. Dom0's goes first: it alone waits for more. */
 static void leave_if_over(void)
 {
-    if (__atomic_load_n(&over, __ATOMIC_ACQUIRE))
-        pthread_exit(NULL); /* no lock is held here */
+    if (!__atomic_load_n(cpu_id() == 0 ? &over : &dom0_left, __ATOMIC_ACQUIRE))
+        return;
+    __atomic_store_n(&this_cpu()->resting, true, __ATOMIC_SEQ_CST);
+    if (cpu_id() == 0)
+        __atomic_store_n(&dom0_left, true, __ATOMIC_RELEASE);
+    pthread_exit(NULL);
 }
 void race_sleep(void)
 {
@@ -130,7 +135,8 @@ static void guest_step(struct vcpu *v)
 static void guest_touches(struct vcpu *v)
 {
     leave_if_over();
-    touches(v);
+    for (unsigned i = rnd(400); i > 0; i--)
+        touches(v);
 }
 
 static void guest_rests(struct vcpu *v)
