@@ -45,7 +45,8 @@ MUTANTS = [  # what is wrong, file, old text, new text, scenarios
 THREADS = [  # for ThreadSanitizer
     ("a frame is freed without waiting for the other CPUs", "ept/flush.c", "    pass_epoch();\n    while (quarantined > 0) {", "    while (quarantined > 0) {", "20"),
     ("a lock is given back without release", "kernel/core/spinlock.c", "lock->owner + 1, __ATOMIC_RELEASE)", "lock->owner + 1, __ATOMIC_RELAXED)", "20"),
-    ("a port is closed without the lock", "kernel/domain/event.c", "{\n    SPIN_GUARD(&event_lock);\n    struct event_port *p = port_bound(d, port);\n    if (!p)\n        return STATUS_INVALID;\n    if ((p->state",
+    ("a port is closed without the lock", "kernel/domain/event.c",
+     "{\n    SPIN_GUARD(&event_lock);\n    struct event_port *p = port_bound(d, port);\n    if (!p)\n        return STATUS_INVALID;\n    if ((p->state",
      "{\n    struct event_port *p = port_bound(d, port);\n    if (!p)\n        return STATUS_INVALID;\n    if ((p->state", "20"),
     ("a frame goes back to the lists without the lock", "kernel/mm/frame.c", "    SPIN_GUARD(&frame_lock);\n    for (uint64_t i = 0; i < 1UL << order; i++) {\n        uint64_t d",
      "    for (uint64_t i = 0; i < 1UL << order; i++) {\n        uint64_t d", "20"),
@@ -68,7 +69,8 @@ def hunt(n, args):
     objects = [o for o in args.objects if not o.endswith("obj/" + path[:-2] + ".o")]
     subprocess.run([*args.cc.split(), "-w", "-I" + os.path.dirname(path), "-c", "-o", base + ".o", base + ".c"], check=True)
     subprocess.run([*args.cc.split(), "-o", base, base + ".o", *objects, "-lcmocka", "-lpthread"], check=True)
-    r = subprocess.run([base, scenario], env={**os.environ, "TSAN_OPTIONS": "suppressions=tests/races/tsan.supp halt_on_error=1"}, capture_output=True, text=True, errors="replace", timeout=300, check=False)
+    r = subprocess.run([base, scenario], env={**os.environ, "TSAN_OPTIONS": "suppressions=tests/races/tsan.supp halt_on_error=1"},
+                       capture_output=True, text=True, errors="replace", timeout=300, check=False)
     if r.returncode == 0:
         return f"error: mutants: {what}: not found: make the explorer's scenarios `{scenario}` stronger"
     said = (re.findall(r"(?:explore|threads|SUMMARY): (.*?)(?:; choices.*)?$", r.stderr, re.M) or ["no word"])[-1]
