@@ -107,7 +107,7 @@ RACES_REAL := $(HYPERCALL_REAL) $(MEMORY_REAL) kernel/run.c kernel/smp/smp.c ker
 RACES_FLAGS := -Wno-unused-command-line-argument -std=gnu2x -g -O1 -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST -include tests/races/hooks.h -Wl,--wrap=frame_lists_take,--wrap=frame_free
 RACES_DEPS := $(wildcard tests/races/*.h) $(addprefix tests/unit/,domain_fakes.h memory_fakes.h host_memory.h)
 RACES_OBJ := $(patsubst %.c,$(B)/races/obj/%.o,tests/races/explore.c $(RACES_REAL))
-EXPLORE_CC := clang $(RACES_FLAGS) -DHOST_SNAPSHOT
+EXPLORE_CC := clang $(RACES_FLAGS) -DHOST_SNAPSHOT -Wl,--wrap=ept_walk
 $(B)/races/obj/%.o: %.c $(RACES_DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(EXPLORE_CC) -MMD -MP -c -o $@ $<

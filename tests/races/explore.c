@@ -24,14 +24,15 @@ static char stacks[CPUS][STACK_BYTES] __attribute__((aligned(64)));
 static ucontext_t main_context, context[CPUS];
 #pragma clang section bss = "rootbss"
 
-static unsigned cpus, now, points, preemptions;
-static bool halted[CPUS], exploring, in_hook;
+static bool halted[CPUS], walking[CPUS], exploring, in_hook;
 static unsigned arrived, alone;
 static void (*after)(void);
 
+static unsigned cpus, now, points, preemptions;
+
 static void failed(const char *what)
 {
-    fprintf(stderr, "explore: %s: %s, in run %lu; choices:", scenario, what, runs);
+    fprintf(stderr, "explore: %s: %s, in run %lu, point %u, on CPU %u; choices:", scenario, what, runs, points, now);
     for (unsigned i = 0; i < choices; i++)
         if (choice[i].chosen)
             fprintf(stderr, " %u:%u", i, choice[i].chosen);
@@ -61,11 +62,13 @@ static unsigned choose(unsigned n)
     return choice[choices++].chosen;
 }
 
-/* The K-th other CPU that can go on. */
+/* Can CPU go on? One that stands still for another's audit only looks whether it is over: nothing to explore. */
+static bool can(unsigned cpu) { return !halted[cpu] && !(in_hook && fake_cpus[cpu].parked); }
+/* The K-th other CPU that can. */
 static unsigned other(unsigned k)
 {
     for (unsigned i = 1; i < cpus; i++)
-        if (!halted[(now + i) % cpus] && k-- == 0)
+        if (can((now + i) % cpus) && k-- == 0)
             return (now + i) % cpus;
     return now;
 }
@@ -73,23 +76,44 @@ static unsigned others(void)
 {
     unsigned n = 0;
     for (unsigned i = 1; i < cpus; i++)
-        n += !halted[(now + i) % cpus];
+        n += can((now + i) % cpus);
     return n;
 }
 
 void race_point(void)
 {
-    if (in_hook || !exploring)
+    if (in_hook || !exploring || walking[now])
         return;
     in_hook = true;
     must(++points < MAX_POINTS, "nobody comes to an end");
     for (unsigned i = 0; i < cpus; i++)
         halted[i] = halted[i] && !ipi[i];
     unsigned n = preemptions < bound ? others() : 0, k = n ? choose(n + 1) : 0;
+    unsigned to = k ? other(k - 1) : now;
     preemptions += k != 0;
     in_hook = false;
     if (k)
-        switch_to(other(k - 1));
+        switch_to(to);
+}
+
+/* Whole walks over an EPT, under its lock, read thousands of entries: nothing to explore, but in what is done with each leaf. The linker puts this first. */
+struct walk { bool (*fn)(gfn_t g, const struct ept_leaf *leaf, void *ctx); void *ctx; };
+static bool walk_leaf(gfn_t g, const struct ept_leaf *l, void *ctx)
+{
+    const struct walk *w = ctx;
+    walking[now] = false;
+    bool more = w->fn(g, l, w->ctx);
+    walking[now] = true;
+    return more;
+}
+void __real_ept_walk(const struct ept *x, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, const struct ept_leaf *leaf, void *ctx), void *ctx);
+void __wrap_ept_walk(const struct ept *x, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, const struct ept_leaf *leaf, void *ctx), void *ctx);
+void __wrap_ept_walk(const struct ept *x, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, const struct ept_leaf *leaf, void *ctx), void *ctx)
+{
+    struct walk w = {fn, ctx};
+    walking[now] = true;
+    __real_ept_walk(x, first, last, walk_leaf, &w);
+    walking[now] = false;
 }
 
 void race_wait(void)
