@@ -26,6 +26,12 @@ ALLOWED = "CPUID is an allow-list (boot/efi/guest_cpuid.c): "
 DIFFERENCES = [
     (["cpuid 0", "cpuid 5", "cpuid 6", "cpuid 0xa", "cpuid 0x15", "sti shadow over cpuid", "mov ss shadow over cpuid", "single step of cpuid"], ALL,
      ALLOWED + "leaves end at 0xd, power management, MONITOR, performance counters and the TSC's rate are not there; leaf 6 says that the APIC timer never stops"),
+    (["cpuid ends RF"], ("p0", "p3", "c0", "c3", "l0", "l3", "v3"), ALLOWED + "leaves end at 0xd"),
+    (["single step of mov to cr0: NE off"], RING0,
+     "at such an exit the CPU saves no pending debug exception (SDM vol 3, \"Saving Non-Register State\"), and the step comes when the instruction has run again; "
+     "this emulator saves the step, which then comes before it"),
+    (["an unaligned access with AC"], ("p3", "c3", "l3", "v3"),
+     "at an exit for a fault the CPU saves RF as the fault would push it, 1 (SDM vol 3, \"Saving RIP, RSP, RFLAGS, and SSP\"); this emulator saves it as it was"),
     (["cpuid 1"], ALL,
      ALLOWED + "VMX, SMX, MONITOR, machine checks, debug store, thermal control and threads are hidden; x2APIC, TSC deadline timer and a hypervisor are shown"),
     (["cpuid 7"], ALL, ALLOWED + "TSC_ADJUST is hidden, a guest cannot set its clock"),
@@ -70,6 +76,19 @@ NOT_WATCHED = "no control makes it exit"
 BECAUSE = {0: "the exception bitmap", 12: "HLT exiting", 15: "RDPMC exiting", 28: "the guest/host mask", 30: "the I/O bitmap", 31: "the MSR bitmap",
            32: "the MSR bitmap", 36: "MWAIT exiting", 39: "MONITOR exiting", 54: "WBINVD exiting"}
 MECHANISMS = [
+    (r"nop, nop end RF", [0], None),
+    (r"an unaligned access with AC", [0], "ring 0 is not checked"),
+    (r"a page of ring 0's", [], "the guest's own page tables; the EPT allows it"),
+    (r"cpuid ends RF|mov ss shadow over cpuid, breakpoint on data", [10, 0], None),
+    (r"wbinvd ends RF", [54, 0], None),
+    (r"single step of mov to cr0: NE off", [28, 0], None),
+    (r"single step of mov to cr4: reserved bit", [28], None),
+    (r"single step of rdmsr x2APIC EOI", [31], None),
+    (r"single step of rdmsr DEBUGCTL", [31, 0], None),
+    (r"single step of wrmsr SYSENTER_ESP", [0], None),
+    (r"single step of xsetbv", [55, 0], None),
+    (r"sti shadow over a fault|mov ss shadow over a fault", [15], None),
+    (r"rdmsr clears upper halves", [31], None),
     (r"nop|pause|clflush|arpl|clac|stac", [], NOT_WATCHED),
     (r"[sl][gi]dt|sldt.*|str.*|lldt of (an LDT|nothing)|ltr of a TSS", [], TABLES),
     (r"(lar|lsl|verr|verw)( .*)?", [], SEGMENTS),
@@ -102,7 +121,7 @@ MECHANISMS = [
     (r"invpcid: no such type", [], None),
     (r"invd", [13], None),
     (r"wbinvd", [54], None),
-    (r"cpuid .*", [10], None),
+    (r"cpuid ([0-9].*|with a prefix|clears upper halves)", [10], None),
     (r"rdtscp?(, TSD)?", [], "RDTSC exiting is off: TSC offset"),
     (r"rdpmc( of nothing)?", [15], None),
     (r"rdrand|rdseed", [], "RDRAND and RDSEED exiting are off"),
@@ -251,9 +270,12 @@ def words(fields, name=""):
     vector, error, where, flags, cs, registers, memory = fields
     v, f = int(vector, 16), int(flags, 16)
     if v in VECTORS:
-        text = VECTORS[v] + (f"({int(error, 16):#x})" if v in WITH_ERROR and int(error, 16) else "(0)" if v in WITH_ERROR else "")
+        code, more = int(error, 16) & 0xffff, int(error, 16) >> 16
+        text = VECTORS[v] + (f"({code:#x})" if v in WITH_ERROR and code else "(0)" if v in WITH_ERROR else "")
         if v == 1:
-            text += " behind it" if where == "E" else f" at byte {int(where, 16) if where != 'S' else 0}"
+            text += (" behind it" if where == "E" else f" at byte {int(where, 16) if where != 'S' else 0}") + f", DR6 {more & 0xffff:#x}"
+        elif v == 14:
+            text += f", CR2 {more:#x}"
     elif v == 3:
         text = "runs" if where == "E" else f"goes to {int(where, 16) + 0x9000 - 1:#x}"
     else:
@@ -329,7 +351,8 @@ The same program ran twice, on the same emulated CPU (Bochs, `corei7_skylake_x`)
 | l0, l3 | 64-bit mode, rings 0 and 3 |
 | v3 | virtual-8086 mode under 32-bit protected mode |
 
-"Runs" means that it does, and what is behind it too. Compared are vector and error code, the faulting address, flags, CS, six registers, and 16 bytes of memory;
+"Runs" means that it does, and what is behind it too. Compared are vector and error code, the faulting address, flags, CS, six registers, DR6 and DR7 of a #DB,
+CR2 of a #PF, and 16 bytes of memory;
 addresses and random numbers are what the program made of them: whether the time stamp grew, whether CF was 1. Registers are not repeated here where a fault left them
 alone. "No exit" and "exit" are measured: a case in which the time stamp went on by 80 ticks more (one for each instruction) than in one that does nothing has made an
 exit, and without a hypervisor none has. The exit's number is that of the SDM's appendix "VMX Basic Exit Reasons"; which one it was is not measured. IOPL 3, TF and so

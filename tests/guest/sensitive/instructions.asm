@@ -37,6 +37,8 @@
 %define PVI 128
 %define DE 256
 %define EM 512
+%define AC 1024
+%define RF 2048                 ; and an execution breakpoint on byte 2
 
 %macro sized 4
     %define xax %1
@@ -130,6 +132,18 @@
 %endmacro
 %macro call_gate 0
     db 0xff, 0x5b, GATE_AT
+%endmacro
+; DR0 and DR7.
+%macro breakpoint 2
+    mov eax, %1
+    mov dr0, xax
+    mov eax, %2
+    mov dr7, xax
+%endmacro
+; The next instruction but one is the last before the trap of a single step.
+%macro set_tf 0
+    push_number 0x102
+    pop_flags
 %endmacro
 ; Opcode %1 with a far pointer to 32-bit code of ring 0, in real mode to segment 0.
 %macro far_immediate 1
@@ -327,6 +341,20 @@ test "single step", ALL, TF, {nop}, {nop}
 test "single step of cpuid", ALL, TF, {cpuid}, {nop}
 test "single step of wbinvd", RING0, TF, {wbinvd}, {nop}
 test "single step of out", RING0, TF, {out 0x80, al}, {nop}
+test "single step of mov to cr0: NE off", RING0, 0, {mov xax, cr0}, {and al, 0xdf}, {set_tf}, {mov cr0, xax}, {nop}, {nop}
+test "single step of mov to cr4: reserved bit", RING0, 0, {mov xax, cr4}, {bts eax, 31}, {set_tf}, {mov cr4, xax}, {nop}
+test "single step of rdmsr x2APIC EOI", RING0, 0, {mov ecx, 0x80b}, {set_tf}, {rdmsr}, {nop}
+test "single step of rdmsr DEBUGCTL", RING0, 0, {mov ecx, 0x1d9}, {set_tf}, {rdmsr}, {nop}, {nop}
+test "single step of wrmsr SYSENTER_ESP", RING0, 0, {mov ecx, 0x175}, {set_tf}, {wrmsr}, {nop}, {nop}
+test "single step of xsetbv", RING0, 0, {mov eax, 3}, {set_tf}, {xsetbv}, {nop}, {nop}
+test "sti shadow over a fault", ALL, IRQ | IOPL3, {mov ecx, 0x1000}, {sti}, {rdpmc}, {nop}
+test "mov ss shadow over a fault", ALL, 0, {mov ecx, 0x1000}, {set_tf}, {mov ss, edi}, {rdpmc}, {nop}
+test "mov ss shadow over cpuid, breakpoint on data", RING0, 0, {mov [xbx], di}, {breakpoint DATA, 0x30402}, {mov eax, 0x80000008}, {mov ss, [xbx]}, {cpuid}, {nop}, {nop}
+test "cpuid ends RF", ALL - R, RF, {cpuid}, {nop}, {nop}
+test "nop, nop end RF", ALL - R, RF, {nop}, {nop}, {nop}, {nop}
+test "wbinvd ends RF", RING0 - R, RF, {wbinvd}, {nop}, {nop}
+test "an unaligned access with AC", ALL, AC, {mov eax, [xbx + 1]}
+test "a page of ring 0's", ALL, 0, {mov eax, [0xd000]}, {xor eax, eax}
 
 ; ---- control transfers ----
 test "jmp far", ALL, 0, {far_pointer}, {jump_far}
@@ -398,7 +426,7 @@ test "mov to dr0", ALL, 0, {mov eax, 0x12345}, {mov dr0, xax}, {xor eax, eax}, {
 test "mov to dr7", ALL, 0, {mov eax, 0x500}, {mov dr7, xax}, {mov xcx, dr7}
 test "mov to dr7: reserved bits", LONG, 0, {mov rax, dr7}, {bts rax, 32}, {mov dr7, rax}
 test "mov from dr0 with dr7.GD", RING0, 0, {mov eax, 0x2400}, {mov dr7, xax}, {mov xcx, dr0}
-test "a breakpoint on data", RING0, 0, {mov eax, DATA}, {mov dr0, xax}, {mov eax, 0x10402}, {mov dr7, xax}, {mov [xbx], al}, {nop}, {nop}
+test "a breakpoint on data", RING0, 0, {breakpoint DATA, 0x10402}, {mov [xbx], al}, {nop}, {nop}
 
 ; ---- privileged and watched instructions ----
 test "hlt until an interrupt", RING0, IRQ, {sti}, {hlt}, {nop}
@@ -422,6 +450,8 @@ test "cpuid 0x15", ALL, 0, {mov eax, 0x15}, {cpuid}
 test "cpuid 0x40000000", ALL, 0, {mov eax, 0x40000000}, {cpuid}
 test "cpuid 0x80000001", ALL, 0, {mov eax, 0x80000001}, {cpuid}
 test "cpuid 0x80000008", ALL, 0, {mov eax, 0x80000008}, {cpuid}
+test "cpuid with a prefix", ALL, 0, {mov eax, 0x80000008}, {db 0x2e}, {cpuid}
+test "cpuid clears upper halves", LONG, 0, {or rbx, -1}, {or rcx, -1}, {or rdx, -1}, {mov rax, 0xffffffff80000008}, {cpuid}
 test "rdtsc", ALL, 0, {rdtsc}, {mov esi, eax}, {rdtsc}, {sub eax, esi}, {cmp eax, 1000}, {setb al}, {movzx eax, al}, {xor edx, edx}, {mov esi, edx}
 test "rdtsc, TSD", ALL, TSD, {rdtsc}, {only_whether}
 test "rdtscp", ALL, 0, {rdtscp}, {only_whether}
@@ -454,6 +484,9 @@ test "in al, 0x80, IOPL 3", RING3 | V, IOPL3, {in al, 0x80}
 test "in eax, dx: nobody there", ALL, IOPL3, {mov dx, 0x2f0}, {in eax, dx}
 test "out 0x80, al", ALL, 0, {out 0x80, al}
 test "out dx, eax, IOPL 3", RING3, IOPL3, {mov dx, 0x2f0}, {out dx, eax}
+test "in al, dx keeps the rest", L0, 0, {mov dx, 0x2f0}, {mov rax, 0x1122334455667788}, {in al, dx}
+test "in ax, dx keeps the rest", L0, 0, {mov dx, 0x2f0}, {mov rax, 0x1122334455667788}, {in ax, dx}
+test "in eax, dx clears the upper half", L0, 0, {mov dx, 0x2f0}, {mov rax, 0x1122334455667788}, {in eax, dx}
 test "insb", ALL, 0, {mov edi, DATA}, {mov dx, 0x2f0}, {a32 insb}
 test "outsb", ALL, 0, {mov esi, DATA}, {mov dx, 0x2f0}, {a32 outsb}
 test "rep insd of none", ALL, 0, {mov edi, DATA}, {mov dx, 0x2f0}, {a32 rep insd}
@@ -507,6 +540,7 @@ test "rdmsr EFER", ALL, 0, {rdmsr_of 0xc0000080}
 test "rdmsr LSTAR", ALL, 0, {rdmsr_of 0xc0000082}
 test "rdmsr GS_BASE", ALL, 0, {rdmsr_of 0xc0000101}, {xor eax, eax}
 test "rdmsr TSC_AUX", ALL, 0, {rdmsr_of 0xc0000103}
+test "rdmsr clears upper halves", L0, 0, {or rax, -1}, {or rdx, -1}, {rdmsr_of 0x17}
 test "rdmsr of none", ALL, 0, {rdmsr_of 0xdeadbeef}
 test "wrmsr TSC, as it is", RING0, 0, {rdmsr_of 0x10}, {wrmsr}, {xor eax, eax}, {xor edx, edx}
 test "wrmsr APIC_BASE, as it is", RING0, 0, {rdmsr_of 0x1b}, {wrmsr}

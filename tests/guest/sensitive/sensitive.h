@@ -27,7 +27,8 @@ struct exchange {
 
 /* What is different from the usual state while an instruction runs. */
 enum setup {
-    WITH_IOPL3 = 1, WITH_TSD = 2, WITHOUT_OSXSAVE = 4, WITHOUT_FSGSBASE = 8, WITH_TS = 16, WITH_INTERRUPT = 32, WITH_TF = 64, WITH_PVI = 128, WITH_DE = 256, WITH_EM = 512,
+    WITH_IOPL3 = 1, WITH_TSD = 2, WITHOUT_OSXSAVE = 4, WITHOUT_FSGSBASE = 8, WITH_TS = 16, WITH_INTERRUPT = 32, WITH_TF = 64, WITH_PVI = 128, WITH_DE = 256, WITH_EM = 512, WITH_AC = 1024,
+    WITH_RF = 2048, /* and an execution breakpoint on byte 2 */
 };
 
 struct test {
