@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +45,12 @@ def test_lint():
 
 def test_tcb():
     run(["make", "-s", "tcb"], timeout=60)
+
+
+def test_the_benchmark_s_table_and_chart_are_those_of_its_baseline():
+    sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
+    import report  # pylint: disable=import-outside-toplevel
+    assert not report.stale()
 
 
 def test_clang_builds_it_without_a_warning():

@@ -23,6 +23,7 @@ struct waitq manager_ended;
 static struct vm_runtime *runtimes;
 static struct vm_create_figures last_create;
 static bool have_last_create;
+static uint64_t last_destroy_ticks;
 
 struct vm_runtime *manager_runtime(const struct registry_entry *e)
 {
@@ -319,11 +320,16 @@ static bool destroy_locked(const struct vm_view *v, struct error *e)
     return true;
 }
 
+uint64_t manager_last_destroy_ticks(void) { return last_destroy_ticks; }
+
 bool manager_destroy(const char *who, struct error *e)
 {
     struct vm_view v;
+    uint64_t from = time_tsc();
     mutex_lock(&manager_lock);
     bool ok = manager_find(who, &v, e) && !manager_is_dom0(&v, "destroy", e) && destroy_locked(&v, e);
+    if (ok)
+        last_destroy_ticks = time_tsc() - from;
     mutex_unlock(&manager_lock);
     return ok;
 }
