@@ -15,6 +15,7 @@
 #define REF_PORT 9U
 #define HOLE_GFN 0x3000UL /* above the guest's memory */
 #define SETTLE_TICKS 20000U
+#define PRINT_TICKS 1000000U
 #define IPI_VECTOR 0x50U
 #define APIC_EOI 0x80bU
 #define XEN_CPUID_HVM 0x40000004U
@@ -162,23 +163,37 @@ static void second_cpu(unsigned cpu)
     }
 }
 
-/* From before the ICR is written until the handler on the other CPU reads the time, and until the sender sees that. */
+static void spin(uint64_t ticks)
+{
+    for (uint64_t until = stamp() + ticks; stamp() < until;)
+        ;
+}
+
+static void send_and_wait(void)
+{
+    seen_at = 0;
+    send_ipi(1, IPI_VECTOR);
+    while (seen_at == 0)
+        ;
+}
+
+/* From before the ICR is written until the handler on the other CPU reads the time, or until the sender sees that (BACK). The line is printed while the other
+ * CPU is awake: with a CPU asleep the serial console garbles text (docs/status.md). */
 static void measure_ipi(const char *name, bool asleep, bool back)
 {
     sleeps = asleep;
     for (unsigned i = 0; i < WARMUP + FEW; i++) {
-        for (uint64_t until = stamp() + SETTLE_TICKS; stamp() < until;)
-            ; /* it is out of its handler, and asleep if it is to be */
-        seen_at = 0;
+        spin(SETTLE_TICKS); /* it is out of its handler, and asleep if it is to be */
         uint64_t from = stamp();
-        send_ipi(1, IPI_VECTOR);
-        while (seen_at == 0)
-            ;
+        send_and_wait();
         uint64_t now = stamp();
         if (i >= WARMUP)
             bench_samples[i - WARMUP] = (back ? now : seen_at) - from;
     }
+    sleeps = false;
+    send_and_wait();
     bench_report(name, FEW);
+    spin(PRINT_TICKS);
 }
 
 static void measure_ipis(void)
