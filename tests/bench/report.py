@@ -156,15 +156,20 @@ def grown(result):
     return out + [f"{k}: {v['min']}, with 64 idle domains {v['with64']}" for k, v in result["rows"].items() if "with64" in v and v["with64"] > max(v["min"] * WITH_IDLE, v["min"] + 1)]
 
 
+def judged_by(part, name):
+    """Of IPIs to a CPU that sleeps the shortest is luck: something else had just woken it."""
+    return "value" if part == "figures" else "med" if name.startswith("ipi_other_cpu") else "min"
+
+
 def compare(result, worse):
     """Against the baseline: what is WORSE (or better) by more than a fiftieth, and counts that are not the same."""
     base, out = baseline(), []
 
     def differs(new, old):
         return new > max(old * MAY_GROW, old + 1) if worse else new < min(old / MAY_GROW, old - 1)
-    for part, key in (("figures", "value"), ("rows", "min")):
+    for part in ("figures", "rows"):
         for name, now in result[part].items():
-            old = base[part].get(name)
+            old, key = base[part].get(name), judged_by(part, name)
             if old is None:
                 if not worse:
                     out.append(f"{name} is new")
