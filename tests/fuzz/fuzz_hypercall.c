@@ -361,8 +361,8 @@ static void hypercall(struct vcpu *v, const uint64_t r[4])
     g->rdi = r[1];
     g->rsi = r[2];
     g->rdx = r[3];
-    fake_paging = v->domain->id != PAGED ? (struct vmx_paging){0}
-                                         : (struct vmx_paging){.cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = 4UL << 12, .cr4 = CR4_PAE, .efer = EFER_LME | EFER_LMA};
+    fake_paging.cr0 = v->domain->id == PAGED ? CR0_PE | CR0_PG | CR0_WP : 0;
+    fake_paging.cr3 = 4UL << 12;
     struct domain *d = v->domain;
     if (hypercall_dispatch(v) == HC_BLOCK)
         vcpu_block(v);

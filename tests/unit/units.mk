@@ -110,6 +110,7 @@ UNIT_sched := $(DOMAIN_REAL)
 UNIT_event := $(DOMAIN_REAL)
 UNIT_grant := $(DOMAIN_REAL)
 UNIT_physmap := $(DOMAIN_REAL)
+UNIT_window := kernel/mm/window.c
 UNIT_hypercall := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 UNIT_vmcs_check := vmx/vmcs_check.c vmx/vmcs_setup.c vmx/context.c vmx/context_check.c
 # Hypercalls down to the frame lists, over host_memory.h and memory_fakes.h. The linker puts fakes before two of root's functions.
