@@ -53,7 +53,7 @@ help:
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"
 	@echo "make coverage what unit tests cover of root's pure files"
-	@echo "make fuzz     long fuzzing of the parsers"
+	@echo "make fuzz     long fuzzing of the parsers, then of the hypervisor by a guest (fuzz-guest)"
 
 deps:
 	@tools/deps

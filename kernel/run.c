@@ -18,7 +18,7 @@
 #include "vmx/exit/dispatch.h"
 #include "vmx/exit/handlers.h"
 
-#define POLL_EXITS 32U /* a power of two */
+#define POLL_EXITS 4U /* a power of two; few, for a hypercall may take more than a million ticks */
 #define IDLE_SCRUB_PAGES 4U /* about two thousand stores between two looks for interrupts */
 
 static void unload(struct cpu *cpu)

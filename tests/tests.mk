@@ -85,6 +85,13 @@ SECONDS ?= 600
 fuzz: deps $(FUZZ_BINS)
 	@for f in $(FUZZERS); do echo "fuzz: $$f for $(SECONDS) s"; mkdir -p $(B)/fuzz/corpus-$$f; \
 	 $(B)/fuzz/$$f -max_total_time=$(SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus-$$f > $(B)/fuzz/$$f.log 2>&1 || { tail -n 30 $(B)/fuzz/$$f.log; exit 1; }; done
+	@$(MAKE) --no-print-directory fuzz-guest SECONDS=$(SECONDS)
+
+# Random operations inside of a guest, in Bochs: fresh seeds, which it prints.
+.PHONY: fuzz-guest
+fuzz-guest: deps
+	@$(MAKE) --no-print-directory -j2 -s $(B)/corbel.img guests
+	@$(PYTHON) tests/system/test_attack.py --seconds $(SECONDS)
 
 # ---- everything together -----------------------------------------------------------------------
 TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)

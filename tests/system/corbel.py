@@ -163,7 +163,7 @@ def clean(text):
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
     "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3872, "fpu": 8, "badnet": 8, "race": 16,
-    "badblk": 8, "plug": 8, "blkbench": 16, "flusher": 8,
+    "badblk": 8, "plug": 8, "blkbench": 16, "flusher": 8, "gauge": 8, "regress-0010": 64,
 }
 
 
@@ -216,7 +216,7 @@ def guest_files(*names, **extra):
     """The .vmx and ELF files of the tiny guests NAMES."""
     files = {}
     for name in names:
-        cpus = {"race": 4, "badblk": 2, "badnet": 2}.get(name, 1)
+        cpus = {"race": 4, "badblk": 2, "badnet": 2, "regress-0010": 2}.get(name, 1)
         files[f"\\corbel\\vm\\{name}\\{name}.vmx"] = vmx_text(name, GUESTS[name], f"{name}.elf", extra.get(name, ""), cpus)
         files[f"\\corbel\\vm\\{name}\\{name}.elf"] = os.path.join(ROOT, "build", "guests", f"{name}.elf")
     return files
