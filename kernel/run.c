@@ -125,7 +125,7 @@ void run_cpu(void)
          * timer does not help against one that exits in quick succession, so root lets them in itself now and then. */
         if (cpu->current->vmx.exits % POLL_EXITS == 0) {
             cpu_idle_poll();
-            if (cpu->id == 0)
+            if (cpu->id == 0 && cpu->current->vmx.exits % (8 * POLL_EXITS) == 0) /* a port is slow */
                 uart_poll_silent();
         }
     }

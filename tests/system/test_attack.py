@@ -19,7 +19,7 @@ MACHINE = {"cpus": 2}
 # A guest may end itself, by giving away the pages that it lives on, or by a triple fault; not otherwise, and not often.
 OWN_FAULT = "access to memory that it does not have"
 MAX_DEATHS = 6
-LINE = r"fuzz: seed (\d+) batch (\d+): (\d+) operations, (\d+) done, (\d+) refused, (\d+) wrong, sum ([0-9a-f]+)\s"
+LINE = r"fuzz: seed (\d+) batch (\d+): (\d+) operations, (\d+) done, (\d+) refused, (\d+) wrong, (\d+) mapped, sum ([0-9a-f]+)\s"
 EVENT = re.compile(rf"{LINE}|fuzz: the end\s|unexpected exception[^\n]*\n|d(\d+) is stopped: ([^\r\n]*)\r?\n|(fuzz2?): crashed[^\n]*\n|panic[^\n]*\n")
 
 
@@ -41,7 +41,7 @@ class Attack:
     def __init__(self, corbel):
         self.corbel = corbel
         self.seen = len(corbel.text)  # of the console: what happens while a verb runs is looked at, too
-        self.operations = self.done = self.ends = self.crashes = 0
+        self.operations = self.done = self.mapped = self.ends = self.crashes = 0
         self.stopped = set()
 
     def deaths(self):
@@ -57,11 +57,12 @@ class Attack:
         return m
 
     def batch(self, m):
-        operations, done, refused, wrong = (int(m.group(i)) for i in range(3, 7))
+        operations, done, refused, wrong, mapped = (int(m.group(i)) for i in range(3, 8))
         assert wrong == 0, f"{m.group(0)}: answers that cannot be"
         assert done > operations // 4 and refused > operations // 8, f"{m.group(0)}: the generator lost its way"
         self.operations += operations
         self.done += done
+        self.mapped += mapped
         self.corbel.audit()
 
     def step(self):
@@ -72,11 +73,11 @@ class Attack:
             self.batch(m)
         elif text == "fuzz: the end":
             self.ends += 1
-        elif m.group(8):
-            assert m.group(9) == OWN_FAULT, self.corbel.text[m.start() - 500:][:4000]
-            self.stopped.add(m.group(8))
+        elif m.group(9):
+            assert m.group(10) == OWN_FAULT, self.corbel.text[m.start() - 500:][:4000]
+            self.stopped.add(m.group(9))
         else:
-            assert m.group(10), f"{text}\n{self.corbel.text[m.start() - 500:][:4000]}"
+            assert m.group(11), f"{text}\n{self.corbel.text[m.start() - 500:][:4000]}"
             self.crashes += 1
         return text
 
@@ -94,10 +95,16 @@ def test_random_operations(corbel):
     attack = Attack(corbel)
     for name in SEEDS:
         corbel.ok(f"create {name}")
+    for _ in range(4):
+        attack.step()
+    corbel.ok("destroy fuzz")  # whatever it has of its neighbour, and the neighbour of it
+    corbel.audit()
+    corbel.ok("create fuzz")
     while attack.ends < len(SEEDS):
         attack.step()
     attack.others_go_on()
     assert attack.operations >= AT_LEAST, attack.operations
+    assert attack.mapped > 0, "neither guest ever had a page of the other's"
     assert attack.deaths() <= MAX_DEATHS, attack.stopped
     assert not re.search(r"ERROR|BUG|panic", corbel.text), corbel.text[-2000:]
 

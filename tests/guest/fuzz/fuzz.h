@@ -23,7 +23,9 @@ struct fuzz {
     uint64_t random;
     uint64_t sum;                 /* of all that was asked for */
     uint64_t done, refused, wrong; /* answers: 0 or more; errors; what no operation may answer */
+    uint64_t mapped;              /* frames of the neighbour's */
     unsigned cpu;
+    uint16_t domid;
     char *page;                   /* two pages of this CPU's own, for arguments */
     uint64_t *list;               /* one page of its own, for what arguments point to */
 };

@@ -42,6 +42,9 @@ static uint16_t some_domid(struct fuzz *f)
     return kind < 7 ? (uint16_t)one_of(f, 8) : (uint16_t)draw(f);
 }
 
+/* The other fuzzing guest, mostly. */
+static uint16_t some_neighbour(struct fuzz *f) { return one_in(f, 4) ? (uint16_t)one_of(f, 8) : (uint16_t)(f->domid + (one_in(f, 2) ? 1 : -1)); }
+
 static uint32_t some_port(struct fuzz *f) { return one_in(f, 32) ? (uint32_t)draw_any(f) : one_of(f, 96); }
 static uint32_t some_ref(struct fuzz *f) { return one_in(f, 32) ? (uint32_t)draw_any(f) : one_of(f, 64); }
 static uint32_t some_vcpu(struct fuzz *f) { return one_in(f, 16) ? (uint32_t)draw_any(f) : one_of(f, CPUS); }
@@ -156,14 +159,14 @@ static void memory(struct fuzz *f)
 static void write_entry(struct fuzz *f)
 {
     volatile uint64_t *table = (volatile uint64_t *)(GRANT_GFN << 12);
-    uint64_t entry = some_gfn(f) << 32 | (uint64_t)one_of(f, 8) << 16 | (one_of(f, 4) == 0 ? 5 : 1);
+    uint64_t entry = some_gfn(f) << 32 | (uint64_t)some_neighbour(f) << 16 | (one_of(f, 4) == 0 ? 5 : 1);
     table[some_ref(f) % 512] = one_in(f, 8) ? draw(f) : entry;
 }
 
 static uint32_t grant_map(struct fuzz *f)
 {
     struct { uint64_t host; uint32_t flags, ref; uint16_t dom; int16_t status; uint32_t handle; uint64_t bus; } *m = (void *)f->page;
-    *m = (typeof(*m)){(one_in(f, 2) ? 0x20000UL + one_of(f, 64) : some_gfn(f)) << 12, one_in(f, 2) ? 2 : 6, some_ref(f), some_domid(f), 0, 0, 0};
+    *m = (typeof(*m)){(one_in(f, 2) ? 0x20000UL + one_of(f, 64) : some_gfn(f)) << 12, one_in(f, 2) ? 2 : 6, some_ref(f), one_in(f, 4) ? some_domid(f) : some_neighbour(f), 0, 0, 0};
     return sizeof(*m);
 }
 
@@ -181,7 +184,8 @@ static void grant_copy(struct fuzz *f)
     uint32_t count = one_in(f, 16) ? 1 + one_of(f, 17) : 1;
     for (uint32_t i = 0; i < count; i++, c++) {
         uint16_t flags = (uint16_t)(one_in(f, 64) ? draw(f) : one_of(f, 4));
-        *c = (typeof(*c)){flags & 1 ? some_ref(f) : some_gfn(f), some_domid(f), (uint16_t)one_of(f, 64), 0, flags & 2 ? some_ref(f) : some_gfn(f), some_domid(f),
+        *c = (typeof(*c)){flags & 1 ? some_ref(f) : some_gfn(f), flags & 1 ? some_neighbour(f) : some_domid(f), (uint16_t)one_of(f, 64), 0,
+                          flags & 2 ? some_ref(f) : some_gfn(f), flags & 2 ? some_neighbour(f) : some_domid(f),
                           (uint16_t)one_of(f, 64), 0, (uint16_t)(one_in(f, 16) ? draw_any(f) : one_of(f, 256)), flags, 0, 0};
     }
     fuzz_call(f, HC_GRANT, 5, one_in(f, 16) ? ABSENT : (uint64_t)f->page, count);
@@ -207,7 +211,9 @@ static void grants(struct fuzz *f)
     uint64_t count = one_in(f, 16) ? one_of(f, 4) : one_in(f, 32) ? draw_any(f) | 1024 : 1; /* 512 would be done, over all that follows */
     if (one_in(f, 32))
         op = (uint32_t)draw_any(f) | 16;
-    fuzz_call(f, HC_GRANT, op, place(f, n), count);
+    uint64_t at = place(f, n);
+    long ret = fuzz_call(f, HC_GRANT, op, at, count);
+    f->mapped += ret == 0 && op == 0 && count == 1 && at == (uint64_t)f->page && *(int16_t *)(f->page + 18) == 0;
 }
 
 /* ---- events ---- */
@@ -219,13 +225,13 @@ static void events(struct fuzz *f)
     a[0] = some_port(f);
     a[1] = a[2] = some_vcpu(f);
     if (op == 0)
-        a[0] = some_domid(f), a[1] = some_port(f);
+        a[0] = one_in(f, 2) ? some_domid(f) : some_neighbour(f), a[1] = some_port(f);
     else if (op == 1)
         a[0] = one_of(f, 26);
     else if (op == 5)
         a[0] = some_domid(f), a[1] = some_port(f);
     else if (op == 6)
-        a[0] = some_domid(f) | (uint32_t)some_domid(f) << 16;
+        a[0] = some_domid(f) | (uint32_t)(one_in(f, 2) ? some_domid(f) : some_neighbour(f)) << 16;
     else if (op == 7)
         a[0] = some_vcpu(f);
     bend(f, 12);

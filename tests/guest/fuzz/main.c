@@ -149,18 +149,19 @@ static void tell(uint64_t ops)
 {
     static uint64_t last;
     struct { uint64_t ports; uint32_t nr, pad; uint64_t timeout; } until = {0, 0, 0, last + LINE_EVERY_NS};
-    uint64_t done = 0, refused = 0, wrong = check_neighbours(), sum = 0;
+    uint64_t done = 0, refused = 0, mapped = 0, wrong = check_neighbours(), sum = 0;
     for (unsigned i = 0; i < CPUS; i++) {
         done += all[i].done;
         refused += all[i].refused;
         wrong += all[i].wrong;
+        mapped += all[i].mapped;
         sum ^= i == VICTIM ? 0 : all[i].sum; /* where the victim was stopped is nobody's to say */
-        all[i].done = all[i].refused = all[i].wrong = 0;
+        all[i].done = all[i].refused = all[i].wrong = all[i].mapped = 0;
     }
     while (last != 0 && fuzz_now_ns() < until.timeout)
         hypercall(HC_SCHED_OP, 3, (uint64_t)&until, 0);
     last = fuzz_now_ns();
-    say("\nfuzz: seed %lu batch %u: %lu operations, %lu done, %lu refused, %lu wrong, sum %lx", seed, batch, ops, done, refused, wrong, sum);
+    say("\nfuzz: seed %lu batch %u: %lu operations, %lu done, %lu refused, %lu wrong, %lu mapped, sum %lx", seed, batch, ops, done, refused, wrong, mapped, sum);
 }
 
 static void one_batch(unsigned number)
@@ -213,7 +214,7 @@ static void begin(const char *text)
     per_cpu = option(text, "ops=", 20000) / CPUS;
     batch = (unsigned)option(text, "first=", 1) - 1;
     for (unsigned i = 0; i < CPUS; i++) {
-        all[i] = (struct fuzz){.cpu = i, .page = pages[i][0], .list = lists[i]};
+        all[i] = (struct fuzz){.cpu = i, .domid = (uint16_t)my_domid(), .page = pages[i][0], .list = lists[i]};
         parked[i] = batch;
         for (unsigned k = 0; k < 512; k++)
             lists[i][k] = PLAY_GFN; /* stale entries are read, too */
