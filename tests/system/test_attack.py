@@ -9,18 +9,19 @@ import re
 import sys
 import time
 
-from corbel import ROOT, Corbel, guest_files, make_image, vmx_text
+from corbel import ROOT, CorbelApart, guest_files, make_image, vmx_text
 
 SEEDS = {"fuzz": 1000, "fuzz2": 2000}
 OPERATIONS = 20000
 BATCHES = 6
 AT_LEAST = 200000
 MACHINE = {"cpus": 2}
+KIND = CorbelApart
 # A guest may end itself, by giving away the pages that it lives on, or by a triple fault; not otherwise, and not often.
 OWN_FAULT = "access to memory that it does not have"
 MAX_DEATHS = 6
 LINE = r"fuzz: seed (\d+) batch (\d+): (\d+) operations, (\d+) done, (\d+) refused, (\d+) wrong, (\d+) mapped, sum ([0-9a-f]+)\s"
-EVENT = re.compile(rf"{LINE}|fuzz: the end\s|unexpected exception[^\n]*\n|d(\d+) is stopped: ([^\r\n]*)\r?\n|(fuzz2?): crashed[^\n]*\n|panic[^\n]*\n")
+EVENT = rf"{LINE}|fuzz: the end\s|unexpected exception[^\n]*\n|d(\d+) is stopped: ([^\r\n]*)|d(\d+) crashed|panic[^\n]*\n"
 
 
 def files_with(seeds, batches, first=1, fixed=False):
@@ -40,21 +41,12 @@ class Attack:
 
     def __init__(self, corbel):
         self.corbel = corbel
-        self.seen = len(corbel.text)  # of the console: what happens while a verb runs is looked at, too
+        self.seen = len(corbel.told)
         self.operations = self.done = self.mapped = self.ends = self.crashes = 0
         self.stopped = set()
 
     def deaths(self):
         return len(self.stopped) + self.crashes
-
-    def next_event(self, limit=300):
-        deadline = time.monotonic() + limit
-        while not (m := EVENT.search(self.corbel.text, self.seen)):
-            assert time.monotonic() < deadline, f"silence for {limit} s; the console ends with:\n{self.corbel.text[-3000:]}"
-            if not self.corbel.pump(0.2):
-                assert self.corbel.machine.running(), f"the machine ended:\n{self.corbel.text[-3000:]}"
-        self.seen = m.end()
-        return m
 
     def batch(self, m):
         operations, done, refused, wrong, mapped = (int(m.group(i)) for i in range(3, 8))
@@ -67,24 +59,24 @@ class Attack:
 
     def step(self):
         """Takes the next thing that happens; after each batch, the audit."""
-        m = self.next_event()
+        m = self.corbel.expect_told(EVENT, self.seen)
+        self.seen = m.end()
         text = m.group(0).strip()
         if text.startswith("fuzz: seed"):
             self.batch(m)
         elif text == "fuzz: the end":
             self.ends += 1
         elif m.group(9):
-            assert m.group(10) == OWN_FAULT, self.corbel.text[m.start() - 500:][:4000]
+            assert m.group(10) == OWN_FAULT, self.corbel.told[m.start() - 500:][:4000]
             self.stopped.add(m.group(9))
         else:
-            assert m.group(11), f"{text}\n{self.corbel.text[m.start() - 500:][:4000]}"
+            assert m.group(11), f"{text}\n{self.corbel.told[m.start() - 500:][:4000]}"
             self.crashes += 1
         return text
 
     def others_go_on(self):
         corbel = self.corbel
-        corbel.at = len(corbel.text)
-        corbel.expect(r"gauge: asked \d+ times, longest \d+ ticks")
+        corbel.expect_told(r"gauge: asked \d+ times, longest \d+ ticks", len(corbel.told))
         corbel.run("")
         assert "gauge" in corbel.rows()
         corbel.audit()
@@ -106,7 +98,7 @@ def test_random_operations(corbel):
     assert attack.operations >= AT_LEAST, attack.operations
     assert attack.mapped > 0, "neither guest ever had a page of the other's"
     assert attack.deaths() <= MAX_DEATHS, attack.stopped
-    assert not re.search(r"ERROR|BUG|panic", corbel.text), corbel.text[-2000:]
+    assert not re.search(r"ERROR|BUG|panic", corbel.told + corbel.text), corbel.told[-2000:]
 
 
 def test_nothing_is_left_of_them(corbel):
@@ -126,7 +118,7 @@ def main():
     print(f"fuzz-guest: seed {seed}, {OPERATIONS} operations in a batch, for {a.seconds} s", flush=True)
     path = os.path.join(ROOT, "build", "images", "fuzz_guest.img")
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    corbel = Corbel(make_image(path, files_with(seeds, a.batches, a.first, fixed=bool(a.seed))), "fuzz_guest", **MACHINE)
+    corbel = CorbelApart(make_image(path, files_with(seeds, a.batches, a.first, fixed=bool(a.seed))), "fuzz_guest", **MACHINE)
     attack = Attack(corbel)
     try:
         corbel.boot().ok("create gauge")
