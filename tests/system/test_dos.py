@@ -58,10 +58,10 @@ STORMS = [
 ]
 # The cases that reach another CPU, which its guest should have to itself: what it keeps, and the longest time that is taken from it at once.
 NEIGHBOURS = {
-    "flushes": (500, 900000),
-    "small-balloon": (500, 6500000),
-    "ports": (500, 900000),
-    "ipis": (500, 900000),
+    "flushes": (900, 3000),
+    "small-balloon": (980, 3000),
+    "ports": (980, 3000),
+    "ipis": (980, 3000),
 }
 MACHINE = {"cpus": 2}
 KIND = CorbelApart
@@ -80,7 +80,7 @@ def FILES():
     first = 'sched.cpu.affinity = "0"\n'
     files = guest_files("gauge", "regress-0010", **{"gauge": first, "regress-0010": first})
     files["\\corbel\\vm\\asker\\asker.vmx"] = vmx_text("asker", 8, "../gauge/gauge.elf", 'corbel.cmdline = "ask"\n' + first)
-    files["\\corbel\\vm\\neighbour\\neighbour.vmx"] = vmx_text("neighbour", 8, "../gauge/gauge.elf", 'sched.cpu.affinity = "1"\n')
+    files["\\corbel\\vm\\neighbour\\neighbour.vmx"] = vmx_text("neighbour", 8, "../gauge/gauge.elf", 'corbel.cmdline = "open"\nsched.cpu.affinity = "1"\n')
     for guest in ("storm", "endings"):
         files[f"\\corbel\\vm\\{guest}\\{guest}.elf"] = f"build/guests/{guest}.elf"
     for case in ["cost", *(c for c, *_ in CASES), *NEIGHBOURS]:

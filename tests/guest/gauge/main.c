@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOMU] gauge: what others leave of the machine, in ticks of the TSC, a line for each window. corbel.cmdline "share": it computes without a pause and counts what is taken
- * from it; "ask": it sleeps, asks xenstore, sleeps again, and measures the time from when its timer was due to when it has
- * Dom0's answer: two wake-ups and Dom0's work, as between a key and its echo.
+ * from it ("open": with interrupts on, so that under Bochs, too, it is left for each of the host's); "ask": it sleeps, asks xenstore, sleeps again, and measures the time
+ * from when its timer was due to when it has Dom0's answer: two wake-ups and Dom0's work, as between a key and its echo.
  * Why: tests/system/test_dos.py holds other guests' attacks against these figures. Expected: "gauge: share N of 1000, longest gap N ticks",
  * "gauge: asked N times, longest N ticks, mean N ticks", for ever. */
 #include "tests/guest/lib/pv.h"
@@ -94,5 +94,7 @@ void guest_main(const void *start_info)
     say("gauge: up");
     if (text_equal(guest_cmdline(start_info), "ask"))
         ask();
+    if (text_equal(guest_cmdline(start_info), "open"))
+        __asm__ volatile("sti");
     share();
 }
