@@ -48,12 +48,13 @@ help:
 	@echo "make run      boot it in the best emulator here, console on this terminal"
 	@echo "make test     every test; the last line counts"
 	@echo "make check    quick subset"
-	@echo "make bench    the benchmark table"
+	@echo "make bench    the benchmark table, compared with the baseline (BASELINE=write: a new one, and docs/performance.md)"
 	@echo "make lint     layers, headers, W^X, formatting rules"
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"
 	@echo "make coverage what unit tests cover of root's pure files"
 	@echo "make fuzz     long fuzzing of the parsers, then of the hypervisor by a guest (fuzz-guest)"
+	@echo "make docs-sensitive  docs/sensitive-instructions.md, from a run"
 
 deps:
 	@tools/deps

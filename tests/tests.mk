@@ -10,7 +10,7 @@ $(B)/guest/%.o: %.c $(wildcard tests/guest/*/*.h) | $(B)/include/xen
 $(B)/guest/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -o $@ $<
-GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o $(B)/guest/tests/guest/lib/pv.o
+GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o $(B)/guest/tests/guest/lib/pv.o $(B)/guest/tests/guest/lib/bench.o
 define guest_rule
 $(B)/guests/$(1).elf: $$(patsubst %.c,$(B)/guest/%.o,$$(wildcard tests/guest/$(1)/*.c)) $$(patsubst %.asm,$(B)/guest/%.asm.o,$$(wildcard tests/guest/$(1)/*.asm)) $$(GUEST_LIB) tests/guest/lib/guest.ld
 	@mkdir -p $$(@D)
@@ -44,6 +44,13 @@ $(B)/vm/.stamp: $(B)/debian/vmlinuz $(B)/debian/initrd.gz tests/guest/debian.vmx
 # ---- a whole Debian, for test_debian -------------------------------------------------------
 $(B)/deb/disk.img: tools/mkguest
 	tools/mkguest -n deb -s 512 -m 256 -r corbel $(@D)
+
+include tests/bare/bare.mk
+
+# ---- docs/sensitive-instructions.md: what guest `sensitive` found ------------------------
+.PHONY: docs-sensitive
+docs-sensitive: $(B)/bare/BOOTX64.EFI $(B)/guests/sensitive.elf $(B)/corbel.elf $(B)/dom0.elf $(B)/BOOTX64.EFI
+	@$(PYTHON) tests/system/sensitive.py
 
 # ---- unit tests: tests/unit/units.mk names the real files of each ------------------------
 UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
@@ -94,7 +101,7 @@ fuzz-guest: deps
 	@$(PYTHON) tests/system/test_attack.py --seconds $(SECONDS)
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
+TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img
@@ -104,9 +111,10 @@ test: deps
 check: deps
 	@$(MAKE) --no-print-directory -j2 -s test-parts
 	@$(PYTHON) tests/run.py --quick
+# `make bench BASELINE=write`: what is measured becomes the baseline, and the table and chart in docs/ are made of it.
 bench: deps
-	@$(MAKE) --no-print-directory -j2 -s test-parts
-	@$(PYTHON) tests/bench/bench.py
+	@$(MAKE) --no-print-directory -j2 -s image guests
+	@$(PYTHON) tests/bench/bench.py $(if $(filter write,$(BASELINE)),--write)
 .PHONY: test-parts
 test-parts: $(TEST_PARTS)
 lint: $(B)/corbel.elf $(B)/dom0.elf
