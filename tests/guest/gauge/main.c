@@ -6,7 +6,7 @@
  * "gauge: asked N times, longest N ticks, mean N ticks", for ever. */
 #include "tests/guest/lib/pv.h"
 
-#define WINDOW_TICKS 25000000UL /* half a second in Bochs */
+#define WINDOW_TICKS 15000000UL /* 0.3 seconds in Bochs */
 #define GAP 400UL               /* the loop itself is far below, an exit for the host's timer and back above it */
 #define TICK_NS 20UL            /* Bochs's */
 #define PAUSE_TICKS 450000UL    /* no divisor of a slice, so that it asks at all points of one */
