@@ -19,7 +19,7 @@
 #include "vmx/exit/dispatch.h"
 #include "vmx/exit/handlers.h"
 
-#define POLL_EXITS 32U /* a power of two */
+#define POLL_EXITS 4U /* a power of two; few, for a hypercall may take more than a million ticks */
 #define IDLE_SCRUB_PAGES 1U /* about five hundred stores between two looks for interrupts */
 
 static void unload(struct cpu *cpu)
@@ -127,7 +127,7 @@ void run_cpu(void)
          * timer does not help against one that exits in quick succession, so root lets them in itself now and then. */
         if (cpu->current->vmx.exits % POLL_EXITS == 0) {
             cpu_idle_poll();
-            if (cpu->id == 0)
+            if (cpu->id == 0 && cpu->current->vmx.exits % (8 * POLL_EXITS) == 0) /* a port is slow */
                 uart_poll_silent();
         }
     }

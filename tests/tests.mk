@@ -94,6 +94,7 @@ SECONDS ?= 600
 RUNS ?= -1
 fuzz: deps $(FUZZ_BINS)
 	@$(PYTHON) tests/fuzz/run.py --seconds $(SECONDS) --runs $(RUNS) $(TARGETS)
+	@$(MAKE) --no-print-directory fuzz-guest SECONDS=$(SECONDS)
 
 # ---- what the fuzzers' inputs reach in the files of root mode and of the loader that they compile ----
 FUZZ_COVER := $(if $(TARGETS),$(TARGETS),hypercall exit acpi)
@@ -135,6 +136,12 @@ explore: $(B)/races/explore
 mutants: $(B)/races/explore $(B)/races/threads
 	@$(PYTHON) tests/races/mutants.py --cc="$(EXPLORE_CC)" $(RACES_OBJ)
 	@$(PYTHON) tests/races/mutants.py --threads --cc="$(THREADS_CC)" $(THREADS_OBJ)
+
+# Random operations inside of a guest, in Bochs: fresh seeds, which it prints.
+.PHONY: fuzz-guest
+fuzz-guest: deps
+	@$(MAKE) --no-print-directory -j2 -s $(B)/corbel.img guests
+	@$(PYTHON) tests/system/test_attack.py --seconds $(SECONDS)
 
 # ---- everything together -----------------------------------------------------------------------
 TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads

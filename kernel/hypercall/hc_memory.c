@@ -10,7 +10,7 @@
 #include <xen/memory.h>
 
 #define CMD_BITS 6U /* the bits above say at which extent an interrupted call goes on */
-#define MAX_PAGES 4096U /* given or taken in one call: they are cleared with interrupts off */
+#define MAX_PAGES 512U /* given or taken in one call: they are cleared with interrupts off */
 
 _Static_assert(sizeof(struct xen_memory_reservation) == 32 && sizeof(struct xen_add_to_physmap) == 24, "Xen ABI");
 _Static_assert(offsetof(struct xen_memory_reservation, nr_extents) == 8 && offsetof(struct xen_memory_reservation, domid) == 24, "Xen ABI");

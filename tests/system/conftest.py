@@ -23,8 +23,8 @@ def image(request):
 
 @pytest.fixture(scope="module")
 def corbel(request, image):
-    """The module's machine, booted to Dom0's prompt."""
-    machine = Corbel(image, request.module.__name__, **getattr(request.module, "MACHINE", {}))
+    """The module's machine (of the class KIND), booted to Dom0's prompt."""
+    machine = getattr(request.module, "KIND", Corbel)(image, request.module.__name__, **getattr(request.module, "MACHINE", {}))
     try:
         yield machine.boot()
     finally:
