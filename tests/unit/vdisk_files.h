@@ -145,6 +145,7 @@ static bool mopen_as(const char *path, bool writing, struct file **out, struct e
 bool file_open(const char *path, struct file **out, struct error *e) { return mopen_as(path, false, out, e); }
 bool file_open_write(const char *path, struct file **out, struct error *e) { return mopen_as(path, true, out, e); }
 const void *file_memory(const struct file *f) { (void)f; return NULL; }
+uint32_t file_depth(const struct file *f) { (void)f; return 1; }
 uint64_t file_size(const struct file *f) { return f->m->size; }
 bool file_same(const struct file *a, const struct file *b) { return a->m == b->m; }
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
