@@ -308,13 +308,12 @@ static void carry_out(struct disk *d, const struct blk_request *q, uint8_t *buff
         answer(d, q, status);
 }
 
-/* What was gathered. If it fails as a whole, each for itself: a bad sector is one request's misfortune. Of the crew, too. */
-static void carry_out_run(void *disk, const struct blk_run *run, uint8_t *buffer)
+/* Several as one. If that fails, each for itself: a bad sector is one request's misfortune. */
+static void carry_out_several(struct disk *d, const struct blk_run *run, uint8_t *buffer)
 {
-    struct disk *d = disk;
     struct blk_request q;
-    int16_t status = BLKIF_RSP_ERROR;
-    if (d->broken != NULL || (run->n > 1 && !attempt(d, &run->whole, buffer, true, &status)))
+    int16_t status;
+    if (!attempt(d, &run->whole, buffer, true, &status))
         return;
     for (uint32_t i = 0; i < run->n && d->broken == NULL; i++) {
         blk_run_part(run, i, &q);
@@ -323,6 +322,18 @@ static void carry_out_run(void *disk, const struct blk_run *run, uint8_t *buffer
         else
             carry_out(d, &q, buffer);
     }
+}
+
+/* What was gathered; in the disk's own thread or one of the crew. */
+static void carry_out_run(void *disk, const struct blk_run *run, uint8_t *buffer)
+{
+    struct disk *d = disk;
+    if (d->broken != NULL)
+        return;
+    if (run->n == 1)
+        carry_out(d, &run->whole, buffer);
+    else
+        carry_out_several(d, run, buffer);
     if (d->broken == NULL)
         tell(d);
 }
