@@ -426,6 +426,9 @@ static void test_in_place_side_by_side(void **state)
     OK(put("/disk", data, sizeof want));
     memcpy(want, data, sizeof want);
     OK(fat32_open_path(&fs, "/disk", true, &side_file, &err));
+    assert_int_equal(fat32_depth(side_file), 1);
+    disk.dev.depth = 4;
+    assert_int_equal(fat32_depth(side_file), 4);
     for (size_t i = 0; i < 3; i++) {
         disk.watch = meanwhile;
         OK(fat32_write(side_file, 1024 * i, data2 + i, 30000, &err));

@@ -196,7 +196,7 @@ static void made(enum vdisk_format format, uint64_t sectors, uint64_t extent, ui
     struct vdisk *d = open_it("v:/disk.vmdk", VDISK_READ);
     vdisk_about(d, &a);
     assert_non_null(strstr(a.format, type));
-    assert_true(a.bytes == sectors * 512 && !a.unclean);
+    assert_true(a.bytes == sectors * 512 && !a.unclean && a.depth == 1);
     is_model(d);
     vdisk_close(d);
     random_life("v:/disk.vmdk", (unsigned)(sectors + grain), 400);
@@ -578,6 +578,7 @@ static void test_disks_of_the_host(void **s)
     if (!once) {
         fake_disk_init(&hd0, "hd0", host_bytes[0], 1024, 512);
         fake_disk_init(&sd0, "sd0", host_bytes[1], 128, 4096);
+        sd0.dev.depth = 4;
         block_register(&hd0.dev);
         block_register(&sd0.dev);
         once = true;
@@ -604,6 +605,9 @@ static void test_disks_of_the_host(void **s)
     refused("disk:hd0p2", VDISK_WRITE, "Dom0 has mounted hd0p2");
     struct vdisk *whole = open_it("disk:hd0", VDISK_READ), *part = open_it("disk:hd0p2", VDISK_READ);
     assert_true(vdisk_sectors(whole) == 1024 && vdisk_sectors(part) == 100);
+    struct vdisk_about about;
+    vdisk_about(part, &about);
+    assert_int_equal(about.depth, 1);
     busy("disk:hd0p1", VDISK_WRITE, "domain 1 reads disk:hd0, which overlaps it, as its disk xvda");
     vdisk_close(whole);
     vdisk_close(part);
@@ -628,6 +632,8 @@ static void test_disks_of_the_host(void **s)
     hd0.dev.read_only = false;
     /* Sectors of 4096 bytes below. */
     whole = open_it("disk:sd0", VDISK_WRITE);
+    vdisk_about(whole, &about);
+    assert_int_equal(about.depth, 4);
     assert_int_equal(vdisk_sectors(whole), 1024);
     write_it(whole, 3, 1, 1);
     write_it(whole, 1000, 24, 2);
