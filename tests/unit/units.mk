@@ -2,6 +2,8 @@
 # [HOST] Every file of another world that unit tests (UNIT_) and fuzzers (FUZZ_) compile, by test; UNIT_DEPS_ are what a test includes. Those of root
 # are its pure files: ROOT_PURE in tests/tests.mk, and `make coverage` lists them with what is covered, then the files that no unit test compiles.
 UNIT_cache := dom0/fs/cache.c
+UNIT_cache_threads := dom0/fs/cache.c dom0/kernel/thread.c
+UNIT_DEPS_cache_threads := tests/unit/thread_model.h
 UNIT_partition := dom0/fs/partition.c dom0/fs/cache.c drivers/block.c
 UNIT_path := dom0/fs/path.c
 UNIT_fat32 := $(wildcard dom0/fs/fat32*.c) dom0/fs/cache.c drivers/block.c
