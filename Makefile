@@ -48,7 +48,7 @@ help:
 	@echo "make run      boot it in the best emulator here, console on this terminal"
 	@echo "make test     every test; the last line counts"
 	@echo "make check    quick subset"
-	@echo "make bench    the benchmark table"
+	@echo "make bench    the benchmark table, compared with the baseline (BASELINE=write: a new one, and docs/performance.md)"
 	@echo "make lint     layers, headers, W^X, formatting rules"
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"

@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +45,34 @@ def test_lint():
 
 def test_tcb():
     run(["make", "-s", "tcb"], timeout=60)
+
+
+def test_the_benchmark_s_table_and_chart_are_those_of_its_baseline():
+    sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
+    import report  # pylint: disable=import-outside-toplevel
+    assert not report.stale()
+
+
+def test_the_benchmark_s_comparison_notices_what_is_worse():
+    sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
+    import report  # pylint: disable=import-outside-toplevel
+
+    def told(judge, **wrong):
+        result = report.baseline()
+        for name, new in wrong.items():
+            part = "rows" if name in result["rows"] else "figures"
+            if new is None:
+                del result[part][name]
+            else:
+                result[part][name].update(new)
+        return [line.split(":")[0].split(" ")[0] for line in judge(result)]
+    cpuid, destroy = report.baseline()["rows"]["cpuid"], report.baseline()["figures"]["destroy"]
+    assert told(report.changed) == told(report.missing) == told(report.grown) == told(report.better) == []
+    assert told(report.changed, cpuid={"min": cpuid["min"] * 103 // 100 + 1}, destroy={"value": destroy["value"] * 103 // 100}) == ["destroy", "cpuid"]
+    assert told(report.changed, cpuid={"counts": {**cpuid["counts"], "WRMSR": 1}}) == ["cpuid"]
+    assert told(report.better, cpuid={"min": cpuid["min"] - 10}) == ["cpuid"]
+    assert told(report.missing, cpuid=None, destroy=None) == ["destroy", "cpuid"]
+    assert told(report.grown, cpuid={"with64": cpuid["min"] * 12 // 10}, destroy={"with64": destroy["value"] * 12 // 10}) == ["destroy", "cpuid"]
 
 
 def test_clang_builds_it_without_a_warning():

@@ -10,7 +10,7 @@ $(B)/guest/%.o: %.c $(wildcard tests/guest/*/*.h) | $(B)/include/xen
 $(B)/guest/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(Q)nasm -f elf64 -o $@ $<
-GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o $(B)/guest/tests/guest/lib/pv.o
+GUEST_LIB := $(B)/guest/tests/guest/lib/entry.asm.o $(B)/guest/tests/guest/lib/guest.o $(B)/guest/tests/guest/lib/pv.o $(B)/guest/tests/guest/lib/bench.o
 define guest_rule
 $(B)/guests/$(1).elf: $$(patsubst %.c,$(B)/guest/%.o,$$(wildcard tests/guest/$(1)/*.c)) $$(patsubst %.asm,$(B)/guest/%.asm.o,$$(wildcard tests/guest/$(1)/*.asm)) $$(GUEST_LIB) tests/guest/lib/guest.ld
 	@mkdir -p $$(@D)
@@ -109,9 +109,10 @@ test: deps
 check: deps
 	@$(MAKE) --no-print-directory -j2 -s test-parts
 	@$(PYTHON) tests/run.py --quick
+# `make bench BASELINE=write`: what is measured becomes the baseline, and the table and chart in docs/ are made of it.
 bench: deps
-	@$(MAKE) --no-print-directory -j2 -s test-parts
-	@$(PYTHON) tests/bench/bench.py
+	@$(MAKE) --no-print-directory -j2 -s image guests
+	@$(PYTHON) tests/bench/bench.py $(if $(filter write,$(BASELINE)),--write)
 .PHONY: test-parts
 test-parts: $(TEST_PARTS)
 lint: $(B)/corbel.elf $(B)/dom0.elf

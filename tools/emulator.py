@@ -45,9 +45,9 @@ def free_port():
 class Machine:
     """An emulator with Corbel's image in it; its first serial port is `self.sock` (or a file)."""
 
-    def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True, nic=None):
+    def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True, nic=None, debugger=False):
         """NIC (Bochs): (card, UDP port, address), e.g. ("e1000", 40000, "b0:c4:20:00:00:01"): the card receives at the port and sends to the port after it, as bxhub
-        has it."""
+        has it. DEBUGGER (Bochs): the guest stops the machine by XCHG BX,BX, its prompt reads `self.proc.stdin`, what it says comes from `self.proc.stdout`."""
         self.kind = kind
         self.work = tempfile.mkdtemp(prefix="corbel-")
         self.sock = None
@@ -61,6 +61,7 @@ class Machine:
         elif os.path.exists(self.image + ".lock"):
             os.unlink(self.image + ".lock")  # left by a killed Bochs; it would refuse the image
         self.port = free_port()
+        self.debugger = debugger
         self.start_limit = 30 if memory_mib <= BOCHS_HOST_MIB else 300  # Bochs prepares the file, for tens of seconds
         if kind == "bochs":
             self._start_bochs(memory_mib, cpus, model, sync, nic)
@@ -90,6 +91,7 @@ boot: disk
 clock: sync={sync}, time0=1700000000
 com1: enabled=1, {com1}
 port_e9_hack: enabled=1
+magic_break: enabled={int(self.debugger)}
 log: {self.log_path}
 panic: action=fatal
 error: action=report
@@ -114,7 +116,8 @@ mouse: enabled=0
 
     def _spawn(self, argv):
         with open(os.path.join(self.work, "emulator.out"), "wb") as out:
-            self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=self.work, start_new_session=True, preexec_fn=die_with_parent)
+            pipe = subprocess.PIPE if self.debugger else None
+            self.proc = subprocess.Popen(argv, stdin=pipe or subprocess.DEVNULL, stdout=pipe or out, stderr=subprocess.STDOUT, cwd=self.work, start_new_session=True, preexec_fn=die_with_parent)
         if self.com1_file:
             return
         deadline = time.monotonic() + self.start_limit

@@ -2,6 +2,8 @@
  * [DOM0] The manager's front: finding, listing, creating, destroying, pausing domains. */
 #include "dom0/manager/manager.h"
 
+#include <xen/xen.h>
+
 #include "dom0/backend/console_backend.h"
 #include "dom0/backend/net_backend.h"
 #include "dom0/kernel/console.h"
@@ -23,6 +25,7 @@ struct waitq manager_ended;
 static struct vm_runtime *runtimes;
 static struct vm_create_figures last_create;
 static bool have_last_create;
+static uint64_t last_destroy_ticks;
 
 struct vm_runtime *manager_runtime(const struct registry_entry *e)
 {
@@ -95,7 +98,7 @@ static void fill_view(const struct cbl_domain_info *info, struct vm_view *v)
 void manager_list(bool (*fn)(const struct vm_view *v, void *ctx), void *ctx)
 {
     uint32_t from = 0;
-    while (from < 0x7ff0) { /* DOMID_FIRST_RESERVED */
+    while (from < DOMID_FIRST_RESERVED) {
         struct cbl_domain_info info = {.domid = (uint16_t)from};
         struct vm_view v;
         if (control(CTL_DOMAIN_INFO, &info) != 0 || info.domid < from)
@@ -130,11 +133,35 @@ static bool search_one(const struct vm_view *v, void *ctx)
     return !s->found;
 }
 
+static bool view_of(uint16_t domid, struct vm_view *out)
+{
+    struct cbl_domain_info info = {.domid = domid, .exact = 1};
+    if (control(CTL_DOMAIN_INFO, &info) != 0)
+        return false;
+    fill_view(&info, out);
+    return true;
+}
+
+/* One that the register names, or that a number names: the hypervisor is asked about no other. */
+static bool find_directly(const struct search *s)
+{
+    if (s->by_number)
+        return s->number < DOMID_FIRST_RESERVED && view_of((uint16_t)s->number, s->out);
+    for (uint32_t i = 0; manager_registry != NULL && i < manager_registry->capacity; i++) {
+        const struct registry_entry *e = registry_at(manager_registry, i);
+        if (registry_exists(e) && e->domid != 0 && strcmp(e->config.name, s->who) == 0)
+            return view_of(e->domid, s->out);
+    }
+    return false;
+}
+
 bool manager_find(const char *who, struct vm_view *out, struct error *e)
 {
     struct search s = {.who = who, .out = out};
     struct vm_ended ended;
     s.by_number = parse_u64(who, &s.number);
+    if (find_directly(&s))
+        return true;
     nearest_begin(&s.near, who);
     manager_list(search_one, &s);
     if (s.found)
@@ -319,11 +346,16 @@ static bool destroy_locked(const struct vm_view *v, struct error *e)
     return true;
 }
 
+uint64_t manager_last_destroy_ticks(void) { return last_destroy_ticks; }
+
 bool manager_destroy(const char *who, struct error *e)
 {
     struct vm_view v;
+    uint64_t from = time_tsc();
     mutex_lock(&manager_lock);
     bool ok = manager_find(who, &v, e) && !manager_is_dom0(&v, "destroy", e) && destroy_locked(&v, e);
+    if (ok)
+        last_destroy_ticks = time_tsc() - from;
     mutex_unlock(&manager_lock);
     return ok;
 }

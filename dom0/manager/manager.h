@@ -126,4 +126,6 @@ struct vm_create_figures {
     uint64_t overhead_bytes; /* the hypervisor's memory for the domain just after it was started */
 };
 bool manager_last_create(struct vm_create_figures *out);
+/* Ticks of the last `destroy` that succeeded, from the typed line until nothing of the domain is left; 0: none yet. */
+uint64_t manager_last_destroy_ticks(void);
 

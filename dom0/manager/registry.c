@@ -47,7 +47,7 @@ struct registry_entry *registry_by_domid(struct registry *r, uint16_t domid)
 {
     for (uint32_t i = 0; i < r->capacity; i++) {
         struct registry_entry *e = registry_at(r, i);
-        if (registry_exists(e) && e->domid == domid && domid != 0)
+        if (e->domid == domid && domid != 0 && registry_exists(e))
             return e;
     }
     return NULL;

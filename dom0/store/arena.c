@@ -186,10 +186,24 @@ void *store_alloc(struct store *s, uint16_t owner, bool limited, enum store_kind
     return p;
 }
 
+static const struct store *found_in;
+static uint32_t found;
+
+uint32_t store_found(const struct store *s) { return s == found_in ? found : STORE_NONE; }
+
+void store_note_found(const struct store *s, const void *payload)
+{
+    found_in = s;
+    found = store_off(s, payload);
+}
+
 void store_free(struct store *s, void *payload)
 {
     if (payload == NULL) {
         return;
+    }
+    if (store_found(s) == store_off(s, payload)) {
+        found = STORE_NONE;
     }
     struct store_block *b = store_block_of(payload);
     charge(s, b->owner, b->size, false);
@@ -251,6 +265,7 @@ struct store *store_arena_init(void *mem, size_t bytes)
         return NULL;
     }
     struct store *s = mem;
+    found = STORE_NONE;
     *s = (struct store){.magic = STORE_MAGIC,
                         .version = STORE_VERSION,
                         .header_bytes = sizeof(*s),

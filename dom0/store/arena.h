@@ -90,6 +90,9 @@ bool store_arena_check(const void *mem, size_t bytes, const char **why);
 /* Zeroed payload, charged to OWNER; NULL: no memory, or OWNER's share (when LIMITED) is used up. */
 void *store_alloc(struct store *s, uint16_t owner, bool limited, enum store_kind kind, size_t bytes);
 void store_free(struct store *s, void *payload); /* NULL is fine */
+/* What was found last by a long search, for the next one; no part of the arena, and forgotten when it is freed. STORE_NONE: nothing. */
+uint32_t store_found(const struct store *s);
+void store_note_found(const struct store *s, const void *payload);
 /* Charges an existing block to another domain. */
 void store_charge_move(struct store *s, void *payload, uint16_t owner);
 struct store_block *store_block_of(void *payload);

@@ -100,11 +100,26 @@ bool store_path_under(const char *path, const char *top)
     return path[len] == '\0' || path[len] == '/' || (len == 1 && top[0] == '/');
 }
 
+#define LONG_SEARCH 16U
+
+static bool is_called(const struct store_node *n, uint32_t hash, const char *name, size_t len)
+{
+    return n->hash == hash && n->name_len == len && memcmp(n->name, name, len) == 0;
+}
+
+/* A domain that starts is looked for again and again, behind all others. */
 struct store_node *store_node_child(struct store *s, const struct store_node *parent, const char *name, size_t len)
 {
-    uint32_t hash = store_hash(STORE_HASH_SEED, name, len);
-    for (struct store_node *n = store_at(s, parent->child); n != NULL; n = store_at(s, n->next)) {
-        if (n->hash == hash && n->name_len == len && memcmp(n->name, name, len) == 0) {
+    uint32_t hash = store_hash(STORE_HASH_SEED, name, len), steps = 0;
+    struct store_node *last = store_at(s, store_found(s));
+    if (last != NULL && last->hash == hash && last->parent == store_off(s, parent) && is_called(last, hash, name, len)) {
+        return last;
+    }
+    for (struct store_node *n = store_at(s, parent->child); n != NULL; n = store_at(s, n->next), steps++) {
+        if (is_called(n, hash, name, len)) {
+            if (steps >= LONG_SEARCH) {
+                store_note_found(s, n);
+            }
             return n;
         }
     }
@@ -289,6 +304,15 @@ bool store_node_set_perms(struct store *s, struct store_node *node, const struct
     return true;
 }
 
+static bool mentions(const struct store_perms *p, uint16_t domid)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        if (p->entry[i].domid == domid) {
+            return true;
+        }
+    return false;
+}
+
 void store_tree_forget_domain(struct store *s, uint16_t domid)
 {
     for (unsigned i = 0; i < STORE_SPECIALS; i++) {
@@ -297,8 +321,9 @@ void store_tree_forget_domain(struct store *s, uint16_t domid)
     struct store_node *root = store_at(s, s->root);
     struct store_node *n = root;
     while (true) {
-        struct store_perms p = n->perms;
-        if (store_perms_forget(&p, domid)) {
+        if (mentions(&n->perms, domid)) { /* all nodes of all domains are looked at: most do not */
+            struct store_perms p = n->perms;
+            (void)store_perms_forget(&p, domid);
             (void)store_node_set_perms(s, n, &p); /* cannot fail: a new owner is domain 0 */
         }
         if (n->child != STORE_NONE) {

@@ -110,6 +110,34 @@ static void directory(void **state)
     arena_delete(s);
 }
 
+/* The search that remembers what it found last: a node that is gone, one of the same name elsewhere, another arena. */
+static void many_children(void **state)
+{
+    (void)state;
+    struct store *s = arena_new(ARENA_BYTES);
+    struct store_caller c = as(s, 0);
+    char path[32];
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(path, sizeof path, "/d/%u", i);
+        assert_int_equal(wr(s, 0, path, "old"), 0);
+    }
+    const struct store_node *was = store_node_find(s, "/d/39");
+    assert_non_null(was);
+    assert_int_equal(store_found(s), store_off(s, was));
+    assert_ptr_equal(store_node_find(s, "/d/39"), was);
+    assert_null(store_node_find(s, "/39"));
+    assert_null(store_node_find(s, "/d/39/39"));
+    assert_int_equal(store_op_rm(&c, "/d/39"), 0);
+    assert_int_equal(store_found(s), STORE_NONE);
+    assert_null(store_node_find(s, "/d/39"));
+    assert_non_null(store_node_find(s, "/d/38"));
+    struct store *other = arena_new(ARENA_BYTES);
+    assert_int_equal(store_found(other), STORE_NONE);
+    assert_null(store_node_find(other, "/d/38"));
+    arena_delete(other);
+    arena_delete(s);
+}
+
 /* Random operations against a small model; the checker after each. */
 static void random_operations(void **state)
 {
@@ -359,6 +387,7 @@ int main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(write_read_remove),
         cmocka_unit_test(directory),
+        cmocka_unit_test(many_children),
         cmocka_unit_test(random_operations),
         cmocka_unit_test(exhaustion),
         cmocka_unit_test(permissions_text),

@@ -21,6 +21,8 @@
  *      n=<count>       samples per operation (default 2000, at most MAX_N)
  *      noend           do not power off at the end, just halt
  *      mmio=<addr>     guest physical address of an emulated device page
+ *      trace           stop the simulator's debugger (XCHG BX,BX) before and after the last
+ *                      samples of each row: it counts what they execute
  *      only=<prefix>   run only the operations whose name begins so
  *                      (the empty loop is always run)
  */
@@ -33,12 +35,18 @@ typedef long               s64;
 
 #define MAX_N           4096
 #define WARMUP          100
+#define TRACED          3
 
 /* Fresh-page region: 2 MiB aligned, never touched before the test. */
 #define TOUCH_BASE      0x1000000UL     /* 16 MiB */
 #define TOUCH_PAGES     1024UL          /* 4 MiB by writes, then 4 MiB by reads */
 
+#define TOUCH_LARGE_BASE 0x2000000UL    /* 32 MiB: one write in each 2 MiB */
+#define TOUCH_LARGE     8UL
+#define BALLOON_BASE    0x3800000UL     /* 56 MiB: given back and taken again */
+
 #define LAPIC           0xfee00000UL
+#define APIC_ID         0x020
 #define APIC_VERSION    0x030
 #define APIC_TPR        0x080
 #define APIC_SVR        0x0f0
@@ -56,6 +64,7 @@ typedef long               s64;
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC      0x800
 #define MSR_SELF_IPI    0x83f
+#define MSR_FS_BASE     0xc0000100
 
 #define VEC_IPI         0x50
 #define VEC_TIMER       0x60
@@ -86,7 +95,7 @@ static u64 samples[MAX_N];
 static u32 nsamples = 2000;
 static u64 empty_min;
 static u64 hc_nr;
-static int have_hc, noend;
+static int have_hc, noend, tracing;
 static u64 mmio_page = 0xd0000000UL;
 static const char *only;
 static u16 con_port = 0x3f8;
@@ -127,6 +136,12 @@ static inline u64 stamp(void)
 
 static inline void cli(void) { asm volatile("cli" ::: "memory"); }
 static inline void sti(void) { asm volatile("sti; nop" ::: "memory"); }
+
+/* Sample I of N is among the last ones, outside of the stamps: the simulator's debugger stops here. */
+static __attribute__((noinline)) void mark(u32 i, u32 n)
+{
+        if (tracing && i + TRACED >= n) asm volatile("xchg %%bx, %%bx" ::: "memory");
+}
 
 /* -------------------------------------------------------------- console -- */
 
@@ -287,6 +302,9 @@ static void report(const char *name, u32 n)
         putc('\n');
 }
 
+/* The marks that come are of row NAME. */
+static void traced(const char *name) { if (tracing) puts("TRACE "), puts(name), putc('\n'); }
+
 static void not_available(const char *name) { puts("BENCH "); puts(name); puts(" n/a\n"); }
 
 
@@ -304,11 +322,14 @@ static void not_available(const char *name) { puts("BENCH "); puts(name); puts("
 do {                                                                            \
         if (!wanted(#name)) break;                                              \
         if (!works(probe_##name)) { not_available(#name); break; }              \
+        traced(#name);                                                          \
         for (u32 i_ = 0; i_ < WARMUP; i_++) op_##name();                        \
         for (u32 i_ = 0; i_ < nsamples; i_++) {                                 \
+                mark(i_, nsamples);                                             \
                 u64 a_ = stamp();                                               \
                 op_##name();                                                    \
                 samples[i_] = stamp() - a_;                                     \
+                mark(i_, nsamples);                                             \
         }                                                                       \
         report(#name, nsamples);                                                \
 } while (0)
@@ -358,6 +379,8 @@ OP(xapic_write_tpr) { wr32(LAPIC + APIC_TPR, 0); }
 OP(xapic_write_lint0) { wr32(LAPIC + APIC_LVT_LINT0, 0x10700); }
 OP(xapic_write_eoi) { wr32(LAPIC + 0xb0, 0); }
 
+OP(x2apic_read_id) { rdmsr(MSR_X2APIC + (APIC_ID >> 4)); }
+OP(x2apic_read_tpr) { rdmsr(MSR_X2APIC + (APIC_TPR >> 4)); }
 OP(x2apic_read_version) { rdmsr(MSR_X2APIC + (APIC_VERSION >> 4)); }
 OP(x2apic_read_timer) { rdmsr(MSR_X2APIC + (APIC_TIMER_CUR >> 4)); }
 OP(x2apic_write_tpr) { wrmsr(MSR_X2APIC + (APIC_TPR >> 4), 0); }
@@ -371,6 +394,8 @@ static u64 apic_base, pat;
 OP(rdmsr_apic_base) { rdmsr(MSR_APIC_BASE); }
 OP(wrmsr_apic_base) { wrmsr(MSR_APIC_BASE, apic_base); }
 OP(rdmsr_misc_enable) { rdmsr(MSR_MISC_ENABLE); }
+OP(rdmsr_fs_base) { rdmsr(MSR_FS_BASE); }
+OP(wrmsr_fs_base) { wrmsr(MSR_FS_BASE, 0); }
 OP(rdmsr_pat) { rdmsr(MSR_PAT); }
 OP(wrmsr_pat) { wrmsr(MSR_PAT, pat); }
 OP(wrmsr_tsc_deadline_off) { wrmsr(MSR_TSC_DEADLINE, 0); }
@@ -382,6 +407,8 @@ OP(wbinvd) { asm volatile("wbinvd" ::: "memory"); }
 OP(pause) { asm volatile("pause"); }
 OP(write_cr3) { u64 v; asm volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(v) :: "memory"); }
 OP(write_cr4_pge) { u64 v; asm volatile("mov %%cr4, %0; xor $0x80, %0; mov %0, %%cr4" : "=r"(v) :: "memory"); }
+OP(write_cr0_am) { u64 v; asm volatile("mov %%cr0, %0; xor $0x40000, %0; mov %0, %%cr0" : "=r"(v) :: "memory"); }
+OP(write_cr4_pce) { u64 v; asm volatile("mov %%cr4, %0; xor $0x100, %0; mov %0, %%cr4" : "=r"(v) :: "memory"); }
 OP(write_cr0_ts) { u64 v; asm volatile("mov %%cr0, %0; xor $8, %0; mov %0, %%cr0" : "=r"(v) :: "memory"); }
 
 /* No exit: how a simulator counts repeated string instructions. */
@@ -416,6 +443,13 @@ static void measure_touch(void)
                 }
                 report(t[k].name, TOUCH_PAGES);
         }
+        if (!wanted("touch_2m_fresh")) return;
+        for (u64 i = 0; i < TOUCH_LARGE; i++) {
+                u64 s = stamp();
+                wr32(TOUCH_LARGE_BASE + (i << 21), 1);
+                samples[i] = stamp() - s;
+        }
+        report("touch_2m_fresh", TOUCH_LARGE);
 }
 
 /* ----------------------------------------------------------- interrupts -- */
@@ -437,14 +471,17 @@ static __attribute__((noinline)) void measure_self(const char *deliver, const ch
 {
         for (int pass = 0; pass < 2; pass++) {
                 if (!wanted(pass ? full : deliver)) continue;
+                if (pass) traced(full);
                 for (u32 i = 0; i < WARMUP + nsamples; i++) {
                         u32 c = irq_count;
                         sti();
+                        if (pass) mark(i, WARMUP + nsamples);
                         u64 a = stamp();
                         send();
                         for (u64 spin = 0; irq_count == c; spin++)
                                 if (spin > 50000000) { cli(); not_available(pass ? full : deliver); return; }
                         u64 b = stamp();
+                        if (pass) mark(i, WARMUP + nsamples);
                         cli();
                         if (i >= WARMUP) samples[i - WARMUP] = (pass ? b : irq_tsc) - a;
                 }
@@ -485,13 +522,16 @@ static __attribute__((noinline)) void measure_timer(const char *name, int halt, 
 static __attribute__((noinline)) void measure_halt_cycle(const char *name, u32 n)
 {
         if (!wanted(name)) return;
+        traced(name);
         for (u32 i = 0; i < 10 + n; i++) {
                 u32 c = irq_count;
                 cli();
+                mark(i, 10 + n);
                 u64 a = stamp();
                 wrmsr(MSR_TSC_DEADLINE, a);     /* already past: pending at once */
                 while (irq_count == c) asm volatile("sti; hlt; cli" ::: "memory");
                 u64 b = stamp();
+                mark(i, 10 + n);
                 if (i >= 10) samples[i - 10] = b - a;
         }
         report(name, n);
@@ -527,9 +567,11 @@ static __attribute__((noinline)) void measure_oneshot(const char *late, const ch
         for (int pass = 0; pass < 3; pass++) {                  /* HLT, spin, cycle */
                 const char *name = pass == 0 ? late : pass == 1 ? spin : cycle;
                 if (!wanted(name) || !count) continue;
+                if (pass == 2) traced(name);
                 for (u32 i = 0; i < 10 + n; i++) {
                         u32 c = irq_count;
                         cli();
+                        if (pass == 2) mark(i, 10 + n);
                         u64 a = stamp();
                         apic_write(x2, APIC_TIMER_INIT, pass == 2 ? 1 : (u32)count);
                         while (irq_count == c) {
@@ -539,6 +581,7 @@ static __attribute__((noinline)) void measure_oneshot(const char *late, const ch
                                 } else asm volatile("sti; hlt; cli" ::: "memory");
                         }
                         u64 b = stamp();
+                        if (pass == 2) mark(i, 10 + n);
                         if (i >= 10) samples[i - 10] = pass == 2 ? b - a : irq_tsc > a + delay ? irq_tsc - a - delay : 0;
                 }
                 report(name, n);
@@ -572,6 +615,95 @@ fail:
         return 0;
 }
 
+static u64 virq_port;
+
+static s64 xen_call3(u32 nr, u64 a, u64 b, u64 c)
+{
+        s64 ret;
+        asm volatile("call *%4" : "=a"(ret), "+D"(a), "+S"(b), "+d"(c)
+                     : "r"(hypercall_page + nr * 32) : "memory", "rcx", "r11", "r10", "r8", "r9");
+        return ret;
+}
+
+/* The time of vcpu_info[0]: ns at the time stamp TSC, and how many time stamps are NS. */
+static u64 pv_ns(u64 tsc)
+{
+        volatile u8 *t = shared_info + 32;
+        u64 d = tsc - *(volatile u64 *)(t + 8);
+        signed char shift = (signed char)t[28];
+        d = shift < 0 ? d >> -shift : d << shift;
+        return *(volatile u64 *)(t + 16) + (u64)((unsigned __int128)d * *(volatile u32 *)(t + 24) >> 32);
+}
+
+static u64 pv_ticks(u64 ns)
+{
+        volatile u8 *t = shared_info + 32;
+        signed char shift = (signed char)t[28];
+        u64 d = (ns << 32) / *(volatile u32 *)(t + 24);         /* of a few seconds at most */
+        return shift < 0 ? d << -shift : d >> shift;
+}
+
+/* As measure_oneshot, by VCPUOP_set_singleshot_timer and VIRQ_TIMER: lateness in HLT, then the whole cycle with a time that is over already. */
+static __attribute__((noinline)) void measure_singleshot(const char *late, const char *cycle, u64 delay_ns, u32 n)
+{
+        struct { u64 at; u32 flags; } timer = { 0, 0 };
+
+        for (int pass = 0; pass < 2; pass++) {
+                const char *name = pass ? cycle : late;
+                if (!wanted(name)) continue;
+                if (pass) traced(name);
+                for (u32 i = 0; i < 10 + n; i++) {
+                        u32 c = irq_count;
+                        cli();
+                        if (pass) mark(i, 10 + n);
+                        u64 a = stamp();
+                        timer.at = pass ? 1 : pv_ns(a) + delay_ns;
+                        xen_call3(24, 8, 0, (u64)&timer);
+                        while (irq_count == c) asm volatile("sti; hlt; cli" ::: "memory");
+                        u64 b = stamp();
+                        if (pass) mark(i, 10 + n);
+                        u64 due = a + pv_ticks(delay_ns);
+                        if (i >= 10) samples[i - 10] = pass ? b - a : irq_tsc > due ? irq_tsc - due : 0;
+                }
+                report(name, n);
+        }
+}
+
+static int xen_init_virq(void)
+{
+        struct { u32 virq, vcpu, port; } bind = { 0, 0, 0 };    /* VIRQ_TIMER */
+
+        if (xen_call2(32, 1, (u64)&bind)) return 0;             /* EVTCHNOP_bind_virq */
+        virq_port = bind.port;
+        return virq_port < 64;
+}
+
+/* One page of 4 KiB given back to the hypervisor, and taken again: XENMEM_decrease_reservation, XENMEM_populate_physmap. */
+static __attribute__((noinline)) void measure_balloon(const char *give, const char *take, u32 n)
+{
+        u64 gfn = BALLOON_BASE >> 12;
+        struct { u64 list, nr; u32 order, flags; u16 domid; } r = { (u64)&gfn, 1, 0, 0, 0x7ff0 };
+
+        for (int pass = 0; pass < 2; pass++) {
+                const char *name = pass ? take : give;
+                if (!wanted(name)) continue;
+                traced(name);
+                for (u32 i = 0; i < 10 + n; i++) {
+                        s64 ok[2];
+                        for (int k = 0; k < 2; k++) {
+                                if (k == pass) mark(i, 10 + n);
+                                u64 a = stamp();
+                                ok[k] = xen_call2(12, k ? 6 : 1, (u64)&r);
+                                u64 b = stamp();
+                                if (k == pass) mark(i, 10 + n);
+                                if (k == pass && i >= 10) samples[i - 10] = b - a;
+                        }
+                        if (ok[0] != 1 || ok[1] != 1) { not_available(name); return; }
+                }
+                report(name, n);
+        }
+}
+
 /* ----------------------------------------------------------------- main -- */
 
 static void options(const char *p)
@@ -583,6 +715,7 @@ static void options(const char *p)
                 else if (after(p, "con=e9")) con_port = 0xe9;
                 else if (after(p, "con=xen")) con_xen = 1;
                 else if (after(p, "noend")) noend = 1;
+                else if (after(p, "trace")) tracing = 1;
                 else if (after(p, "only=")) only = after(p, "only=");
                 else if ((v = after(p, "n=")) || (v = after(p, "hc=")) || (v = after(p, "mmio="))) {
                         u64 x = 0, base = 10;
@@ -658,10 +791,14 @@ static void run_all(int have_x2apic, int have_deadline)
         MEASURE(rdmsr_pat);
         pat = rdmsr(MSR_PAT);
         MEASURE(wrmsr_pat);
+        MEASURE(rdmsr_fs_base);
+        MEASURE(wrmsr_fs_base);
         MEASURE(wbinvd);
         MEASURE(write_cr3);
         MEASURE(write_cr4_pge);
+        MEASURE(write_cr4_pce);
         MEASURE(write_cr0_ts);
+        MEASURE(write_cr0_am);
 
         u32 r[4];
         cpuid(1, 0, r);
@@ -684,7 +821,9 @@ static void run_all(int have_x2apic, int have_deadline)
                 set_gate(VEC_TIMER, irq_x2apic);
                 wrmsr(MSR_X2APIC + (APIC_SVR >> 4), 0x100 | VEC_SPURIOUS);
                 wrmsr(MSR_X2APIC + (APIC_LVT_TIMER >> 4), 0x40000 | VEC_TIMER);
+                MEASURE(x2apic_read_id);
                 MEASURE(x2apic_read_version);
+                MEASURE(x2apic_read_tpr);
                 MEASURE(x2apic_read_timer);
                 MEASURE(x2apic_write_tpr);
                 MEASURE(x2apic_write_lint0);
@@ -703,6 +842,9 @@ static void run_all(int have_x2apic, int have_deadline)
         if (hv == HV_XEN && xen_init_evtchn()) {
                 set_gate(VEC_EVTCHN, irq_evtchn);
                 measure_self("evtchn_self_deliver", "evtchn_self_full", send_evtchn);
+                if (xen_init_virq()) measure_singleshot("singleshot_late_hlt", "singleshot_hlt_cycle", 2000000, 200);
+                else not_available("singleshot_late_hlt");
+                measure_balloon("memory_decrease_4k", "memory_populate_4k", 200);
         }
 }
 

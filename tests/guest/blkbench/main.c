@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOMU] blkbench: what one request to a disk in memory costs, from before the ring is written until the answer is seen, and an event to Dom0 and back.
  * Why: `make bench`. Expected: lines BENCH as the benchmark guest prints them; then it powers off. It waits for its disk. */
+#include "tests/guest/lib/bench.h"
 #include "tests/guest/lib/pv.h"
 
 #include <xen/io/blkif.h>
@@ -20,14 +21,6 @@ static uint8_t data[PAGES][4096] __attribute__((aligned(4096)));
 static uint8_t table[4096] __attribute__((aligned(4096)));
 static blkif_sring_t *const ring = (void *)ring_page;
 static uint32_t prod;
-static uint64_t samples[SAMPLES];
-
-static inline uint64_t stamp(void)
-{
-    uint32_t lo, hi;
-    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(lo), "=d"(hi) : : "memory");
-    return (uint64_t)hi << 32 | lo;
-}
 
 static bool connect(void)
 {
@@ -75,56 +68,44 @@ static uint64_t once(uint8_t op, unsigned pages)
     return took;
 }
 
-static void sort(void)
-{
-    for (unsigned i = 1; i < SAMPLES; i++)
-        for (unsigned k = i; k > 0 && samples[k - 1] > samples[k]; k--) {
-            uint64_t t = samples[k];
-            samples[k] = samples[k - 1];
-            samples[k - 1] = t;
-        }
-}
-
-static void report(const char *name)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < SAMPLES; i++)
-        sum += samples[i];
-    sort();
-    say("BENCH %s n=%u min=%lu med=%lu avg=%lu p99=%lu", name, SAMPLES, samples[0], samples[SAMPLES / 2], sum / SAMPLES, samples[SAMPLES * 99 / 100]);
-}
-
 static void measure(const char *name, uint8_t op, unsigned pages)
 {
+    bench_row(name);
     for (unsigned i = 0; i < WARMUP; i++)
         once(op, pages);
-    for (unsigned i = 0; i < SAMPLES; i++)
-        samples[i] = once(op, pages);
-    report(name);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        bench_mark(i, SAMPLES);
+        bench_samples[i] = once(op, pages);
+        bench_mark(i, SAMPLES);
+    }
+    bench_report(name, SAMPLES);
 }
 
 /* What is not the way to Dom0: an event that nobody takes, and a look for somebody else to run. */
 static void measure_parts(void)
 {
+    static const char *const names[] = {"event_to_nobody", "yield_to_nobody"};
     uint32_t port = pv_port();
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        uint64_t from = stamp();
-        pv_send(port);
-        samples[i] = stamp() - from;
+    for (unsigned part = 0; part < COUNT(names); part++) {
+        bench_row(names[part]);
+        for (unsigned i = 0; i < SAMPLES; i++) {
+            bench_mark(i, SAMPLES);
+            uint64_t from = stamp();
+            if (part == 0)
+                pv_send(port);
+            else
+                pv_yield();
+            bench_samples[i] = stamp() - from;
+            bench_mark(i, SAMPLES);
+        }
+        bench_report(names[part], SAMPLES);
     }
-    report("event_to_nobody");
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        uint64_t from = stamp();
-        pv_yield();
-        samples[i] = stamp() - from;
-    }
-    report("yield_to_nobody");
 }
 
 void guest_main(const void *start_info)
 {
-    (void)start_info;
     traps_on();
+    bench_init(start_info);
     pv_init();
     check(connect(), "no disk: state %d", pv_back_state(&disk));
     measure_parts();

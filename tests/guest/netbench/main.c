@@ -2,6 +2,7 @@
  * [DOMU] netbench: what frames cost from one guest to another through Dom0's bridge. Two domains run it: one (corbel.cmdline "answer") does what the
  * frames say and never ends; the other sends them, measures, prints lines BENCH as the benchmark guest does, and powers off.
  * Why: `make bench`. Expected: no frame is lost. Frames are raw Ethernet: there is no TCP here. */
+#include "tests/guest/lib/bench.h"
 #include "tests/guest/lib/pv.h"
 
 #include <xen/io/netif.h>
@@ -44,17 +45,9 @@ static struct netif_rx_sring *const rx = (void *)rx_page;
 static uint32_t tx_prod, rx_cons, received, number;
 static struct vcpu_runstate_info running __attribute__((aligned(64)));
 static uint8_t own = 2, other = 1; /* the last bytes of the addresses */
-static uint64_t samples[SAMPLES];
 
 #define TX(n) ((union netif_tx_sring_entry *)(void *)(tx_page + 64))[(n) % SLOTS]
 #define RX(n) ((union netif_rx_sring_entry *)(void *)(rx_page + 64))[(n) % SLOTS]
-
-static inline uint64_t stamp(void)
-{
-    uint32_t lo, hi;
-    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(lo), "=d"(hi) : : "memory");
-    return (uint64_t)hi << 32 | lo;
-}
 
 /* ---- the card ---- */
 
@@ -254,32 +247,21 @@ static struct share stream(uint32_t bursts, uint32_t len, uint64_t *other_ran)
 
 /* ---- rows ---- */
 
-static void sort(unsigned n)
-{
-    for (unsigned i = 1; i < n; i++)
-        for (unsigned k = i; k > 0 && samples[k - 1] > samples[k]; k--) {
-            uint64_t t = samples[k];
-            samples[k] = samples[k - 1];
-            samples[k - 1] = t;
-        }
-}
-
-static void report(const char *name, unsigned n)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < n; i++)
-        sum += samples[i];
-    sort(n);
-    say("BENCH %s n=%u min=%lu med=%lu avg=%lu p99=%lu", name, n, samples[0], samples[n / 2], sum / n, samples[n * 99 / 100]);
-}
-
 static void measure(const char *name, uint64_t (*once)(uint32_t len), uint32_t len)
 {
+    bool marked = once != burst; /* a burst is too long to be looked at */
+    if (marked)
+        bench_row(name);
     for (unsigned i = 0; i < WARMUP; i++)
         once(len);
-    for (unsigned i = 0; i < SAMPLES; i++)
-        samples[i] = once(len);
-    report(name, SAMPLES);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        if (marked)
+            bench_mark(i, SAMPLES);
+        bench_samples[i] = once(len);
+        if (marked)
+            bench_mark(i, SAMPLES);
+    }
+    bench_report(name, SAMPLES);
 }
 
 /* What Dom0 asks the hypervisor for twice with each frame; the guest does it to itself, without grants. For each of N copies in one call. */
@@ -312,15 +294,15 @@ static void measure_stream(void)
     (void)answer_to(SHORT);
     (void)stream(2, LONG, &other_ran);
     for (unsigned i = 0; i < STREAMS; i++)
-        samples[i] = (runs[i] = stream(STREAM_BURSTS, LONG, &other_ran)).ticks * 1024 / (STREAM_BURSTS * BURST * LONG);
-    report("net_stream_kib", STREAMS);
+        bench_samples[i] = (runs[i] = stream(STREAM_BURSTS, LONG, &other_ran)).ticks * 1024 / (STREAM_BURSTS * BURST * LONG);
+    bench_report("net_stream_kib", STREAMS);
     static const char *const names[] = {"net_stream_dom0", "net_stream_sender", "net_stream_receiver"};
     for (unsigned who = 0; who < COUNT(names); who++) {
         for (unsigned i = 0; i < STREAMS; i++) {
             uint64_t ran = who == 1 ? runs[i].own_ns : who == 2 ? runs[i].other_ns : runs[i].ns - runs[i].own_ns - runs[i].other_ns;
-            samples[i] = ran * runs[i].ticks / runs[i].ns / (STREAM_BURSTS * BURST);
+            bench_samples[i] = ran * runs[i].ticks / runs[i].ns / (STREAM_BURSTS * BURST);
         }
-        report(names[who], STREAMS);
+        bench_report(names[who], STREAMS);
     }
 }
 
@@ -328,6 +310,7 @@ void guest_main(const void *start_info)
 {
     bool answers = text_equal(guest_cmdline(start_info), "answer");
     traps_on();
+    bench_init(start_info);
     pv_init();
     if (answers) {
         own = 1;
