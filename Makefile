@@ -54,6 +54,7 @@ help:
 	@echo "make image    build/corbel.img only"
 	@echo "make coverage what unit tests cover of root's pure files"
 	@echo "make fuzz     long fuzzing of the parsers"
+	@echo "make docs-sensitive  docs/sensitive-instructions.md, from a run"
 
 deps:
 	@tools/deps

@@ -22,6 +22,7 @@ struct ept {
     uint64_t eptp;           /* value for the VMCS */
     uint32_t cpus_dirty[1];  /* bit per CPU that must INVEPT before its next entry */
     bool unsynced;           /* changed since the last flush_sync */
+    uint64_t generation;     /* no other EPT has or had it, nor this one before a mapping in it changed or went; atomic */
 };
 
 /* Where a gfn leads. */

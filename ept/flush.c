@@ -21,12 +21,14 @@
 static struct spinlock lock;
 static uint64_t quarantine[QUARANTINE_SLOTS]; /* hfn << ORDER_BITS | order */
 static uint32_t quarantined;
+static uint64_t generations;                  /* the last one given; atomic */
 
 _Static_assert(MAX_CPUS <= 32, "one word of cpus_dirty");
 
 void flush_mark(struct ept *e)
 {
-    /* Release: the changed entry is visible before the mark; pairs with the acquire in flush_before_entry. */
+    /* Release: the changed entry is visible before the generation and the mark; pairs with the acquires in physmap_open and flush_before_entry. */
+    __atomic_store_n(&e->generation, __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
     __atomic_store_n(&e->cpus_dirty[0], ~0U >> (32 - cpu_count()), __ATOMIC_RELEASE);
     e->unsynced = true;
 }

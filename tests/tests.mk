@@ -57,6 +57,13 @@ $(B)/vm/.stamp: $(B)/debian/vmlinuz $(B)/debian/initrd.gz tests/guest/debian.vmx
 $(B)/deb/disk.img: tools/mkguest
 	tools/mkguest -n deb -s 512 -m 256 -r corbel $(@D)
 
+include tests/bare/bare.mk
+
+# ---- docs/sensitive-instructions.md: what guest `sensitive` found ------------------------
+.PHONY: docs-sensitive
+docs-sensitive: $(B)/bare/BOOTX64.EFI $(B)/guests/sensitive.elf $(B)/corbel.elf $(B)/dom0.elf $(B)/BOOTX64.EFI
+	@$(PYTHON) tests/system/sensitive.py
+
 # ---- unit tests: tests/unit/units.mk names the real files of each ------------------------
 UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_FLAGS := -std=gnu2x -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST
@@ -99,7 +106,7 @@ fuzz: deps $(FUZZ_BINS)
 	 $(B)/fuzz/$$f -max_total_time=$(SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus-$$f > $(B)/fuzz/$$f.log 2>&1 || { tail -n 30 $(B)/fuzz/$$f.log; exit 1; }; done
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
+TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS)
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img

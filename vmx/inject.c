@@ -55,7 +55,7 @@ static void inject_ordered(struct vmx_vcpu *v, uint32_t *blocked)
 /* The CPU takes it from here: RVI names the highest request. */
 static void hand_to_cpu(struct vmx_vcpu *v)
 {
-    if (!__atomic_exchange_n(&v->vlapic.irr_dirty, false, __ATOMIC_ACQUIRE))
+    if (!__atomic_exchange_n(&v->irr_dirty, false, __ATOMIC_ACQUIRE))
         return;
     int vector = vlapic_highest_irr(v);
     uint16_t status = vmread16(VMCS_GUEST_INTR_STATUS);
@@ -67,7 +67,7 @@ static void hand_to_cpu(struct vmx_vcpu *v)
  * CR8). */
 static int next_from_apic(struct vmx_vcpu *v)
 {
-    (void)__atomic_exchange_n(&v->vlapic.irr_dirty, false, __ATOMIC_ACQUIRE); /* before the look: what comes later sets it again */
+    (void)__atomic_exchange_n(&v->irr_dirty, false, __ATOMIC_ACQUIRE); /* before the look: what comes later sets it again */
     int top = vlapic_highest_irr(v);
     int vector = vlapic_deliverable(v);
     uint32_t threshold = top >= 0 && vector < 0 ? (uint32_t)top >> 4 : 0;
@@ -78,7 +78,7 @@ static int next_from_apic(struct vmx_vcpu *v)
         v->tpr_threshold = threshold;
     }
     if (top >= 0)
-        v->vlapic.irr_dirty = true; /* there is still something to look at */
+        v->irr_dirty = true; /* there is still something to look at */
     return vector;
 }
 
@@ -95,12 +95,7 @@ static void set_windows(struct vmx_vcpu *v, uint32_t windows)
 /* Interrupt delivery; what stays pending asks for a window. */
 static uint32_t inject_interrupt(struct vmx_vcpu *v, bool callback, bool may)
 {
-    int vector = -1;
-    if (vmx_caps.virtual_interrupts) {
-        hand_to_cpu(v);
-    } else if (v->vlapic.irr_dirty) {
-        vector = next_from_apic(v);
-    }
+    int vector = v->irr_dirty && !vmx_caps.virtual_interrupts ? next_from_apic(v) : -1;
     if (!callback && vector < 0)
         return 0;
     if (!may)
@@ -114,6 +109,11 @@ static uint32_t inject_interrupt(struct vmx_vcpu *v, bool callback, bool may)
 
 void vmx_inject(struct vmx_vcpu *v, bool callback)
 {
+    if (vmx_caps.virtual_interrupts) {
+        hand_to_cpu(v);
+        if (!callback && v->inject_work == 0) /* that was all */
+            return;
+    }
     uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
     uint32_t windows = 0;
     bool taken = v->reinject_valid;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] Which MSRs a guest has: one table, allow-list. Pure: the bitmaps are computed from it and checked against it. */
+ * [ROOT] Which MSRs a guest has: one table, msrs.def, an allow-list. Pure: the bitmaps are computed from it and checked against it. */
 #pragma once
 
 #include "vmx/caps.h"

@@ -65,20 +65,10 @@ void switch_set_xcr0(struct vmx_vcpu *v, uint64_t value)
     xsetbv(value);
 }
 
-static const struct { uint32_t msr; uint16_t offset; } msrs[] = {
-    {MSR_STAR, offsetof(struct vmx_vcpu, star)},
-    {MSR_LSTAR, offsetof(struct vmx_vcpu, lstar)},
-    {MSR_CSTAR, offsetof(struct vmx_vcpu, cstar)},
-    {MSR_FMASK, offsetof(struct vmx_vcpu, fmask)},
-    {MSR_KERNEL_GS_BASE, offsetof(struct vmx_vcpu, kernel_gs_base)},
-    {MSR_TSC_AUX, offsetof(struct vmx_vcpu, tsc_aux)},
-    {MSR_SPEC_CTRL, offsetof(struct vmx_vcpu, spec_ctrl)},
-};
-
-static bool has_msr(uint32_t msr)
-{
-    return (msr != MSR_TSC_AUX || vmx_caps.rdtscp) && (msr != MSR_SPEC_CTRL || vmx_caps.spec_ctrl);
-}
+/* X(MSR, where, is it there) */
+#define SWITCHED_MSRS(X)                                                                                                    \
+    X(MSR_STAR, star, true) X(MSR_LSTAR, lstar, true) X(MSR_CSTAR, cstar, true) X(MSR_FMASK, fmask, true)                   \
+    X(MSR_KERNEL_GS_BASE, kernel_gs_base, true) X(MSR_TSC_AUX, tsc_aux, vmx_caps.rdtscp) X(MSR_SPEC_CTRL, spec_ctrl, vmx_caps.spec_ctrl)
 
 void switch_save(struct vmx_vcpu *v)
 {
@@ -89,10 +79,10 @@ void switch_save(struct vmx_vcpu *v)
     v->dr[2] = read_dr2();
     v->dr[3] = read_dr3();
     v->dr6 = read_dr6();
-    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++) {
-        if (has_msr(msrs[i].msr))
-            *(uint64_t *)(void *)((char *)v + msrs[i].offset) = rdmsr(msrs[i].msr);
-    }
+#define SAVE(msr, where, exists) \
+    if (exists)                  \
+        v->where = rdmsr(msr);
+    SWITCHED_MSRS(SAVE)
     if (vmx_caps.spec_ctrl)
         wrmsr(MSR_SPEC_CTRL, 0);
 }
@@ -106,10 +96,10 @@ void switch_restore(const struct vmx_vcpu *v)
     write_dr2(v->dr[2]);
     write_dr3(v->dr[3]);
     write_dr6(v->dr6);
-    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++) {
-        if (has_msr(msrs[i].msr))
-            wrmsr(msrs[i].msr, *(const uint64_t *)(const void *)((const char *)v + msrs[i].offset));
-    }
+#define RESTORE(msr, where, exists) \
+    if (exists)                     \
+        wrmsr(msr, v->where);
+    SWITCHED_MSRS(RESTORE)
 }
 
 void switch_reset(struct vmx_vcpu *v)
@@ -123,8 +113,8 @@ void switch_reset(struct vmx_vcpu *v)
     v->cr2 = 0;
     memset(v->dr, 0, sizeof(v->dr));
     v->dr6 = 0xffff0ff0;
-    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
-        *(uint64_t *)(void *)((char *)v + msrs[i].offset) = 0;
+#define RESET(msr, where, exists) v->where = 0;
+    SWITCHED_MSRS(RESET)
 }
 
 /* Translations that V left here before it ran elsewhere are stale. */
@@ -164,12 +154,14 @@ void vmx_load(struct vmx_vcpu *v)
         wrmsr(MSR_PRED_CMD, 1);
     on_cpu[cpu].last_owner = v->domid + 1U;
     switch_restore(v);
+    v->exit.tsc = (uint32_t)rdtsc();
 }
 
 void vmx_unload(struct vmx_vcpu *v)
 {
     uint32_t cpu = cpu_id();
     ASSERT(on_cpu[cpu].loaded == v);
+    (void)vmx_book_ticks(v);
     switch_save(v);
     vmcs_clear(v);
     on_cpu[cpu].loaded = NULL;

@@ -84,13 +84,5 @@ void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector)
     vmcs_return(v);
 }
 
-void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out)
-{
-    (void)v;
-    out->cr0 = vmreadn(VMCS_GUEST_CR0);
-    out->cr3 = vmreadn(VMCS_GUEST_CR3);
-    out->cr4 = vmreadn(VMCS_GUEST_CR4);
-    out->efer = vmread64(VMCS_GUEST_EFER);
-    out->cpl = SEG_DPL(vmread32(VMCS_GUEST_SS_AR));
-    out->long_mode_64 = (out->efer & EFER_LMA) != 0 && (vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) != 0;
-}
+uint64_t vmx_cr0(struct vmx_vcpu *v) { (void)v; return vmread_sure(VMCS_GUEST_CR0); }
+uint64_t vmx_cr3(struct vmx_vcpu *v) { (void)v; return vmread_sure(VMCS_GUEST_CR3); }

@@ -36,7 +36,7 @@ void vlapic_reset(struct vmx_vcpu *v)
     for (uint32_t reg = VLAPIC_LVT_TIMER; reg <= VLAPIC_LVT_LAST; reg++)
         set(v, reg, LVT_MASKED);
     v->vlapic.timer_due = 0;
-    v->vlapic.irr_dirty = false;
+    v->irr_dirty = false;
 }
 
 static bool enabled(const struct vmx_vcpu *v) { return (get(v, VLAPIC_SVR) & VLAPIC_SVR_ENABLE) != 0; }
@@ -72,7 +72,7 @@ void vlapic_set_irr(struct vmx_vcpu *v, uint8_t vector)
     if (vector < 16 || !enabled(v))
         return; /* vectors that do not exist; software-disabled: fixed interrupts are not accepted */
     set_bit(v, VLAPIC_IRR, vector);
-    __atomic_store_n(&v->vlapic.irr_dirty, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&v->irr_dirty, true, __ATOMIC_RELEASE);
 }
 
 uint32_t vlapic_ppr(const struct vmx_vcpu *v)
@@ -103,7 +103,7 @@ void vlapic_take_back(struct vmx_vcpu *v, uint8_t vector)
 {
     clear_bit(v, VLAPIC_ISR, vector);
     set_bit(v, VLAPIC_IRR, vector);
-    __atomic_store_n(&v->vlapic.irr_dirty, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&v->irr_dirty, true, __ATOMIC_RELEASE);
 }
 
 bool vlapic_is_addressed(const struct vmx_vcpu *v, uint32_t dest, bool logical)

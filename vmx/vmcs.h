@@ -51,6 +51,7 @@ static inline uint32_t vmcs_slot(uint32_t field)
 uint64_t vmcs_fake_read(uint32_t field);
 void vmcs_fake_write(uint32_t field, uint64_t value);
 static inline uint64_t vmcs_raw_read(uint32_t field) { return vmcs_fake_read(field); }
+static inline uint64_t vmread_sure(uint32_t field) { return vmcs_fake_read(field); }
 static inline void vmcs_raw_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
 static inline void vmcs_write(uint32_t field, uint64_t value) { vmcs_fake_write(field, value); }
 static inline void vmwrite32_hot(struct vmx_vcpu *v, enum vmcs32 f, uint32_t value) { (void)v; vmcs_fake_write(f, value); }
@@ -63,6 +64,14 @@ static inline uint64_t vmcs_raw_read(uint32_t field)
 {
     uint64_t value;
     __asm__ volatile("vmread %1, %0\n\tjbe vmcs_failed" : "=r"(value) : "a"((uint64_t)field) : "cc");
+    return value;
+}
+
+/* Of a vCPU that just left its guest, so that its VMCS is current, and a field that all CPUs have: it cannot fail. */
+static inline uint64_t vmread_sure(uint32_t field)
+{
+    uint64_t value;
+    __asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((uint64_t)field) : "cc");
     return value;
 }
 

@@ -17,6 +17,7 @@ struct vmx_gprs { VMX_GPRS(VMX_GPR) };
 
 struct vmexit { /* filled once per exit by vmx/exit/dispatch.c */
     bool entry_failure;
+    uint32_t reason, tsc;   /* the basic reason; the low half of the TSC then, or when the vCPU was loaded again */
     uint64_t qualification; /* read only for the reasons that need it, else 0 */
 };
 
@@ -26,7 +27,6 @@ struct vlapic {
     struct deadline timer;
     uint64_t timer_due;     /* host TSC; 0: it is not running */
     bool timer_rearm;       /* a periodic timer fired: the vCPU's next turn on a CPU arms it again */
-    bool irr_dirty;         /* IRR may hold something that entry has not seen yet; atomic */
 };
 
 /* Who wrote a VMCS field last, by vmcs_slot: the low halves of text addresses. Caller ~0: not kept, nor is the value. */
@@ -51,12 +51,13 @@ struct vmx_vcpu {
     struct vmexit exit;
     uint32_t callback_vector; /* 0: none; injected at entry while upcall_pending */
     union { /* what vmx_inject has to look at */
-        struct { bool nmi_pending, reinject_valid, window_open, unused; };
+        struct { bool nmi_pending, reinject_valid, window_open, irr_dirty; }; /* irr_dirty: IRR may hold something that entry has not seen yet; atomic */
         uint32_t inject_work;
     };
     uint32_t reinject_info, reinject_error, reinject_len; /* interrupted event, to be delivered again */
     struct vlapic vlapic;
     uint64_t exits;
+    struct cbl_exit_count by_reason[CBL_EXIT_REASONS];
     uint32_t proc_ctls, tpr_threshold; /* as last written to the VMCS */
     const char *kill_why;     /* set by the handler that answers KILL */
     struct vmcs_write wrote[VMCS_SLOTS];
@@ -86,12 +87,20 @@ void vmx_load(struct vmx_vcpu *v);
 void vmx_unload(struct vmx_vcpu *v);
 void vmx_clear_buffers(void); /* L1D and the CPU's buffers, as mitigations want it */
 enum status vmx_enter_asm(struct vmx_vcpu *v); /* enter.asm */
+/* Books root's time since the exit, or since the vCPU was loaded. */
+static inline struct cbl_exit_count *vmx_book_ticks(struct vmx_vcpu *v)
+{
+    struct cbl_exit_count *c = &v->by_reason[v->exit.reason];
+    c->ticks += (uint32_t)__builtin_ia32_rdtsc() - v->exit.tsc;
+    return c;
+}
 /* One round trip into the guest. STATUS_OK: v->exit is to be filled by exit dispatch. STATUS_INVALID:
  * VMLAUNCH/VMRESUME failed (the log says why; domain_kill adds the dump). */
 static inline enum status vmx_enter(struct vmx_vcpu *v)
 {
     if (vmx_caps.flush_l1d || vmx_caps.verw)
         vmx_clear_buffers();
+    vmx_book_ticks(v)->count++;
     v->exits++;
     return vmx_enter_asm(v);
 }
@@ -103,7 +112,7 @@ static inline void vmx_inject_pending(struct vmx_vcpu *v, bool upcall_pending)
 {
     bool callback = upcall_pending && v->callback_vector != 0;
     /* Acquire in vmx_inject; here a stale false only delays to the kick that follows vlapic_set_irr. */
-    if (callback || v->inject_work != 0 || v->vlapic.irr_dirty)
+    if (callback || v->inject_work != 0)
         vmx_inject(v, callback);
 }
 /* Would an interrupt be taken now if HLT ended (IF=1, nothing blocking)? Used by HLT with a pending event. */
@@ -123,9 +132,9 @@ enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *i
 /* INIT/SIPI: real mode at VECTOR << 12. */
 void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector);
 
-/* CPL (SS.DPL), CR3, CR0, CR4, EFER as the page walk of hypercall/copy.c needs them. Precondition: loaded. */
-struct vmx_paging { uint64_t cr0, cr3, cr4, efer; unsigned cpl; bool long_mode_64; };
-void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out);
+/* Precondition: loaded, and it just left its guest. */
+uint64_t vmx_cr0(struct vmx_vcpu *v);
+uint64_t vmx_cr3(struct vmx_vcpu *v);
 
 /* Puts exception VECTOR in line for the next entry; ERROR is dropped where the CPU pushes none. Precondition: loaded. */
 void vmx_inject_exception(struct vmx_vcpu *v, uint8_t vector, uint32_t error);

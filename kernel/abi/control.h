@@ -205,7 +205,11 @@ struct cbl_irq_unbind { uint32_t port; uint32_t pad; };
  * VM entry that it breaks now. */
 struct cbl_vmwrite { uint16_t domid, pad; uint32_t vcpu, field, broken; uint64_t value; };
 
-struct cbl_trace_read { uint32_t cpu; uint32_t len; uint64_t pos; uint64_t words[120]; }; /* 4 words per record, see kernel/core/trace.h */
+/* VCPU's exits so far by basic exit reason (SDM vol 3, appendix "VMX Basic Exit Reasons"), and the TSC ticks that root spent on them, from the
+ * exit to the next entry or to the switch to another vCPU. -ENOENT: no such vCPU. */
+#define CBL_EXIT_REASONS 78U
+struct cbl_exit_count { uint64_t count, ticks; };
+struct cbl_exit_counts { uint16_t domid, pad; uint32_t vcpu; struct cbl_exit_count by_reason[CBL_EXIT_REASONS]; };
 
 _Static_assert(sizeof(struct cbl_segment) == 24, "abi");
 _Static_assert(sizeof(struct cbl_domain_create) == 40, "abi");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * [ROOT] The flight recorder: per CPU a ring of records of four 64-bit words, written in a few instructions, printed by panic
- * and read by the control interface. No lock: only a CPU itself writes its ring; a reader may see the newest record half done. */
+ * [ROOT] The flight recorder: per CPU a ring of records of four 64-bit words, written in a few instructions, its end printed by
+ * panic. No lock: only a CPU itself writes its ring; a reader may see the newest record half done. */
 #pragma once
 
 #include "kernel/core/types.h"
@@ -52,6 +52,3 @@ static inline void trace(enum trace_kind kind, uint64_t a, uint64_t b)
     struct trace_record *r = &ring->records[ring->next++ % TRACE_RECORDS];
     *r = (struct trace_record){__builtin_ia32_rdtsc(), (uint64_t)kind | (uint64_t)cpu << 32, a, b};
 }
-
-/* Copies up to MAX records of CPU from absolute record *POS on (moved to the oldest kept); advances *POS; returns how many. */
-size_t trace_read(uint32_t cpu, uint64_t *pos, struct trace_record *out, size_t max);

@@ -10,6 +10,7 @@
 _Static_assert(sizeof(struct shared_info) == 3136 && offsetof(struct shared_info, evtchn_pending) == 2048, "Xen ABI");
 _Static_assert(offsetof(struct shared_info, evtchn_mask) == 2560, "Xen ABI");
 _Static_assert(sizeof(struct vcpu_info) == 64 && offsetof(struct vcpu_info, evtchn_pending_sel) == 8, "Xen ABI");
+_Static_assert(offsetof(struct vcpu_info, evtchn_upcall_pending) == 0, "vcpu_upcall_pending");
 
 static struct spinlock event_lock;
 static struct pool event_tables = POOL_INIT(struct event_table);

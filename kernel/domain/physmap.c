@@ -332,15 +332,14 @@ void physmap_teardown(struct domain *d)
     flush_sync(&d->ept);
 }
 
-/* The bytes behind A that one page offers, NULL: no RAM with RIGHTS there. */
-static char *open_gpa(struct domain *d, gpa_t a, unsigned rights)
+void *physmap_open_anew(struct domain *d, uint64_t tag, uint64_t number)
 {
+    unsigned rights = number & 1 ? EPT_R | EPT_W : EPT_R;
+    gfn_t g = gfn(number >> 1);
     struct ept_leaf leaf;
-    if (a.v >> PAGE_SHIFT >= physmap_gfn_limit() || !ept_lookup(&d->ept, gfn_of_gpa(a), &leaf))
+    if (g.v >= physmap_gfn_limit() || !ept_lookup(&d->ept, g, &leaf) || (leaf.rights & rights) != rights || !frame_is_ram(leaf.hfn))
         return NULL;
-    if ((leaf.rights & rights) != rights || !frame_is_ram(leaf.hfn))
-        return NULL;
-    return (char *)window_open(leaf.hfn) + a.v % PAGE_SIZE;
+    return window_enter(tag, number, leaf.hfn);
 }
 
 /* IN or OUT is NULL. */
@@ -349,7 +348,7 @@ static enum status copy(struct domain *d, gpa_t at, char *in, const char *out, s
     for (size_t done = 0, n; done < len; done += n) {
         gpa_t here = gpa(at.v + done);
         n = MIN(len - done, PAGE_SIZE - here.v % PAGE_SIZE);
-        char *p = open_gpa(d, here, out ? EPT_R | EPT_W : EPT_R);
+        char *p = physmap_open(d, here, out != NULL);
         if (!p)
             return STATUS_FAULT;
         if (out)

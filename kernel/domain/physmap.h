@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/domain/domain.h"
+#include "kernel/mm/window.h"
 
 /* First gfn that no guest can address. */
 uint64_t physmap_gfn_limit(void);
@@ -33,6 +34,18 @@ void physmap_put_frame(struct domain_locked owner, struct ept *e, hfn_t h);
 /* Gives all RAM back and drops all mappings; the EPT's tables remain for ept_destroy. Frames that others still map stay until they let go. */
 void physmap_teardown(struct domain *d);
 
+/* For physmap_open: a window on page NUMBER / 2 of D, writable if NUMBER is odd. */
+void *physmap_open_anew(struct domain *d, uint64_t tag, uint64_t number);
+/* The bytes behind A up to the end of its page, as window_open gives them; NULL: not RAM, or (WRITE) not writable. As the two below: no lock. */
+static inline void *physmap_open(struct domain *d, gpa_t a, bool write)
+{
+    uint64_t tag = __atomic_load_n(&d->ept.generation, __ATOMIC_ACQUIRE); /* before the lookup: pairs with flush_mark */
+    uint64_t number = a.v >> PAGE_SHIFT << 1 | write;
+    char *page = window_find(tag, number);
+    if (!page)
+        page = physmap_open_anew(d, tag, number);
+    return page ? page + a.v % PAGE_SIZE : NULL;
+}
 /* Guest physical memory in and out; needs no lock: frames taken away meanwhile are in quarantine until this CPU passes an epoch.
  * STATUS_FAULT: not RAM, or (to) not writable. A prefix may have been copied. */
 enum status physmap_copy_from(struct domain *d, void *dst, gpa_t src, size_t len);

@@ -83,11 +83,6 @@ struct vcpu_info *vcpu_info(struct vcpu *v)
     return shared ? shared : (char *)window_open(v->info_hfn) + v->info_offset;
 }
 
-bool vcpu_upcall_pending(struct vcpu *v)
-{
-    return __atomic_load_n(&vcpu_info(v)->evtchn_upcall_pending, __ATOMIC_ACQUIRE);
-}
-
 static bool event_pending(struct vcpu *v)
 {
     if (vmx_nmi_deliverable(&v->vmx) || v->vmx.reinject_valid || vlapic_has_pending(&v->vmx))

@@ -36,8 +36,12 @@ static inline struct vcpu *vcpu_of_vmx(struct vmx_vcpu *vmx) { return CONTAINER_
 static inline struct vcpu *vcpu_of_sched(struct sched_unit *u) { return CONTAINER_OF(u, struct vcpu, sched); }
 /* Its struct vcpu_info, wherever it is now; valid until the next window_open of another frame. */
 struct vcpu_info *vcpu_info(struct vcpu *v);
-/* evtchn_upcall_pending of it. */
-bool vcpu_upcall_pending(struct vcpu *v);
+/* evtchn_upcall_pending of it, its first byte (kernel/domain/event.c pins that). Inline: each entry asks. */
+static inline bool vcpu_upcall_pending(struct vcpu *v)
+{
+    void *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE); /* pairs with vcpu_register_info */
+    return __atomic_load_n((const uint8_t *)(info ? info : vcpu_info(v)), __ATOMIC_ACQUIRE);
+}
 /* Marks V waiting unless an event is to be delivered (evtchn_upcall_pending, local APIC, NMI); wakes are never lost.
  * Precondition: V is this CPU's current. */
 void vcpu_block(struct vcpu *v);

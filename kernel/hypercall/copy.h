@@ -5,5 +5,5 @@
 
 #include "kernel/domain/vcpu.h"
 
-/* Where the pointer A leads. STATUS_FAULT: nowhere, or (WRITE) to what is read-only. */
+/* Where the pointer A leads. Precondition: V is loaded and, if it pages, in 64-bit mode (the VMCALL exit lets no other in). STATUS_FAULT: nowhere, or (WRITE) to what is read-only. */
 enum status translate_gva(struct vcpu *v, gva_t a, bool write, gpa_t *out);

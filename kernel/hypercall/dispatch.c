@@ -5,6 +5,7 @@
 #include "kernel/core/trace.h"
 #include "kernel/hypercall/hc_priv.h"
 #include "kernel/hypercall/policy.h"
+#include "kernel/platform/machine.h"
 
 #include <xen/xen.h>
 
@@ -38,6 +39,7 @@ enum hypercall_result hypercall_dispatch(struct vcpu *v)
         break;
     }
     g->rax = (uint64_t)result;
-    trace(TRACE_HYPERCALL, nr << 32 | (c.a1 & 0xffffffffU), (uint64_t)result);
+    if (boot_info.options.debug) /* a tenth of a short one */
+        trace(TRACE_HYPERCALL, nr << 32 | (c.a1 & 0xffffffffU), (uint64_t)result);
     return c.then;
 }

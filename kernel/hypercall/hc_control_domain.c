@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Control operations on domains and their memory. */
 #include "ept/flush.h"
+#include "kernel/core/string.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/domain/physmap.h"
 #include "kernel/domain/pvclock.h"
@@ -148,6 +149,15 @@ enum status hc_control_VCPU_INFO(struct control *c, struct cbl_vcpu_info *a)
                                 .loaded = v->sched.on_cpu, .affinity = v->sched.affinity, .exits = v->vmx.exits};
     for (unsigned i = 0; i < ARRAY_SIZE(a->time_ns); i++)
         a->time_ns[i] = t.time_ns[i] + (i == t.state && now > t.since_ns ? now - t.since_ns : 0);
+    return STATUS_OK;
+}
+
+enum status hc_control_EXIT_COUNTS(struct control *c, struct cbl_exit_counts *a)
+{
+    struct domain *d = c->pair.other.d;
+    if (a->vcpu >= d->nr_vcpus)
+        return STATUS_NOT_FOUND;
+    memcpy(a->by_reason, d->vcpus[a->vcpu]->vmx.by_reason, sizeof(a->by_reason)); /* it may run on: no sum is promised to fit another */
     return STATUS_OK;
 }
 

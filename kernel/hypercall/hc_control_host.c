@@ -2,7 +2,6 @@
  * [ROOT] Control operations on the host: information, log, trace, debug keys, audit, reset. */
 #include "kernel/core/log.h"
 #include "kernel/core/string.h"
-#include "kernel/core/trace.h"
 #include "kernel/cpu/features.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/domain/audit.h"
@@ -15,9 +14,7 @@
 #include "kernel/time/clock.h"
 
 #define VERSION "0.1.0"
-#define WORDS_PER_RECORD 4U
 
-_Static_assert(sizeof(struct trace_record) == WORDS_PER_RECORD * sizeof(uint64_t), "TRACE_READ hands records out as words");
 
 static void memory_figures(struct cbl_host_info *a)
 {
@@ -61,16 +58,6 @@ enum status hc_control_LOG_READ(struct control *c, struct cbl_log_read *a)
 {
     (void)c;
     a->len = (uint32_t)log_read(&a->pos, a->text, sizeof(a->text));
-    return STATUS_OK;
-}
-
-enum status hc_control_TRACE_READ(struct control *c, struct cbl_trace_read *a)
-{
-    (void)c;
-    if (a->cpu >= cpu_count())
-        return STATUS_INVALID;
-    size_t n = trace_read(a->cpu, &a->pos, (struct trace_record *)(void *)a->words, ARRAY_SIZE(a->words) / WORDS_PER_RECORD);
-    a->len = (uint32_t)(n * WORDS_PER_RECORD);
     return STATUS_OK;
 }
 

@@ -53,7 +53,7 @@ int64_t hc_grant_table_op(struct hc *c)
     if (c->a3 > HC_MAX_BATCH)
         return HC_EINVAL;
     for (uint64_t i = 0, n; r == 0 && i < c->a3; i += n) { /* a few arguments at a time: the way to them costs more than they do */
-        union grant_args a[AT_ONCE];
+        union grant_args a[AT_ONCE] __attribute__((uninitialized)); /* what is used is read in first */
         n = MIN(c->a3 - i, AT_ONCE);
         if (hc_get(c, a, c->a2 + i * size, n * size) != 0)
             return HC_EFAULT;

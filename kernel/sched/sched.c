@@ -53,9 +53,8 @@ static enum sched_runstate runstate_of(const struct sched_unit *u)
 }
 
 /* Books the time since the last change under the state that now ends. */
-static void account(struct runqueue *rq, struct sched_unit *u)
+static void account(struct runqueue *rq, struct sched_unit *u, uint64_t now)
 {
-    uint64_t now = clock_now_ns();
     uint64_t delta = now > u->since_ns ? now - u->since_ns : 0;
     enum sched_runstate r = runstate_of(u);
     u->time_ns[r] += delta;
@@ -109,9 +108,9 @@ static void set_running(struct runqueue *rq, struct sched_unit *u)
 }
 
 /* This CPU picks again in NS or earlier. */
-static void arm(struct runqueue *rq, uint64_t ns)
+static void arm(struct runqueue *rq, uint64_t now, uint64_t ns)
 {
-    uint64_t due = clock_now_ns() + ns;
+    uint64_t due = now + ns;
     if (rq->alarm_ns != 0 && rq->alarm_ns <= due)
         return;
     rq->alarm_ns = due;
@@ -167,11 +166,11 @@ static void move(struct runqueue *rq, struct sched_unit *u, uint32_t cpu)
 }
 
 /* A unit became able to run: queue it; preempt when it has had clearly less than the one that runs. */
-static void make_ready(struct runqueue *rq, struct sched_unit *u)
+static void make_ready(struct runqueue *rq, struct sched_unit *u, uint64_t now)
 {
     struct sched_unit *cur = rq->running;
     if (cur && cur->state == VCPU_RUNNING)
-        account(rq, cur); /* min_vruntime up to now */
+        account(rq, cur, now); /* min_vruntime up to now */
     uint64_t credit = u->boost ? SCHED_SLICE_NS : SCHED_SLICE_NS / 2;
     uint64_t floor = rq->min_vruntime_ns > credit ? rq->min_vruntime_ns - credit : 0;
     u->vruntime_ns = MAX(u->vruntime_ns, floor);
@@ -180,14 +179,15 @@ static void make_ready(struct runqueue *rq, struct sched_unit *u)
     if (!cur || cur->vruntime_ns > u->vruntime_ns + margin || (u->cpu != cpu_id() && rq->alarm_ns == 0))
         smp_kick(u->cpu);
     else if (u->cpu == cpu_id())
-        arm(rq, SCHED_SLICE_NS);
+        arm(rq, now, SCHED_SLICE_NS);
 }
 
 /* Moves U to STATE and HOLD, keeping books and queue right. The unit that runs stays rq->running until the next pick. True: U shall wait on
  * another CPU, and belongs there now: call place. */
 static bool transition(struct runqueue *rq, struct sched_unit *u, enum vcpu_state state, uint32_t hold, bool choose)
 {
-    account(rq, u);
+    uint64_t now = clock_now_ns();
+    account(rq, u, now);
     bool was_running = u->state == VCPU_RUNNING;
     u->state = state;
     u->hold = hold;
@@ -200,7 +200,7 @@ static bool transition(struct runqueue *rq, struct sched_unit *u, enum vcpu_stat
     uint32_t cpu = choose ? choose_cpu(u) : u->cpu;
     bool stays = cpu == u->cpu;
     if (stays)
-        make_ready(rq, u);
+        make_ready(rq, u, now);
     else
         move(rq, u, cpu);
     return !stays;
@@ -257,7 +257,7 @@ void sched_give_way(struct sched_unit *u)
 {
     struct runqueue *rq = lock_queue(u);
     if (rq->head) {
-        account(rq, u);
+        account(rq, u, clock_now_ns());
         u->vruntime_ns = MAX(u->vruntime_ns, rq->head->vruntime_ns + 1);
         smp_kick(u->cpu);
     }
@@ -302,7 +302,7 @@ static bool take_over(uint32_t from, uint32_t cpu, bool is_idle)
     while (u && (u->on_cpu || !allowed(u, cpu) || (!is_idle && rq->load < runqueues[cpu].load + u->queued)))
         u = u->next;
     if (u) {
-        account(rq, u);
+        account(rq, u, clock_now_ns());
         dequeue(rq, u);
         move(rq, u, cpu);
     }
@@ -330,9 +330,9 @@ static void give_away(uint32_t cpu)
 }
 
 /* The first on the queue that its cap lets run. *NS: for how long; or, when there is none, in how long the first may. */
-static struct sched_unit *first_allowed(struct runqueue *rq, uint64_t *ns)
+static struct sched_unit *first_allowed(struct runqueue *rq, uint64_t now, uint64_t *ns)
 {
-    uint64_t now = rq->head ? clock_now_ns() : 0, soonest = UINT64_MAX;
+    uint64_t soonest = UINT64_MAX;
     struct sched_unit *u = rq->head;
     for (; u; u = u->next) {
         if (under_cap(u->group, now, ns))
@@ -353,23 +353,24 @@ struct sched_unit *sched_pick(uint32_t cpu, struct sched_unit *prev)
     else if (rq->slice_over && rq->head)
         give_away(cpu);
     SPIN_GUARD(&rq->lock);
+    uint64_t now = clock_now_ns();
     rq->slice_over = false;
     if (prev && prev->state == VCPU_RUNNING) {
-        account(rq, prev);
+        account(rq, prev, now);
         prev->state = VCPU_RUNNABLE;
         enqueue(rq, prev);
     }
-    struct sched_unit *next = first_allowed(rq, &ns);
+    struct sched_unit *next = first_allowed(rq, now, &ns);
     set_running(rq, next);
     if (next) {
         dequeue(rq, next);
-        account(rq, next);
+        account(rq, next, now);
         next->state = VCPU_RUNNING;
         next->on_cpu = true;
         rq->min_vruntime_ns = MAX(rq->min_vruntime_ns, next->vruntime_ns);
     }
     if (rq->head || (next && next->group->cap))
-        arm(rq, ns);
+        arm(rq, now, ns);
     return next;
 }
 

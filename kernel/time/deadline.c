@@ -78,12 +78,17 @@ void deadline_bring(struct deadline *d)
 
 void deadline_set(struct deadline *d, uint64_t tsc)
 {
-    deadline_cancel(d);
+    if (d->cpu != cpu_id())
+        deadline_cancel(d);
     struct queue *q = &queues[cpu_id()];
     SPIN_GUARD(&q->lock);
+    bool stays = d->slot != 0 && d->child == NULL && tsc >= d->tsc; /* later than all above it still: as a timer that is armed anew and anew */
+    if (d->slot != 0 && !stays) /* on this queue, where it fires on this CPU alone */
+        heap_remove(&q->heap, d);
     d->tsc = tsc;
     d->cpu = cpu_id();
-    heap_insert(&q->heap, d);
+    if (!stays)
+        heap_insert(&q->heap, d);
     if (tsc < q->armed)
         arm(q, tsc);
 }

@@ -14,7 +14,7 @@ struct deadline { /* zeroed: not queued */
 
 /* Takes VECTOR_TIMER. Precondition: irq_init, clock_init. */
 void deadline_init(void);
-/* Queues D on this CPU for TSC (re-queues if queued). A past value fires at the next deadline_run. */
+/* Queues D on this CPU for TSC (re-queues if queued; nobody else sets or brings it meanwhile). A past value fires at the next deadline_run. */
 void deadline_set(struct deadline *d, uint64_t tsc);
 /* Removes D; harmless when it is not queued. When it returns, D's fire does not run on another CPU either: it must need no lock that the
  * caller holds. */

@@ -90,7 +90,6 @@ void log_guest(uint16_t domid, const char *fmt, ...)
 size_t log_read(uint64_t *pos, char *buf, size_t len) { (void)pos; (void)buf; (void)len; return 0; }
 struct trace_ring *trace_rings[TRACE_MAX_CPUS];
 uint32_t trace_cpu(void) { return 0; }
-size_t trace_read(uint32_t cpu, uint64_t *pos, struct trace_record *out, size_t max) { (void)cpu; (void)pos; (void)out; (void)max; return 0; }
 void str_copy(char *dst, size_t size, const char *src) { snprintf(dst, size, "%s", src); }
 
 /* ---- CPU, clock, deadlines ------------------------------------------------------------------- */
@@ -249,7 +248,9 @@ void frame_walk(void (*fn)(hfn_t f, uint16_t owner, enum frame_type type, uint32
 bool frame_check(char *why, size_t len) { (void)why; (void)len; return true; }
 bool pagetable_check_wx(uint64_t *bad) { (void)bad; return true; }
 bool bitmaps_check(char *why, size_t len) { (void)why; (void)len; return true; }
+struct windows windows[MAX_CPUS]; /* empty: each time through the EPT */
 void *window_open(hfn_t f) { assert_true(frame_is_ram(f)); return root_va(hpa_of_hfn(f)); }
+void *window_enter(uint64_t tag, uint64_t number, hfn_t f) { (void)tag; (void)number; return window_open(f); }
 void window_flush(void) {}
 
 /* ---- second-level tables: one slot per gfn below FAKE_GFNS and per gfn of a high range ---------------- */
@@ -353,7 +354,7 @@ void flush_sync(struct ept *e) { (void)e; fake_unflushed = fake_deferred = 0; }
 
 /* ---- vCPUs without VT-x -------------------------------------------------------------------------- */
 static bool fake_if = true; /* RFLAGS.IF of whoever asks */
-static struct vmx_paging fake_paging = {.efer = 0};
+static struct { uint64_t cr0, cr3; } fake_paging;
 enum status vmx_vcpu_create(struct vmx_vcpu *v, const struct vmx_create *how)
 {
     hfn_t f;
@@ -368,7 +369,8 @@ void vmx_unload(struct vmx_vcpu *v) { (void)v; }
 enum status vmx_context_set(struct vmx_vcpu *v, const struct cbl_vcpu_context *in) { v->gprs.rax = in->rax; v->gprs.rbx = in->rbx; return STATUS_OK; }
 enum status vmx_context_get(struct vmx_vcpu *v, struct cbl_vcpu_context *out) { memset(out, 0, sizeof(*out)); out->rax = v->gprs.rax; return STATUS_OK; }
 void vmx_start_sipi(struct vmx_vcpu *v, uint8_t vector) { (void)v; (void)vector; }
-void vmx_paging_state(struct vmx_vcpu *v, struct vmx_paging *out) { (void)v; *out = fake_paging; }
+uint64_t vmx_cr0(struct vmx_vcpu *v) { (void)v; return fake_paging.cr0; }
+uint64_t vmx_cr3(struct vmx_vcpu *v) { (void)v; return fake_paging.cr3; }
 bool vmx_if_set(struct vmx_vcpu *v) { (void)v; return fake_if; }
 static bool fake_nmi_blocked;
 bool vmx_nmi_deliverable(struct vmx_vcpu *v) { return v->nmi_pending && !fake_nmi_blocked; }

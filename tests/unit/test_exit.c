@@ -434,7 +434,7 @@ static void test_events(void **state)
         leave(0, 0);
         expect_exception(17);
         assert_int_equal(fields[VMCS_GUEST_INTR_STATUS], below << 8 | 0x33);
-        assert_true(v->vmx.vlapic.irr_dirty);
+        assert_true(v->vmx.irr_dirty);
     }
     fields[VMCS_IDT_VECTORING] = INTR_VALID | 2U << 8 | 2;
     leave(0, 0);

@@ -112,5 +112,6 @@ UNIT_sched := $(DOMAIN_REAL)
 UNIT_event := $(DOMAIN_REAL)
 UNIT_grant := $(DOMAIN_REAL)
 UNIT_physmap := $(DOMAIN_REAL)
+UNIT_window := kernel/mm/window.c
 UNIT_hypercall := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 UNIT_vmcs_check := vmx/vmcs_check.c vmx/vmcs_setup.c vmx/context.c vmx/context_check.c

@@ -38,6 +38,10 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t i
 static void send(struct vcpu *v, uint64_t icr)
 {
     uint32_t mode = icr >> 8 & 7;
+    if ((icr >> 18 & 3) == TO_SELF && mode == DELIVER_FIXED) { /* the frequent one */
+        deliver(v, (uint32_t)icr);
+        return;
+    }
     for (uint32_t i = 0; i < v->domain->nr_vcpus; i++) {
         struct vcpu *to = v->domain->vcpus[i];
         /* A vCPU cannot take itself down or start itself while it runs: INIT and SIPI go to others only. */

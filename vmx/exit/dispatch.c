@@ -38,7 +38,7 @@ static inline void read_exit(struct vmx_vcpu *v, unsigned what)
         note_interrupted_event(v);
 }
 
-/* A bit pattern that 32-bit code cannot hold: only a step over the 4 GiB line needs to know the mode. */
+/* Only a step over the 4 GiB line needs to know the mode. */
 static uint64_t wrap_rip(uint64_t rip)
 {
     bool long_mode = (vmread32(VMCS_ENTRY_CTLS) & ENTRY_IA32E) != 0 && (vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) != 0;
@@ -48,15 +48,14 @@ static uint64_t wrap_rip(uint64_t rip)
 /* All instructions that a handler answers with ADVANCE exit with a valid length. */
 static inline void advance(struct vmx_vcpu *v)
 {
-    uint64_t old = vmreadn(VMCS_GUEST_RIP);
-    uint64_t rip = old + vmread32(VMCS_EXIT_INSTR_LEN);
-    if ((old ^ rip) >> 32 != 0)
+    uint64_t length = vmread_sure(VMCS_EXIT_INSTR_LEN), rip = vmread_sure(VMCS_GUEST_RIP) + length;
+    if ((uint32_t)rip < (uint32_t)length)
         rip = wrap_rip(rip);
     vmcs_raw_write(VMCS_GUEST_RIP, rip); /* without a note of who did it: each exit would pay for it */
-    uint32_t blocked = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+    uint32_t blocked = (uint32_t)vmread_sure(VMCS_GUEST_INTERRUPTIBILITY);
     if ((blocked & (BLOCK_STI | BLOCK_MOV_SS)) != 0)
         vmwrite32_hot(v, VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(BLOCK_STI | BLOCK_MOV_SS));
-    if ((vmreadn(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0)
+    if ((vmread_sure(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0)
         vmcs_raw_write(VMCS_GUEST_PENDING_DEBUG, vmreadn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
@@ -67,29 +66,35 @@ static __attribute__((noinline)) void kill(struct vcpu *v)
     domain_kill(v->domain, why);
 }
 
-/* What is left to do after the step over the instruction. */
-static void carry_out(struct vcpu *v, enum exit_action action)
+static void inject(struct vmx_vcpu *v, uint8_t vector)
 {
-    if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP) {
-        vmx_inject_exception(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP, 0);
-        vmwriten(VMCS_GUEST_RFLAGS, vmreadn(VMCS_GUEST_RFLAGS) | RFLAGS_RF); /* as every fault pushes it */
-    }
-    if (action == EXIT_ADVANCE_BLOCK)
-        vcpu_block(v);
-    else if (action == EXIT_KILL)
-        kill(v);
+    vmx_inject_exception(v, vector, 0);
+    vmwriten(VMCS_GUEST_RFLAGS, vmreadn(VMCS_GUEST_RFLAGS) | RFLAGS_RF); /* as every fault pushes it */
 }
 
-static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
+/* A reason without a row, or an entry that failed. */
+static __attribute__((noinline)) enum exit_action unusual(struct vcpu *v, uint32_t raw)
 {
-#define EXIT(first, last, handler, what)            \
-    if (((what) & H) != 0 && reason == (first)) {   \
-        read_exit(&v->vmx, what);                   \
-        return handler(v);                          \
+    v->vmx.exit.reason = 0; /* which is counted: nobody knows how large this one is */
+    if ((raw & REASON_ENTRY_FAILURE) == 0)
+        return EXIT_KILL;
+    v->vmx.exit.entry_failure = true;
+    if ((raw & 0xffff) != REASON_GUEST_STATE)
+        return exit_kill(v, "VM entry failed while loading MSRs, or by a machine check");
+    (void)vmcs_explain(&v->vmx, true, false);
+    return exit_kill(v, "VM entry failed: its register state is not valid");
+}
+
+static inline enum exit_action handle(struct vcpu *v, uint32_t raw)
+{
+#define EXIT(first, last, handler, what)         \
+    if (((what) & H) != 0 && raw == (first)) {   \
+        read_exit(&v->vmx, what);                \
+        return handler(v);                       \
     }
 #include "vmx/exit/exits.def"
 #undef EXIT
-    switch (reason) {
+    switch (raw) {
 #define EXIT(first, last, handler, what) \
     case first ... last:                 \
         read_exit(&v->vmx, what);        \
@@ -97,31 +102,39 @@ static inline enum exit_action handle(struct vcpu *v, uint32_t reason)
 #include "vmx/exit/exits.def"
 #undef EXIT
     default:
-        return EXIT_KILL;
+        return unusual(v, raw);
     }
+}
+
+/* What is not just the step over the instruction. */
+static __attribute__((noinline)) void carry_out(struct vcpu *v, enum exit_action action)
+{
+    if (action == EXIT_ADVANCE_BLOCK || action == EXIT_ADVANCE_STOP)
+        advance(&v->vmx);
+    if (action == EXIT_ADVANCE_BLOCK)
+        vcpu_block(v);
+    else if (action == EXIT_INJECT_UD || action == EXIT_INJECT_GP)
+        inject(&v->vmx, action == EXIT_INJECT_UD ? VECTOR_UD : VECTOR_GP);
+    else if (action == EXIT_KILL)
+        kill(v);
 }
 
 static __attribute__((noinline)) void dispatch(struct vcpu *v, uint32_t raw)
 {
-    enum exit_action action;
-    if ((raw & REASON_ENTRY_FAILURE) == 0) {
-        action = handle(v, raw & 0xffff);
-    } else {
-        v->vmx.exit.entry_failure = true;
-        if ((raw & 0xffff) == REASON_GUEST_STATE)
-            (void)vmcs_explain(&v->vmx, true, false);
-        action = exit_kill(v, (raw & 0xffff) == REASON_GUEST_STATE ? "VM entry failed: its register state is not valid" : "VM entry failed while loading MSRs, or by a machine check");
-    }
-    if (action == EXIT_ADVANCE || action == EXIT_ADVANCE_BLOCK || action == EXIT_ADVANCE_STOP)
+    enum exit_action action = handle(v, raw);
+    if (action == EXIT_ADVANCE)
         advance(&v->vmx);
-    carry_out(v, action);
+    else
+        carry_out(v, action);
 }
 
 /* CPUID is the most frequent, and it always ends in the step over it. With the step first nothing is left to do after
  * the handler, so that no register is saved for that. */
 void exit_dispatch(struct vcpu *v)
 {
-    uint32_t raw = vmread32(VMCS_EXIT_REASON);
+    uint32_t raw = (uint32_t)vmread_sure(VMCS_EXIT_REASON);
+    v->vmx.exit.tsc = (uint32_t)rdtsc();
+    v->vmx.exit.reason = raw;
     if (raw != REASON_CPUID) {
         dispatch(v, raw);
         return;

@@ -9,24 +9,30 @@
 #define PIT_CHANNEL_2 0x42U /* all-ones would keep Linux's calibration waiting through 100,000 exits: 0 */
 
 /* SDM vol 1, "General-Purpose Registers": a 32-bit result clears the upper half, smaller ones leave the rest. */
-static void set_result(struct vmx_gprs *g, uint32_t value, unsigned size)
+static inline enum exit_action nobody(struct vmx_gprs *g, struct io_access a)
 {
-    uint64_t mask = size >= 4 ? ~0UL : (1UL << 8 * size) - 1;
-    g->rax = (g->rax & ~mask) | (value & mask);
+    uint64_t ones = a.size == 1 ? 0xff : a.size == 2 ? 0xffff : 0xffffffff;
+    if (a.in)
+        g->rax = (a.size >= 4 ? 0 : g->rax & ~ones) | (a.port == PIT_CHANNEL_2 ? 0 : ones);
+    return EXIT_ADVANCE;
+}
+
+/* Dom0 has the address of PCI's configuration space, a doubleword that spans port 0xcf9, which is kept. */
+static __attribute__((noinline)) enum exit_action of_dom0(struct vmx_gprs *g, struct io_access a)
+{
+    if (a.port != PCI_CONFIG_ADDRESS || a.size != 4 || uart_owns_port(PCI_CONFIG_ADDRESS))
+        return nobody(g, a);
+    if (a.in)
+        g->rax = in32(PCI_CONFIG_ADDRESS);
+    else
+        out32(PCI_CONFIG_ADDRESS, (uint32_t)g->rax);
+    return EXIT_ADVANCE;
 }
 
 enum exit_action exit_io(struct vcpu *v)
 {
     struct io_access a = decode_io(v->vmx.exit.qualification);
-    struct vmx_gprs *g = &v->vmx.gprs;
     if (a.string) /* nothing decodes its memory operand; to skip it in silence would be a lie, and a log line for each a flood */
         return EXIT_INJECT_GP;
-    /* A doubleword at the configuration address spans port 0xcf9, which is kept, but means PCI. */
-    bool config = v->vmx.privileged && a.port == PCI_CONFIG_ADDRESS && a.size == 4 && !uart_owns_port(PCI_CONFIG_ADDRESS);
-    if (a.in) {
-        set_result(g, config ? in32(PCI_CONFIG_ADDRESS) : a.port == PIT_CHANNEL_2 ? 0 : ~0U, a.size);
-    } else if (config) {
-        out32(PCI_CONFIG_ADDRESS, (uint32_t)g->rax);
-    }
-    return EXIT_ADVANCE;
+    return v->vmx.privileged ? of_dom0(&v->vmx.gprs, a) : nobody(&v->vmx.gprs, a);
 }

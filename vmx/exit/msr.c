@@ -10,34 +10,35 @@
 
 static bool is_x2apic(uint32_t msr) { return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST; }
 
-static bool read_by_handler(struct vcpu *v, uint32_t msr, uint64_t *value)
+static enum exit_action result(struct vcpu *v, uint64_t value)
 {
-    switch (msr) {
-    case MSR_APIC_BASE:
-        *value = v->vmx.vlapic.base_msr;
-        return true;
-    case MSR_ARCH_CAPABILITIES:
-        *value = vmx_caps.arch_caps;
-        return true;
-    case MSR_TSC_DEADLINE:
-        *value = vlapic_tsc_deadline_read(&v->vmx);
-        return true;
-    default:
-        return is_x2apic(msr) && vlapic_read(&v->vmx, msr - MSR_X2APIC_FIRST, rdtsc(), value);
-    }
+    v->vmx.gprs.rax = (uint32_t)value;
+    v->vmx.gprs.rdx = value >> 32;
+    return EXIT_ADVANCE;
+}
+
+static __attribute__((noinline)) enum exit_action read_apic(struct vcpu *v, uint32_t reg)
+{
+    uint64_t value;
+    return vlapic_read(&v->vmx, reg, rdtsc(), &value) ? result(v, value) : EXIT_INJECT_GP;
 }
 
 enum exit_action exit_rdmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->vmx.gprs.rcx;
+    if (is_x2apic(msr)) /* the frequent ones: APIC registers without the table */
+        return read_apic(v, msr - MSR_X2APIC_FIRST);
     struct msr_rule rule = msr_policy(msr, false, &vmx_caps);
-    uint64_t value = rule.value;
-    /* DIRECT cannot come here: its bit in the bitmap is clear. */
-    if (rule.access == MSR_GP || (rule.access != MSR_FIXED && !read_by_handler(v, msr, &value)))
+    if (rule.access == MSR_FIXED)
+        return result(v, rule.value);
+    if (rule.access != MSR_HANDLER) /* DIRECT cannot come here: its bit in the bitmap is clear */
         return EXIT_INJECT_GP;
-    v->vmx.gprs.rax = (uint32_t)value;
-    v->vmx.gprs.rdx = value >> 32;
-    return EXIT_ADVANCE;
+    switch (msr) {
+    case MSR_APIC_BASE: return result(v, v->vmx.vlapic.base_msr);
+    case MSR_ARCH_CAPABILITIES: return result(v, vmx_caps.arch_caps);
+    case MSR_TSC_DEADLINE: return result(v, vlapic_tsc_deadline_read(&v->vmx));
+    default: return EXIT_INJECT_GP;
+    }
 }
 
 static enum exit_action write_apic_base(struct vcpu *v, uint64_t value)
@@ -69,7 +70,7 @@ enum exit_action exit_wrmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->vmx.gprs.rcx;
     uint64_t value = v->vmx.gprs.rdx << 32 | (uint32_t)v->vmx.gprs.rax;
-    if (is_x2apic(msr)) /* the frequent ones: APIC registers without the walk through the table */
+    if (is_x2apic(msr))
         return exit_apic_write(v, msr - MSR_X2APIC_FIRST, value);
     enum msr_access access = msr_policy(msr, true, &vmx_caps).access;
     if (access == MSR_HANDLER)

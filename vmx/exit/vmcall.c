@@ -16,9 +16,9 @@ static enum exit_action refuse(struct vcpu *v, long error)
 
 enum exit_action exit_vmcall(struct vcpu *v)
 {
-    if (SEG_DPL(vmread32(VMCS_GUEST_SS_AR)) != 0)
+    if (SEG_DPL(vmread_sure(VMCS_GUEST_SS_AR)) != 0)
         return refuse(v, XEN_EPERM);
-    if ((vmread32(VMCS_GUEST_CS_AR) & SEG_LONG) == 0 || (vmread64(VMCS_GUEST_EFER) & EFER_LMA) == 0)
+    if ((vmread_sure(VMCS_GUEST_CS_AR) & SEG_LONG) == 0 || (vmread_sure(VMCS_GUEST_EFER) & EFER_LMA) == 0)
         return refuse(v, XEN_ENOSYS);
     static const enum exit_action then[] = {
         [HC_DONE] = EXIT_ADVANCE, [HC_BLOCK] = EXIT_ADVANCE_BLOCK, [HC_STOP] = EXIT_ADVANCE_STOP};
