@@ -31,6 +31,7 @@ struct block_device {
     uint64_t sectors;
     uint32_t sector_size; /* 512 or 4096 */
     bool read_only;
+    uint32_t depth;  /* requests of several threads that it works on at once; 0 and 1: one after the other */
     const struct block_ops *ops;
     void *driver;    /* the driver's own */
     struct block_device *next;

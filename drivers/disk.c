@@ -129,9 +129,7 @@ static void queue_recover(struct disk_queue *q, enum disk_fault fault)
 
 static bool slot_allowed(const struct disk_queue *q, bool alone)
 {
-    if (q->running == 0)
-        return alone || q->waiting_alone == 0;
-    return !alone && !q->running_alone && q->waiting_alone == 0;
+    return q->running == 0 || (!alone && !q->running_alone);
 }
 
 static struct disk_slot *slot_free(struct disk_queue *q)
@@ -143,25 +141,27 @@ static struct disk_slot *slot_free(struct disk_queue *q)
     return NULL;
 }
 
-/* Waits for a slot. NULL: the device is dead. */
+/* Waits for a slot, behind all who came before: who asks often does not keep the others out, and one that must be alone
+ * is not overtaken. NULL: the device is dead. */
 static struct disk_slot *slot_take(struct disk_queue *q, bool alone)
 {
     struct disk_slot *s = NULL;
+    uint32_t turn = q->asked++;
 
-    q->waiting_alone += alone;
     while (s == NULL && !q->dead) {
-        if (q->fault != DISK_FAULT_NONE && !q->resetting)
+        if (q->fault != DISK_FAULT_NONE && !q->resetting) {
             queue_recover(q, q->fault);
-        else if (!q->resetting && slot_allowed(q, alone))
+            continue;
+        }
+        if (!q->resetting && turn == q->served && slot_allowed(q, alone))
             s = slot_free(q);
-        if (s == NULL && !q->dead)
+        if (s == NULL)
             (void)waitq_wait(&q->room, WAIT_FOREVER);
     }
-    q->waiting_alone -= alone;
-    if (s == NULL) {
-        waitq_wake_all(&q->room);
+    if (++q->served != q->asked)
+        waitq_wake_all(&q->room); /* the next one may find one, too */
+    if (s == NULL)
         return NULL;
-    }
     s->taken = true;
     q->running++;
     q->running_alone = alone;
@@ -318,6 +318,7 @@ void disk_publish(struct disk *d, const char *kind)
 
     dev->ops = &disk_block_ops;
     dev->driver = d;
+    dev->depth = d->queue->depth;
     block_register(dev);
     console_notice("%s: %s, %lu MiB, %s%s, %s", dev->name, dev->model[0] != '\0' ? dev->model : "disk",
                    dev->sectors * dev->sector_size >> 20, kind, dev->read_only ? ", read-only" : "",

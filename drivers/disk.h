@@ -77,8 +77,9 @@ struct disk_queue { /* of one device or, NVMe, of all its disks */
     /* disk.c's own */
     volatile bool irq_seen;
     bool resetting, running_alone;
+    uint32_t asked, served; /* who waits for a slot: the order of asking is that of getting */
     enum disk_fault fault;
-    uint32_t running, waiting_alone, failures, silent;
+    uint32_t running, failures, silent;
     struct waitq wait, room;
 };
 

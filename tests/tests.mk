@@ -16,6 +16,18 @@ $(B)/guests/$(1).elf: $$(patsubst %.c,$(B)/guest/%.o,$$(wildcard tests/guest/$(1
 	@mkdir -p $$(@D)
 	$$(Q)$$(LD) -nostdlib -static -z noexecstack --build-id=none --no-warn-rwx-segments -T tests/guest/lib/guest.ld -o $$@ $$(filter %.o,$$^)
 endef
+# tcpbench has lwIP: the sources that Dom0 has, with options of its own.
+TCPBENCH_API := netif_add netif_set_default netif_set_up ethernet_input etharp_output etharp_tmr pbuf_alloc pbuf_free pbuf_take pbuf_copy_partial pbuf_get_at \
+	tcp_new tcp_bind tcp_listen_with_backlog tcp_accept tcp_connect tcp_sent tcp_recv tcp_recved tcp_write tcp_output tcp_close tcp_tmr ip_addr_any
+TCPBENCH_PORT := $(wildcard tests/guest/tcpbench/lwip/*.h tests/guest/tcpbench/lwip/*/*.h)
+$(B)/guest/tests/guest/tcpbench/%.o: GUEST_CFLAGS += -Itests/guest/tcpbench/lwip -isystem $(LIB_SRC)/lwip/src/include -Idom0/lib/libc
+$(patsubst %.c,$(B)/guest/%.o,$(wildcard tests/guest/tcpbench/*.c)): $(TCPBENCH_PORT) | $(LIB_SRC)/lwip/.fetched
+$(B)/guest/lwip.o: $(LIB_SRC)/lwip/.fetched dom0/net/lwip.mk tests/tests.mk $(TCPBENCH_PORT) $(LIB_SHIM) | $(B)/include/xen
+	@mkdir -p $(B)/guest/lwip
+	$(Q)set -e; for c in $(lwip_C); do $(CC) $(filter-out $(WARN),$(GUEST_CFLAGS)) -mcmodel=small -w -Itests/guest/tcpbench/lwip -Idom0/lib/libc -isystem $(LIB_SRC)/lwip/src/include \
+	 -ffunction-sections -fdata-sections -c -o $(B)/guest/lwip/$$(basename $$c .c).o $(LIB_SRC)/lwip/$$c; done
+	$(Q)$(LD) -r --gc-sections -e lwip_init $(addprefix -u ,$(TCPBENCH_API)) -o $@ $(B)/guest/lwip/*.o
+$(B)/guests/tcpbench.elf: $(B)/guest/lwip.o
 $(foreach g,$(filter-out bench,$(GUESTS)),$(eval $(call guest_rule,$(g))))
 # The benchmark guest: instruction sequences matter, so it has flags of its own.
 $(B)/guests/bench.elf: tests/bench/guest/bench.c tests/bench/guest/entry.asm tests/guest/lib/guest.ld

@@ -168,7 +168,7 @@ bool blk_run_add(struct blk_run *run, const struct blk_request *q)
 {
     struct blk_request *w = &run->whole;
     if (run->n == 0)
-        *w = (struct blk_request){.op = q->op, .sector = q->sector};
+        *w = (struct blk_request){.op = q->op, .sector = q->sector, .id = q->id};
     if (!carries_data(q->op) || q->op != w->op || q->sector != w->sector + w->count || run->n == BLK_INDIRECT_MAX ||
         w->segments + q->segments > BLK_INDIRECT_MAX)
         return false;

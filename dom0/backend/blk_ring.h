@@ -49,7 +49,7 @@ struct blk_request {
     struct blkif_request_segment segment[BLK_INDIRECT_MAX];
 };
 
-/* Requests of one kind whose sectors follow one another, as one. */
+/* Requests of one kind whose sectors follow one another, as one; of one alone WHOLE is the request itself. */
 struct blk_run {
     struct blk_request whole;
     uint32_t n; /* requests; 0: empty */

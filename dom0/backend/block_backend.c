@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] Virtual disks: who has which, each one's thread, and its way through the states of xenbus. The thread alone
- * touches the ring, the image and the back end's state; the others set marks for it and wake it. */
+ * takes requests and changes the back end's state; the others set marks for it and wake it. Where the medium can do
+ * several things at once, it hands reads and writes to the crew (block_crew.c) as soon as there is more than one, and
+ * does the rest itself, when nothing of its disk is at work any more: flushes, barriers, discards, whatever ends the
+ * connection. So a flush finds all on the medium's side that was answered before it. A read or write waits for those at
+ * work whose sectors it shares. */
 #include "dom0/backend/block_backend.h"
 
 #include <xen/io/xenbus.h>
@@ -15,8 +19,6 @@
 #include "dom0/lib/string.h"
 #include "dom0/store/store.h"
 
-#define BUFFER_PAGES    (BLK_REQUEST_SECTORS / BLK_PAGE_SECTORS + 1U) /* and one for block_io.c */
-#define STACK_BYTES     32768U
 #define NOTICES_AT_ONCE 5U /* about disks that were dropped or fail, of all guests together */
 #define NOTICE_EVERY_NS 10000000000UL
 #define SILENCE_NS      5000000000UL
@@ -39,6 +41,7 @@ struct disk {
     int watch;
     unsigned state;        /* of the back end, enum xenbus_state */
     bool dropped;
+    const char *broken;    /* what the guest did that ends the connection, found by whoever carried it out */
     bool full;             /* the operator was told that its volume is full */
     bool unflushed;        /* something was written since the last flush */
     struct blk_ring ring;  /* ring.shared NULL: not connected */
@@ -46,6 +49,8 @@ struct disk {
     uint32_t pages, port;  /* of the ring; ours */
     uint8_t *buffer;
     struct blk_run run;    /* requests that were taken and not yet carried out */
+    struct block_work work;
+    uint32_t depth;        /* of the medium: so many runs at once; 1: without the crew */
     bool notify;           /* an answer asked for an event */
     uint64_t reads, writes, flushes, discards, read_sectors, written_sectors, errors;
 };
@@ -100,15 +105,24 @@ static void set_state(struct disk *d, unsigned state)
     block_nodes_state(&d->config, state);
 }
 
+/* Until nothing of it is at work any more. */
+static void settle(struct disk *d)
+{
+    while (d->work.running != 0)
+        waitq_wait(&d->wait, WAIT_FOREVER);
+}
+
 static void disconnect(struct disk *d)
 {
+    settle(d);
+    d->broken = NULL;
     if (d->ring.shared == NULL)
         return;
     if (d->port != 0)
         event_close(d->port);
     grant_unmap_pages(d->ring.shared, d->handle, d->pages);
     if (d->buffer != NULL)
-        page_free(d->buffer, BUFFER_PAGES);
+        page_free(d->buffer, BLOCK_BUFFER_PAGES);
     d->ring.shared = NULL;
     d->buffer = NULL;
     d->run.n = 0;
@@ -140,7 +154,7 @@ static const char *map(struct disk *d, const struct block_keys *keys)
     if (pages == NULL)
         return "the guest named a ring that is no page it granted";
     bool sane = blk_ring_attach(&d->ring, pages, keys->order);
-    d->buffer = page_alloc(BUFFER_PAGES, NULL);
+    d->buffer = page_alloc(BLOCK_BUFFER_PAGES, NULL);
     if (d->buffer == NULL)
         return "no memory in Dom0 to serve it";
     if (!sane)
@@ -272,14 +286,14 @@ static void say_how(struct disk *d, const struct blk_request *q, const struct er
     notice(d, what, e->text);
 }
 
-/* false: the disk was dropped. What fails as ONE_OF_SEVERAL is tried again, alone, and not worth a line yet. */
-static bool attempt(struct disk *d, const struct blk_request *q, bool one_of_several, int16_t *status)
+/* false: the disk is to be dropped. What fails as ONE_OF_SEVERAL is tried again, alone, and not worth a line yet. */
+static bool attempt(struct disk *d, const struct blk_request *q, uint8_t *buffer, bool one_of_several, int16_t *status)
 {
-    const struct block_io io = {d->config.domid, d->image, d->buffer};
+    const struct block_io io = {d->config.domid, d->image, buffer};
     struct error e;
     *status = BLKIF_RSP_ERROR;
     if (!block_io_run(&io, q, status, &e)) {
-        drop(d, "the guest named a page that it did not grant");
+        d->broken = "the guest named a page that it did not grant";
         return false;
     }
     if (e.text[0] == '\0' || !one_of_several)
@@ -287,45 +301,88 @@ static bool attempt(struct disk *d, const struct blk_request *q, bool one_of_sev
     return true;
 }
 
-static void carry_out(struct disk *d, const struct blk_request *q)
+static void carry_out(struct disk *d, const struct blk_request *q, uint8_t *buffer)
 {
     int16_t status;
-    if (attempt(d, q, false, &status))
+    if (attempt(d, q, buffer, false, &status))
         answer(d, q, status);
 }
 
-/* What was gathered. If it fails as a whole, each for itself: a bad sector is one request's misfortune. */
-static void finish_run(struct disk *d)
+/* Several as one. If that fails, each for itself: a bad sector is one request's misfortune. */
+static void carry_out_several(struct disk *d, const struct blk_run *run, uint8_t *buffer)
 {
-    struct blk_run *run = &d->run;
     struct blk_request q;
-    int16_t status = BLKIF_RSP_ERROR;
-    uint32_t n = run->n;
-    if (n > 1 && !attempt(d, &run->whole, true, &status))
+    int16_t status;
+    if (!attempt(d, &run->whole, buffer, true, &status))
         return;
-    for (uint32_t i = 0; i < n && d->ring.shared != NULL; i++) {
+    for (uint32_t i = 0; i < run->n && d->broken == NULL; i++) {
         blk_run_part(run, i, &q);
         if (status == BLKIF_RSP_OKAY)
             answer(d, &q, status);
         else
-            carry_out(d, &q);
+            carry_out(d, &q, buffer);
     }
-    run->n = 0;
-    if (d->ring.shared != NULL)
+}
+
+/* What was gathered; in the disk's own thread or one of the crew. */
+static void carry_out_run(void *disk, const struct blk_run *run, uint8_t *buffer)
+{
+    struct disk *d = disk;
+    if (d->broken != NULL)
+        return;
+    if (run->n == 1)
+        carry_out(d, &run->whole, buffer);
+    else
+        carry_out_several(d, run, buffer);
+    if (d->broken == NULL)
         tell(d);
 }
 
-/* A read or write waits for others that go with it, while there are some in the ring. */
+/* To one of the crew, as soon as one is at rest and nothing is in the way. false: all work for other disks. */
+static bool hand_over(struct disk *d)
+{
+    for (;;) {
+        bool may = d->work.running < d->depth && !block_crew_overlaps(&d->work, &d->run.whole);
+        if (may && block_crew_give(&d->work, &d->run))
+            return true;
+        if (d->work.running == 0)
+            return false;
+        waitq_wait(&d->wait, WAIT_FOREVER);
+    }
+}
+
+/* What was gathered. Alone it is carried out here; with MORE behind it or before it, by the crew. */
+static void finish_run(struct disk *d, bool more)
+{
+    if (d->run.n == 0)
+        return;
+    if (d->depth <= 1 || (!more && d->work.running == 0) || !hand_over(d))
+        carry_out_run(d, &d->run, d->buffer);
+    d->run.n = 0;
+}
+
+/* A read or write waits for others that go with it, while there are some in the ring; what is neither waits until those
+ * before it are carried out. */
 static void gather(struct disk *d, const struct blk_request *q)
 {
     if (blk_run_add(&d->run, q))
         return;
-    finish_run(d);
-    if (d->ring.shared != NULL && !blk_run_add(&d->run, q))
-        carry_out(d, q);
+    finish_run(d, q->op == BLKIF_OP_READ || q->op == BLKIF_OP_WRITE);
+    if (d->broken != NULL || blk_run_add(&d->run, q))
+        return;
+    settle(d);
+    if (d->broken == NULL)
+        carry_out(d, q, d->buffer);
 }
 
-/* What is no read or write waits until those before it are carried out. */
+/* The guest broke the rules; what it asked for before that is carried out and answered. */
+static void break_off(struct disk *d, const char *why)
+{
+    finish_run(d, false);
+    settle(d);
+    d->broken = d->broken != NULL ? d->broken : why;
+}
+
 static void process(struct disk *d, const union blkif_sring_entry *raw)
 {
     struct blk_request q;
@@ -335,23 +392,26 @@ static void process(struct disk *d, const union blkif_sring_entry *raw)
         gather(d, &q);
         return;
     }
-    finish_run(d);
-    if (d->ring.shared == NULL)
+    if (v == BLK_HOSTILE) {
+        break_off(d, why);
         return;
-    if (v == BLK_HOSTILE)
-        drop(d, why);
-    else
+    }
+    finish_run(d, false);
+    if (d->broken == NULL)
         answer(d, &q, v == BLK_UNKNOWN ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR);
 }
 
 /* Has somebody else set a mark for the thread? */
-static bool called(const struct disk *d) { return d->stop || d->front_changed || (d->closing && !d->asked); }
+static bool called(const struct disk *d)
+{
+    return d->stop || d->front_changed || (d->closing && !d->asked) || d->broken != NULL;
+}
 
 /* The ring looks empty: what was gathered is carried out, then the guest is told. true: there is nothing more. */
 static bool run_dry(struct disk *d)
 {
-    finish_run(d);
-    if (d->ring.shared == NULL)
+    finish_run(d, false);
+    if (d->broken != NULL)
         return true;
     tell(d);
     return !blk_ring_rest(&d->ring);
@@ -362,15 +422,13 @@ static void serve(struct disk *d)
 {
     union blkif_sring_entry raw;
     d->event = false;
-    while (d->ring.shared != NULL && !called(d)) {
+    while (!called(d)) {
         switch (blk_ring_take(&d->ring, &raw)) {
         case BLK_TAKEN:
             process(d, &raw);
             break;
         case BLK_BROKEN:
-            finish_run(d);
-            if (d->ring.shared != NULL)
-                drop(d, bad_indices);
+            break_off(d, bad_indices);
             return;
         case BLK_NONE:
             if (run_dry(d))
@@ -380,8 +438,8 @@ static void serve(struct disk *d)
         if (d->run.n == 0)
             thread_yield();
     }
-    finish_run(d);
-    if (d->ring.shared != NULL)
+    finish_run(d, false);
+    if (d->broken == NULL)
         tell(d);
     d->event = true; /* there may be more */
 }
@@ -401,9 +459,10 @@ static void close_gently(struct disk *d)
 static void rest(struct disk *d)
 {
     struct error e;
+    bool unflushed = d->unflushed && d->work.running == 0;
     uint64_t until = (time_now_ns() + SILENCE_NS) / WHOLE_NS * WHOLE_NS + WHOLE_NS;
-    until = d->unflushed ? until : WAIT_FOREVER;
-    if (waitq_wait(&d->wait, until) || !d->unflushed)
+    until = unflushed ? until : WAIT_FOREVER;
+    if (waitq_wait(&d->wait, until) || !unflushed)
         return;
     d->unflushed = false;
     if (!vdisk_flush(d->image, &e))
@@ -414,7 +473,9 @@ static void run(void *arg)
 {
     struct disk *d = arg;
     while (!d->stop) {
-        if (d->front_changed)
+        if (d->broken != NULL)
+            drop(d, d->broken);
+        else if (d->front_changed)
             follow(d);
         else if (d->closing && !d->asked)
             close_gently(d);
@@ -460,6 +521,7 @@ static bool open_image(struct disk *d, struct error *e)
         return false;
     struct vdisk_about about;
     vdisk_about(d->image, &about);
+    d->depth = about.depth;
     d->limits = (struct blk_disk){vdisk_sectors(d->image), d->config.read_only, about.discards && !d->config.read_only};
     return true;
 }
@@ -476,7 +538,7 @@ static bool begin(struct disk *d, struct error *e)
     d->watch = block_front_watch(c, front_changed, d);
     if (d->watch < 0)
         return no_room(c, e);
-    if (thread_create(d->name, run, d, STACK_BYTES) != NULL)
+    if (thread_create(d->name, run, d, BLOCK_STACK_BYTES) != NULL)
         return true;
     store_unwatch(d->watch);
     return no_room(c, e);
@@ -489,6 +551,7 @@ bool block_attach(const struct block_config *c, struct error *e)
         return no_room(c, e);
     d->config = *c;
     d->state = XenbusStateInitWait;
+    d->work = (struct block_work){.carry_out = carry_out_run, .disk = d, .wait = &d->wait};
     block_name(c->index, d->name);
     if (open_image(d, e) && begin(d, e)) {
         d->next = disks;

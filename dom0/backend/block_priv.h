@@ -7,6 +7,9 @@
 #include "dom0/kernel/thread.h"
 #include "dom0/vdisk/vdisk.h"
 
+#define BLOCK_BUFFER_PAGES (BLK_REQUEST_SECTORS / BLK_PAGE_SECTORS + 1U) /* and one for block_io.c */
+#define BLOCK_STACK_BYTES  32768U /* of a thread that carries requests out */
+
 /* ---- block_nodes.c: both sides' xenstore nodes ---- */
 
 struct block_keys { /* what a front end published */
@@ -44,3 +47,20 @@ struct block_io {
 bool block_io_run(const struct block_io *io, const struct blk_request *q, int16_t *status, struct error *e);
 /* The table of segments of an indirect request, copied out. false: no such grant. */
 bool block_io_table(const struct block_io *io, const struct blk_request *q, struct blkif_request_segment *out);
+
+/* ---- block_crew.c: threads that carry requests out beside a disk's own ---- */
+
+#define BLOCK_CREW 8U
+
+struct block_work { /* what the crew does for one disk */
+    void (*carry_out)(void *disk, const struct blk_run *run, uint8_t *buffer); /* BUFFER: of BLOCK_BUFFER_PAGES */
+    void *disk;
+    struct waitq *wait; /* is woken at the end of each run */
+    uint32_t running;
+};
+
+/* Somebody carries RUN out, which is copied. false: nobody is at rest, or there is no memory for one more. W stays where
+ * it is while W->running is not 0. */
+bool block_crew_give(struct block_work *w, const struct blk_run *run);
+/* Does the crew work at something that Q must not overtake: the same sectors, and one of both writes? */
+bool block_crew_overlaps(const struct block_work *w, const struct blk_request *q);

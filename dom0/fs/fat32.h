@@ -90,6 +90,7 @@ bool fat32_open(struct fat32 *fs, const struct fat32_entry *entry, struct fat32_
 /* The file at PATH. WRITE: to be changed in place, by one at a time. */
 bool fat32_open_path(struct fat32 *fs, const char *path, bool write, struct fat32_file **out, struct error *e);
 uint64_t fat32_size(const struct fat32_file *f);
+uint32_t fat32_depth(const struct fat32_file *f); /* file_depth */
 /* Do both have the same clusters? (Empty files: the same entry.) */
 bool fat32_same(const struct fat32_file *a, const struct fat32_file *b);
 /* LEN bytes at OFF, fewer only at the end: *GOT. */
@@ -106,7 +107,8 @@ bool fat32_new_append(struct fat32_new *n, const void *buf, size_t len, struct e
  * in every case. */
 bool fat32_new_commit(struct fat32_new *n, const char *path, struct error *e);
 void fat32_new_abandon(struct fat32_new *n);
-/* In place, F opened for writing. OFF is at most the size; beyond it the file grows. */
+/* In place, F opened for writing. OFF is at most the size; beyond it the file grows. Several threads may write within the
+ * file at once; who changes its size is alone. */
 bool fat32_write(struct fat32_file *f, uint64_t off, const void *buf, size_t len, struct error *e);
 /* Shorter, or longer by zeros. Refused while others read it and it becomes shorter. */
 bool fat32_resize(struct fat32_file *f, uint64_t size, struct error *e);

@@ -153,6 +153,8 @@ bool fat32_being_written(const struct fat32 *fs, const struct fat32_entry *entry
 
 uint64_t fat32_size(const struct fat32_file *f) { return f->size; }
 
+uint32_t fat32_depth(const struct fat32_file *f) { return f->fs->dev->depth > 1 ? f->fs->dev->depth : 1; }
+
 bool fat32_same(const struct fat32_file *a, const struct fat32_file *b)
 {
     if (a->fs != b->fs || a->first != b->first)
@@ -402,23 +404,28 @@ static bool file_shrink(struct fat32_file *f, uint32_t size, struct error *e)
     return fat32_give_back(f->fs, rest, e);
 }
 
-static bool write_locked(struct fat32_file *f, uint64_t off, const uint8_t *buf, size_t len, struct error *e)
+static bool may_write(struct fat32_file *f, uint64_t off, struct error *e)
 {
-    size_t inside = off >= f->size ? 0 : len < f->size - off ? len : (size_t)(f->size - off);
-
     if (!f->writing || off > f->size)
         return error_set(e, EXIT_FAILED, "%s: written beyond its end, or open for reading only: open it for writing",
                          f->entry.view.name);
-    if (!fat32_begin(f->fs, e) || !file_put(f, off, buf, inside, e))
-        return false;
-    f->touched = true;
-    return inside == len || file_extend(f, off + len, buf + inside, e);
+    return fat32_begin(f->fs, e);
 }
 
+/* What lies within the file concerns nobody else's clusters and is written without the lock, several pieces at once. */
 bool fat32_write(struct fat32_file *f, uint64_t off, const void *buf, size_t len, struct error *e)
 {
     fat32_lock(f->fs);
-    bool ok = write_locked(f, off, buf, len, e);
+    size_t inside = off >= f->size ? 0 : len < f->size - off ? len : (size_t)(f->size - off);
+    bool ok = may_write(f, off, e);
+    fat32_unlock(f->fs);
+    if (!ok || !file_put(f, off, buf, inside, e))
+        return false;
+    f->touched = true;
+    if (inside == len)
+        return true;
+    fat32_lock(f->fs);
+    ok = file_extend(f, off + len, (const uint8_t *)buf + inside, e);
     fat32_unlock(f->fs);
     return ok;
 }

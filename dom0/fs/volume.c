@@ -395,6 +395,8 @@ bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got,
     return true;
 }
 
+uint32_t file_depth(const struct file *f) { return f->fat != NULL ? fat32_depth(f->fat) : 1; }
+
 const void *file_memory(const struct file *f) { return f->memory; }
 
 void file_close(struct file *f)

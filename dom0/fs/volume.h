@@ -38,6 +38,8 @@ uint64_t file_size(const struct file *f);
 bool file_same(const struct file *a, const struct file *b);
 /* Exactly LEN bytes at OFF (short only at the end: *GOT). Yields while the disk works. */
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e);
+/* So many reads and writes of F, of several threads, are at work at once; 1: one after the other. */
+uint32_t file_depth(const struct file *f);
 /* The whole file in memory when it is there already (boot:), else NULL. */
 const void *file_memory(const struct file *f);
 void file_close(struct file *f);
@@ -52,7 +54,8 @@ bool file_append(struct file *f, const void *buf, size_t len, struct error *e);
 bool file_commit(struct file *f, struct error *e);
 /* An existing file, to be changed in place by one at a time. */
 bool file_open_write(const char *path, struct file **out, struct error *e);
-/* OFF is at most the size; beyond the end the file grows. */
+/* OFF is at most the size; beyond the end the file grows. Several threads may read and write within the file at once; who
+ * changes its size is alone. */
 bool file_write(struct file *f, uint64_t off, const void *buf, size_t len, struct error *e);
 bool file_resize(struct file *f, uint64_t size, struct error *e);
 /* What was written is on the medium. */

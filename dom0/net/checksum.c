@@ -83,12 +83,20 @@ static struct found find(const uint8_t *frame, uint32_t len)
     return type == TYPE_IPV4 ? ipv4(frame, len, at) : type == TYPE_IPV6 ? ipv6(frame, len, at) : none;
 }
 
-static uint64_t sum(const uint8_t *p, uint32_t len)
+/* One's complement sums do not mind the order of bytes, nor which of them go together: eight at a time, in the machine's order. */
+uint16_t checksum_sum(const void *data, int len)
 {
-    uint64_t s = 0;
-    for (; len > 1; p += 2, len -= 2)
-        s += be16(p);
-    return len != 0 ? s + ((uint64_t)p[0] << 8) : s;
+    const uint8_t *p = data;
+    uint64_t s = 0, word = 0;
+    for (; len >= 8; p += 8, len -= 8) {
+        __builtin_memcpy(&word, p, 8);
+        s += (word & 0xffffffffU) + (word >> 32);
+    }
+    for (int i = 0; i < len; i++)
+        s += (uint64_t)p[i] << (i % 2 != 0 ? 8 : 0);
+    while (s >> 16 != 0)
+        s = (s & 0xffff) + (s >> 16);
+    return (uint16_t)s;
 }
 
 enum checksum_kind checksum_find(const uint8_t *frame, uint32_t len) { return find(frame, len).kind; }
@@ -99,14 +107,16 @@ bool checksum_complete(uint8_t *frame, uint32_t len)
     if (f.kind == CHECKSUM_NONE)
         return false;
     frame[f.field] = frame[f.field + 1] = 0;
-    uint64_t s = sum(frame + f.source, f.kind == CHECKSUM_IPV4 ? 8 : 32) + f.protocol + f.length;
-    s += sum(frame + f.payload, f.length);
+    const uint8_t rest[] = {0, f.protocol, (uint8_t)(f.length >> 8), (uint8_t)f.length}; /* of the pseudo header */
+    uint32_t s = checksum_sum(rest, sizeof rest);
+    s += checksum_sum(frame + f.source, f.kind == CHECKSUM_IPV4 ? 8 : 32);
+    s += checksum_sum(frame + f.payload, (int)f.length);
     while (s >> 16 != 0)
         s = (s & 0xffff) + (s >> 16);
-    uint32_t value = ~(uint32_t)s & 0xffff;
+    uint32_t value = ~s & 0xffff;
     if (value == 0 && f.protocol == PROTOCOL_UDP)
         value = 0xffff; /* zero means "none" there */
-    frame[f.field] = (uint8_t)(value >> 8);
-    frame[f.field + 1] = (uint8_t)value;
+    frame[f.field] = (uint8_t)value;
+    frame[f.field + 1] = (uint8_t)(value >> 8);
     return true;
 }

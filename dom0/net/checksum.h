@@ -15,3 +15,5 @@ enum checksum_kind {
 enum checksum_kind checksum_find(const uint8_t *frame, uint32_t len);
 /* Writes the right checksum. false: checksum_find says NONE; the frame is as it was. */
 bool checksum_complete(uint8_t *frame, uint32_t len);
+/* The one's complement sum of 16-bit words as they lie in memory, behind an odd last byte a zero. LEN is not negative. Also lwIP's. */
+uint16_t checksum_sum(const void *data, int len);

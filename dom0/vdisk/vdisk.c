@@ -205,6 +205,7 @@ void vdisk_about(struct vdisk *d, struct vdisk_about *out)
     *out = (struct vdisk_about){.bytes = d->sectors * VDISK_SECTOR_BYTES,
                                 .files = d->file_count,
                                 .sector_bytes = VDISK_SECTOR_BYTES,
+                                .depth = 1,
                                 .discards = d->ops->discard != NULL};
     d->ops->about(d, out);
 }

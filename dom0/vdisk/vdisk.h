@@ -36,6 +36,7 @@ struct vdisk_about {
     uint64_t used;      /* what it takes on its volume */
     uint32_t files;     /* 0: no file of a volume */
     uint32_t sector_bytes; /* that the medium likes best, 512 or 4096 */
+    uint32_t depth;     /* transfers of several threads that are at work at once; 1: one after the other */
     bool discards;      /* vdisk_discard gives room back */
     bool unclean;       /* was being written to when the power went, or is being written to now */
 };

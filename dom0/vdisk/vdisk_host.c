@@ -42,6 +42,7 @@ static void host_about(struct vdisk *d, struct vdisk_about *out)
     out->format = whole ? "a disk of the host" : "a partition of the host";
     out->sector_bytes = d->dev->sector_size;
     out->used = out->bytes;
+    out->depth = d->dev->depth > 1 ? d->dev->depth : 1;
 }
 
 static const struct vdisk_ops host_ops = {

@@ -25,6 +25,7 @@ static void raw_about(struct vdisk *d, struct vdisk_about *out)
 {
     out->format = "raw";
     out->used = file_size(d->files[0]);
+    out->depth = file_depth(d->files[0]);
 }
 
 static const struct vdisk_ops raw_ops = {.read = raw_read, .write = raw_write, .flush = raw_flush, .memory = raw_memory, .about = raw_about};

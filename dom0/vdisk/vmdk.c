@@ -76,10 +76,25 @@ static bool read_part(struct vmdk *v, uint64_t sector, uint32_t *part, uint8_t *
     return vdisk_file_read(x->f, (x->offset + sector - x->start) * VDISK_SECTOR_BYTES, buf, count * VDISK_SECTOR_BYTES, e);
 }
 
+/* Sparse extents belong to one at a time, as their tables do. Flat ones have none: several threads read and write them. */
+static void parts_lock(struct vdisk *d)
+{
+    const struct vmdk *v = d->own;
+    if (v->sparse)
+        mutex_lock(&d->lock);
+}
+
+static void parts_unlock(struct vdisk *d)
+{
+    const struct vmdk *v = d->own;
+    if (v->sparse)
+        mutex_unlock(&d->lock);
+}
+
 static bool vmdk_read(struct vdisk *d, uint64_t sector, uint32_t count, void *buf, struct error *e)
 {
     bool ok = true;
-    mutex_lock(&d->lock);
+    parts_lock(d);
     for (uint8_t *out = buf; ok && count != 0;) {
         uint32_t part = count;
         ok = read_part(d->own, sector, &part, out, e);
@@ -87,7 +102,7 @@ static bool vmdk_read(struct vdisk *d, uint64_t sector, uint32_t count, void *bu
         sector += part;
         count -= part;
     }
-    mutex_unlock(&d->lock);
+    parts_unlock(d);
     return ok;
 }
 
@@ -105,6 +120,8 @@ static bool vmdk_write(struct vdisk *d, uint64_t sector, uint32_t count, const v
 {
     mutex_lock(&d->lock);
     bool ok = renew_cid(d->own, e);
+    mutex_unlock(&d->lock);
+    parts_lock(d);
     for (const uint8_t *in = buf; ok && count != 0;) {
         uint32_t part = count;
         ok = write_part(d->own, sector, &part, in, e);
@@ -112,7 +129,7 @@ static bool vmdk_write(struct vdisk *d, uint64_t sector, uint32_t count, const v
         sector += part;
         count -= part;
     }
-    mutex_unlock(&d->lock);
+    parts_unlock(d);
     return ok;
 }
 
@@ -175,6 +192,7 @@ static void vmdk_about(struct vdisk *d, struct vdisk_about *out)
     const struct vmdk *v = d->own;
     out->format = v->sparse ? (v->single ? "vmdk, monolithicSparse" : "vmdk, twoGbMaxExtentSparse")
                             : (v->single ? "vmdk, monolithicFlat" : "vmdk, twoGbMaxExtentFlat");
+    out->depth = v->sparse ? 1 : file_depth(v->extent[0].f);
     for (uint32_t i = 0; i < d->file_count; i++)
         out->used += file_size(d->files[i]);
     for (uint32_t i = 0; i < v->count && v->sparse; i++)

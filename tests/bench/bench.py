@@ -29,6 +29,8 @@ EXITS = "sleep 20;create boot:/b.vmx;bench;wait b;create boot:/i.vmx;bench i;des
 # away in the difference.
 DISK = "create boot:/k.vmx;block-attach k memory:2;wait k"
 RINGS = f"{DISK};create boot:/a.vmx;create boot:/q.vmx;wait q;list --json 0;sleep 1;list --json 0;sleep 11;list --json 0"
+# TCP from guest to guest (t to s), then from a guest to Dom0 (s has a web server).
+TCP = "create boot:/s.vmx;create boot:/t.vmx;wait t;network-config static 10.0.0.9/24;fetch http://10.0.0.1/a hd0p1:/a;fetch http://10.0.0.1/b hd0p1:/b;wait s"
 # The second virtual CPU on a CPU of its own.
 TWO_CPUS = "create -p boot:/x.vmx;vcpu-pin x 0 0;vcpu-pin x 1 1;unpause x;wait x"
 TRACED = "sleep 20;create boot:/b.vmx;wait b;create boot:/p.vmx;create boot:/m.vmx;wait m"
@@ -45,6 +47,7 @@ class Boot:
 BOOTS = {
     "exits": Boot(EXITS, twice=True),
     "rings": Boot(RINGS, twice=True),
+    "tcp": Boot(TCP, twice=True),
     "idle64": Boot(f"{EXITS};{DISK}", idle=IDLE_DOMAINS),
     "counts": Boot(f"{TRACED};{DISK};create boot:/a.vmx;create boot:/q.vmx;wait q", traced=True),
     "mitigated": Boot(f"{EXITS};{DISK}", mitigations="on"),
@@ -70,8 +73,10 @@ def files(traced=False):
             "x.vmx": vmx_text("x", 8, "pairbench.elf", 'corbel.cmdline = "ipi"\n', 2),
             "k.vmx": vmx_text("k", 16, "blkbench.elf", f'corbel.cmdline = "disk{word}"\n'),
             "a.vmx": vmx_text("a", 16, "netbench.elf", card(1, 'corbel.cmdline = "answer"\n')),
+            "s.vmx": vmx_text("s", 16, "tcpbench.elf", card(3, 'corbel.cmdline = "serve"\n')),
+            "t.vmx": vmx_text("t", 16, "tcpbench.elf", card(4)),
             "q.vmx": vmx_text("q", 16, "netbench.elf", card(2, f'corbel.cmdline = "ask{word}"\n'))}
-    for name in ("bench", "tiny", "pairbench", "blkbench", "netbench"):
+    for name in ("bench", "tiny", "pairbench", "blkbench", "netbench", "tcpbench"):
         both[f"{name}.elf"] = os.path.join(ROOT, "build", "guests", f"{name}.elf")
     return {f"\\guests\\{k}": v for k, v in both.items()}
 

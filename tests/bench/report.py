@@ -64,6 +64,9 @@ ROWS = {
     "net_64_round": "frame of 64 bytes to another guest and one back, both asleep", "net_1500_round": "the same of 1500 bytes", "net_64_burst": "in bursts of 64, for each of 64 bytes",
     "net_1500_burst": "the same of 1500 bytes", "net_stream_kib": "stream of frames, for each KiB", "net_stream_dom0": "of that Dom0 with the hypervisor, for each frame",
     "net_stream_sender": "of that the sender", "net_stream_receiver": "of that the receiver",
+    "tcp_stream_kib": "TCP stream to another guest, for each KiB", "tcp_stream_sender": "of that the sender", "tcp_stream_receiver": "of that the receiver",
+    "tcp_dom0_kib": "TCP to Dom0's fetch, 48 KiB, for each KiB", "tcp_dom0_sender": "of that the sender",
+    "tcp_dom0_file_kib": "the same, 1 MiB into a file", "tcp_dom0_file_sender": "of that the sender",
     "copy_1500_alone": "copy of 1500 bytes by the hypervisor", "copy_1500_of_16": "the same in a call of 16, for each",
     "rep_stosb_4k": "REP STOSB of 4 KiB: how Bochs counts", "rep_stosq_4k": "REP STOSQ of 4 KiB", "rep_movsb_4k": "REP MOVSB of 4 KiB",
     "memory_decrease_4k": "give a page back (XENMEM_decrease_reservation)", "memory_populate_4k": "take a page (XENMEM_populate_physmap)",
@@ -113,7 +116,7 @@ def source_text(file, first, last):
 def gather(runs):
     """RUNS {boot: Run} of bench.py as one result."""
     result = {"figures": {}, "rows": {}, "cpuid": [], "guest": 0}
-    for boot in ("exits", "rings", "cpus2"):
+    for boot in ("exits", "rings", "tcp", "cpus2"):
         if boot in runs:
             for name, row in runs[boot].rows.items():
                 result["rows"].setdefault(name, dict(row))

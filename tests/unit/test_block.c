@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] dom0/backend/block*.c and blk_ring.c: front ends that work, that come and go, and that are hostile, against a small model of grants, xenstore,
- * files and threads. A disk's thread runs until it would wait. */
+ * files and disks; the scheduler is Dom0's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,11 +25,15 @@
 #include "dom0/kernel/page.h"
 #include "dom0/kernel/thread.h"
 #include "dom0/kernel/time.h"
+#include "dom0/kernel/time_priv.h"
 #include "dom0/store/store.h"
+#include "thread_model.h"
 
-#define PAGES   64U
+#define PAGES   1024U
+#define PORTS   64U
 #define NODES   128U
-#define THREADS 8U
+#define WATCHES 8U
+#define PENDING 16U
 #define IMAGE   (64U * 1024U)
 #define SECTORS (IMAGE / 512U)
 
@@ -39,18 +43,21 @@ struct vdisk { unsigned image; bool writing; struct vdisk_user user; char path[6
 
 static struct {
     struct { char path[96], value[PATH_MAX_LEN]; } node[NODES];
-    struct { char path[96]; void (*fn)(const char *path, void *ctx); void *ctx; } watch[THREADS];
-    struct { void (*fn)(void *); void *arg; } thread[THREADS];
-    int current; /* thread; -1: none */
-    jmp_buf idle;
+    struct { char path[96]; void (*fn)(const char *path, void *ctx); void *ctx; } watch[WATCHES];
     bool granted[PAGES], read_only[PAGES];
-    event_handler fn[PAGES];
-    void *arg[PAGES];
+    event_handler fn[PORTS];
+    void *arg[PORTS];
     unsigned mapped, ports, sent, blocks, pages, files, notices, syncs, step, fail_at;
     char last_notice[300];
     uint64_t now;
-    uint8_t image[2][IMAGE];
+    uint8_t image[2][IMAGE], medium[2][IMAGE]; /* MEDIUM: what a power cut leaves */
     bool disk_fails, disk_full, silence, memory;
+    bool quiet;       /* the test waits until everybody waits */
+    struct waitq all; /* there */
+    uint32_t depth;   /* of the disks; 0: what is asked for is done at once */
+    struct { bool used, done, write; unsigned image; uint64_t sector; uint32_t count; struct waitq wait; } at_work[PENDING];
+    unsigned started; /* transfers and flushes of slow disks */
+    int stacks;       /* before the test */
     unsigned ios, bad_sector; /* a sector that cannot be read or written; 0: none */
     struct vdisk *open[8];
     void (*on_io)(void);
@@ -130,7 +137,7 @@ long hypercall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
 }
 int event_bind_interdomain(uint16_t remote, uint32_t port, event_handler fn, void *arg)
 {
-    if (port == 0 || port >= PAGES)
+    if (port == 0 || port >= PORTS)
         return -22;
     (void)remote;
     assert_null(m.fn[port]);
@@ -153,7 +160,7 @@ static unsigned node_find(const char *path)
 }
 static void changed(const char *path)
 {
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < WATCHES; i++)
         if (m.watch[i].fn != NULL && strcmp(m.watch[i].path, path) == 0)
             m.watch[i].fn(path, m.watch[i].ctx);
 }
@@ -256,16 +263,69 @@ bool vdisk_open(const char *path, enum vdisk_access access, const struct vdisk_u
     return true;
 }
 uint64_t vdisk_sectors(const struct vdisk *d) { (void)d; return SECTORS; }
-static bool io(struct vdisk *d, uint64_t sector, uint32_t count, struct error *e)
+
+/* What one of several is never to do: overtake a write, or be at work beside a flush. */
+static void may_begin(unsigned image, uint64_t sector, uint32_t count, bool write)
+{
+    unsigned beside = 0;
+    for (unsigned i = 0; i < PENDING; i++) {
+        if (!m.at_work[i].used || m.at_work[i].image != image)
+            continue;
+        beside++;
+        assert_true(count != 0 && m.at_work[i].count != 0);
+        assert_true((!write && !m.at_work[i].write) || sector + count <= m.at_work[i].sector || m.at_work[i].sector + m.at_work[i].count <= sector);
+    }
+    assert_true(beside < m.depth);
+}
+/* A slow disk: until the test says that it is done. */
+static void at_work(unsigned image, uint64_t sector, uint32_t count, bool write)
+{
+    unsigned i = 0;
+    may_begin(image, sector, count, write);
+    while (m.at_work[i].used)
+        assert_true(++i < PENDING);
+    memset(&m.at_work[i], 0, sizeof m.at_work[i]);
+    m.at_work[i].used = true;
+    m.at_work[i].image = image;
+    m.at_work[i].sector = sector;
+    m.at_work[i].count = count;
+    m.at_work[i].write = write;
+    m.started++;
+    while (!m.at_work[i].done)
+        waitq_wait(&m.at_work[i].wait, WAIT_FOREVER);
+    m.at_work[i].used = false;
+}
+static unsigned pending(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < PENDING; i++)
+        n += m.at_work[i].used && !m.at_work[i].done;
+    return n;
+}
+/* The N-th of those at work ends. */
+static void end_one(unsigned n)
+{
+    for (unsigned i = 0; i < PENDING; i++) {
+        if (m.at_work[i].used && !m.at_work[i].done && n-- == 0) {
+            m.at_work[i].done = true;
+            waitq_wake(&m.at_work[i].wait);
+            return;
+        }
+    }
+    fail();
+}
+static bool io(struct vdisk *d, uint64_t sector, uint32_t count, bool write, struct error *e)
 {
     assert_true(d->image < 2 && sector <= SECTORS && count <= SECTORS - sector);
     if (m.on_io != NULL)
         m.on_io();
     m.ios++;
+    if (m.depth != 0)
+        at_work(d->image, sector, count, write);
     bool bad = m.bad_sector != 0 && sector <= m.bad_sector && m.bad_sector < sector + count;
     return (!m.disk_fails && !bad) || error_set(e, EXIT_FAILED, "hd0: read error: get another");
 }
-void vdisk_about(struct vdisk *d, struct vdisk_about *out) { *out = (struct vdisk_about){.discards = d->image == 1}; }
+void vdisk_about(struct vdisk *d, struct vdisk_about *out) { *out = (struct vdisk_about){.discards = d->image == 1, .depth = m.depth != 0 ? m.depth : 1}; }
 void *vdisk_memory(struct vdisk *d, uint64_t sector, uint32_t count, bool write)
 {
     assert_true(count <= SECTORS && sector <= SECTORS - count && (d->writing || !write));
@@ -274,7 +334,7 @@ void *vdisk_memory(struct vdisk *d, uint64_t sector, uint32_t count, bool write)
 bool vdisk_discard(struct vdisk *d, uint64_t sector, uint64_t count, struct error *e)
 {
     assert_true(d->writing && d->image == 1);
-    if (!io(d, sector, (uint32_t)count, e))
+    if (!io(d, sector, (uint32_t)count, true, e))
         return false;
     memset(m.image[1] + sector * 512, 0, count * 512);
     return true;
@@ -283,7 +343,7 @@ bool paging_lookup(const void *va, uint64_t *phys) { *phys = (uint64_t)va; retur
 void fatal(const char *fmt, ...) { fail_msg("%s", fmt); abort(); }
 bool vdisk_read(struct vdisk *d, uint64_t sector, uint32_t count, void *buf, struct error *e)
 {
-    if (!io(d, sector, count, e))
+    if (!io(d, sector, count, false, e))
         return false;
     memcpy(buf, m.image[d->image] + sector * 512, count * 512UL);
     return true;
@@ -293,12 +353,19 @@ bool vdisk_write(struct vdisk *d, uint64_t sector, uint32_t count, const void *b
     assert_true(d->writing);
     if (m.disk_full)
         return error_set(e, EXIT_NO_RESOURCE, "v:/0 cannot grow: v: the volume is full: remove something");
-    if (!io(d, sector, count, e))
+    if (!io(d, sector, count, true, e))
         return false;
     memcpy(m.image[d->image] + sector * 512, buf, count * 512UL);
     return true;
 }
-bool vdisk_flush(struct vdisk *d, struct error *e) { m.syncs += d->writing; return !d->writing || io(d, 0, 0, e); }
+bool vdisk_flush(struct vdisk *d, struct error *e)
+{
+    m.syncs += d->writing;
+    if (!d->writing || !io(d, 0, 0, true, e))
+        return !d->writing;
+    memcpy(m.medium[d->image], m.image[d->image], IMAGE);
+    return true;
+}
 void vdisk_close(struct vdisk *d)
 {
     for (unsigned i = 0; d != NULL && i < 8; i++)
@@ -310,51 +377,27 @@ void vdisk_close(struct vdisk *d)
 
 /* Threads */
 
-void thread_yield(void) {}
-struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg, size_t stack)
+uint64_t time_stolen_ns(void) { return 0; }
+void time_timer_set(uint64_t deadline_ns) { (void)deadline_ns; }
+/* Everybody waits: that is what the test waits for; or a slow disk gets on; or, in silence, the time of what is set comes. */
+void time_wait_until(uint64_t deadline_ns)
 {
-    unsigned i = 0;
-    (void)name; (void)stack;
-    while (m.thread[i].fn != NULL)
-        i++;
-    if (fails())
-        return NULL;
-    m.thread[i].fn = fn;
-    m.thread[i].arg = arg;
-    return (struct thread *)&m;
+    assert_true(deadline_ns > m.now);
+    if (m.silence && deadline_ns != WAIT_FOREVER) {
+        m.now = deadline_ns;
+        m.silence = false;
+    } else if (m.quiet) {
+        waitq_wake(&m.all);
+    } else {
+        end_one(0); /* else somebody waits for what does not come */
+    }
 }
 static void run_threads(void)
 {
-    static unsigned runs;
-    if (runs++ > 200000)
-        abort(); /* somebody waits for what does not come */
-    for (m.current = 0; m.current < (int)THREADS; m.current++) {
-        if (m.thread[m.current].fn != NULL && setjmp(m.idle) == 0)
-            m.thread[m.current].fn(m.thread[m.current].arg);
-    }
-    m.current = -1;
+    m.quiet = true;
+    waitq_wait(&m.all, WAIT_FOREVER);
+    m.quiet = false;
 }
-void thread_exit(void)
-{
-    m.thread[m.current].fn = NULL;
-    longjmp(m.idle, 1);
-}
-bool waitq_wait(struct waitq *q, uint64_t deadline_ns)
-{
-    (void)q;
-    assert_true(deadline_ns > m.now);
-    if (m.silence && deadline_ns != WAIT_FOREVER) { /* nothing comes for so long */
-        m.now = deadline_ns;
-        m.silence = false;
-        return false;
-    }
-    if (m.current >= 0)
-        longjmp(m.idle, 1);
-    run_threads();
-    return true;
-}
-void waitq_wake(struct waitq *q) { (void)q; }
-void waitq_wake_all(struct waitq *q) { (void)q; }
 
 /* ---- a front end ---- */
 
@@ -369,7 +412,7 @@ static int setup(void **s)
     (void)s;
     memset(&m, 0, sizeof m);
     memset(page, 0, sizeof page);
-    m.current = -1;
+    m.stacks = stacks_live;
     m.now = 1;
     for (unsigned i = 0; i < PAGES; i++)
         m.granted[i] = true;
@@ -382,11 +425,15 @@ static int setup(void **s)
 
 static void nothing_left(void)
 {
-    assert_int_equal(m.mapped + m.ports + m.blocks + m.pages + m.files, 0);
+    unsigned crew = (unsigned)(stacks_live - m.stacks); /* that the test has made stays */
+    assert_int_equal(m.mapped + m.ports + m.files + pending(), 0);
+    assert_true(crew == 0 || m.depth > 1);
+    assert_int_equal(m.blocks, 2 * crew);
+    assert_int_equal(m.pages, 33 * crew);
     for (unsigned i = 0; i < NODES; i++)
         assert_string_equal(m.node[i].path, "");
-    for (unsigned i = 0; i < THREADS; i++)
-        assert_true(m.watch[i].fn == NULL && m.thread[i].fn == NULL);
+    for (unsigned i = 0; i < WATCHES; i++)
+        assert_null(m.watch[i].fn);
 }
 
 static struct block_config config(uint16_t domid, uint16_t index, const char *path, bool read_only)
@@ -1083,12 +1130,410 @@ static void test_names(void **s)
     assert_false(block_parse("xvdaa", &i));
 }
 
+/* ---- disks that do several things at once ---- */
+
+struct guest {
+    struct front f;
+    unsigned image, out; /* not yet answered */
+    struct ask { bool used, fails; uint8_t op; uint64_t sector; uint32_t count, number; uint8_t expect[16384]; } ask[32];
+    uint8_t shadow[IMAGE];        /* what the disk holds if all is done in the order of asking */
+    uint32_t answered[SECTORS];   /* the last write that was answered */
+    uint32_t writes, reads, flushes, errors, last; /* LAST: the slot of the last answer */
+};
+static struct guest guests[2];
+
+static uint32_t data_page(const struct guest *g, unsigned slot) { return 64 + 128 * g->f.domid + 4 * slot; }
+
+static void set_sector(uint8_t *at, uint32_t number, uint64_t sector)
+{
+    memset(at, (int)(number * 37 + sector), 512);
+    memcpy(at, &number, 4);
+}
+
+static void guest_begin(struct guest *g, uint16_t domid, uint32_t depth)
+{
+    memset(g, 0, sizeof *g);
+    m.depth = depth;
+    m.now += 1000000000000UL;
+    g->image = domid - 1U;
+    memset(m.image[g->image], 0, IMAGE);
+    memset(m.medium[g->image], 0, IMAGE);
+    g->f = connected(domid, g->image == 0 ? "v:/0" : "v:/1", false);
+}
+
+/* One more request of 8 to 32 sectors, pushed later. Returns its slot. */
+static unsigned want(struct guest *g, uint8_t op, uint64_t sector, uint32_t count)
+{
+    unsigned slot = 0;
+    while (g->ask[slot].used)
+        assert_true(++slot < 32);
+    struct ask *a = &g->ask[slot];
+    uint32_t segments = (count + 7) / 8;
+    struct blkif_request *q = next(&g->f, op, sector, (uint8_t)segments);
+    bool bad = count != 0 && m.bad_sector != 0 && sector <= m.bad_sector && m.bad_sector < sector + count;
+    *a = (struct ask){.used = true, .fails = bad, .op = op, .sector = sector, .count = count, .number = g->f.prod};
+    q->id = slot;
+    for (uint32_t i = 0; i < segments; i++)
+        q->seg[i] = (struct blkif_request_segment){data_page(g, slot) + i, 0, (uint8_t)(count - 8 * i < 8 ? count - 8 * i - 1 : 7)};
+    uint8_t *data = page[data_page(g, slot)];
+    for (uint32_t i = 0; i < count; i++) {
+        if (op == BLKIF_OP_READ)
+            memcpy(a->expect + 512 * i, g->shadow + 512 * (sector + i), 512);
+        else
+            set_sector(data + 512 * i, a->number, sector + i);
+    }
+    if (op != BLKIF_OP_READ && !bad)
+        memcpy(g->shadow + 512 * sector, data, 512 * count);
+    g->out++;
+    return slot;
+}
+
+static void check_medium(const struct guest *g)
+{
+    for (unsigned i = 0; i < SECTORS; i++) {
+        uint32_t number;
+        memcpy(&number, m.medium[g->image] + 512 * i, 4);
+        assert_true(number >= g->answered[i]);
+    }
+}
+
+/* Looks at all answers that are there. */
+static unsigned collect(struct guest *g)
+{
+    unsigned n = 0;
+    for (; g->f.cons != g->f.ring->rsp_prod; n++) {
+        struct blkif_response r = g->f.ring->ring[g->f.cons++ % 32].rsp;
+        assert_true(r.id < 32 && g->ask[r.id].used);
+        struct ask *a = &g->ask[r.id];
+        assert_true(r.operation == a->op && r.status == (a->fails ? BLKIF_RSP_ERROR : 0));
+        if (a->op == BLKIF_OP_READ && !a->fails)
+            assert_memory_equal(page[data_page(g, (unsigned)r.id)], a->expect, 512 * a->count);
+        for (uint32_t i = 0; i < a->count && a->op != BLKIF_OP_READ && !a->fails; i++)
+            if (g->answered[a->sector + i] < a->number)
+                g->answered[a->sector + i] = a->number;
+        if ((a->op == BLKIF_OP_FLUSH_DISKCACHE || a->op == BLKIF_OP_WRITE_BARRIER) && !a->fails)
+            check_medium(g);
+        g->writes += a->op == BLKIF_OP_WRITE;
+        g->reads += a->op == BLKIF_OP_READ;
+        g->flushes += a->count == 0;
+        g->errors += a->fails;
+        g->last = (uint32_t)r.id;
+        a->used = false;
+        g->out--;
+    }
+    g->f.ring->rsp_event = g->f.cons + 1;
+    return n;
+}
+
+static void end_and_run(unsigned n)
+{
+    end_one(n);
+    run_threads();
+}
+
+static void guest_end(struct guest *g)
+{
+    while (g->out != 0) {
+        if (pending() != 0)
+            end_and_run(0);
+        assert_true(collect(g) != 0 || pending() != 0);
+    }
+    assert_memory_equal(m.image[g->image], g->shadow, IMAGE);
+    block_remove_all(g->f.domid);
+}
+
+/* First of all these tests: there is no crew yet. A request alone, and any where there is no memory for one, is the disk's own thread's. */
+static void test_alone(void **s)
+{
+    struct guest *g = &guests[0];
+    (void)s;
+    guest_begin(g, 1, 4);
+    int stacks = stacks_live;
+    for (unsigned i = 0; i < 3; i++) {
+        want(g, BLKIF_OP_READ, 16 * i, 8);
+        push(&g->f);
+        assert_int_equal(pending(), 1);
+        end_and_run(0);
+        assert_int_equal(collect(g), 1);
+    }
+    for (unsigned step = 1; step <= 2; step++) {
+        for (unsigned i = 0; i < 4; i++)
+            want(g, i % 2 ? BLKIF_OP_READ : BLKIF_OP_WRITE, 16 * i, 8);
+        for (unsigned i = 0; i < 4; i++) {
+            m.step = 0;
+            m.fail_at = step; /* of each member's memory; a thread's own comes third */
+            if (i == 0)
+                push(&g->f);
+            else
+                end_and_run(0);
+            assert_int_equal(pending(), i < 4);
+        }
+        m.step = 0;
+        m.fail_at = step;
+        end_and_run(0);
+        m.fail_at = 0;
+        assert_int_equal(collect(g), 4);
+    }
+    assert_int_equal(stacks_live, stacks);
+    guest_end(g);
+    nothing_left();
+}
+
+/* As many at once as the medium takes, answered as they end. */
+static void test_several(void **s)
+{
+    (void)s;
+    for (uint32_t depth = 1; depth <= 4; depth++) {
+        struct guest *g = &guests[0];
+        guest_begin(g, 1, depth);
+        for (unsigned i = 0; i < 7; i++)
+            want(g, i % 2 ? BLKIF_OP_READ : BLKIF_OP_WRITE, 16 * i, 8);
+        push(&g->f);
+        for (unsigned left = 7; left != 0; left--) {
+            assert_int_equal(pending(), left < depth ? left : depth);
+            unsigned youngest = pending() - 1;
+            end_and_run(youngest);
+            assert_int_equal(collect(g), 1);
+            if (left == 7)
+                assert_int_equal(g->last, depth - 1);
+        }
+        guest_end(g);
+    }
+    nothing_left();
+}
+
+/* A flush is asked of the medium when nothing else is at work, and nothing begins before it has ended; so is a barrier. */
+static void test_flush_in_between(void **s)
+{
+    (void)s;
+    for (unsigned barrier = 0; barrier < 2; barrier++) {
+        struct guest *g = &guests[0];
+        guest_begin(g, 1, 4);
+        for (unsigned i = 0; i < 3; i++)
+            want(g, BLKIF_OP_WRITE, 16 * i, 8);
+        want(g, barrier ? BLKIF_OP_WRITE_BARRIER : BLKIF_OP_FLUSH_DISKCACHE, 100, barrier ? 8 : 0);
+        for (unsigned i = 0; i < 2; i++)
+            want(g, BLKIF_OP_WRITE, 16 * i, 8);
+        push(&g->f);
+        for (unsigned left = 3; left != 0; left--) {
+            assert_true(pending() == left && m.syncs == 0);
+            end_and_run(left - 1);
+        }
+        assert_int_equal(collect(g), 3);
+        for (unsigned i = 0; i < (barrier ? 3 : 1); i++) {
+            assert_true(pending() == 1 && m.syncs == i / 2 + 1 && collect(g) == 0);
+            end_and_run(0);
+        }
+        assert_true(collect(g) == 1 && g->last == 3);
+        assert_int_equal(pending(), 2);
+        guest_end(g);
+        m.syncs = 0;
+    }
+    nothing_left();
+}
+
+/* Requests that share sectors keep their order, unless both only read. */
+static void test_overlaps(void **s)
+{
+    (void)s;
+    static const struct { uint8_t first, second; uint64_t at; unsigned together; } cases[] = {
+        {BLKIF_OP_READ, BLKIF_OP_READ, 20, 3}, {BLKIF_OP_WRITE, BLKIF_OP_READ, 27, 1}, {BLKIF_OP_READ, BLKIF_OP_WRITE, 13, 1},
+        {BLKIF_OP_WRITE, BLKIF_OP_WRITE, 20, 1}, {BLKIF_OP_WRITE, BLKIF_OP_WRITE, 12, 3}, {BLKIF_OP_WRITE, BLKIF_OP_READ, 28, 3}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guest *g = &guests[0];
+        guest_begin(g, 1, 4);
+        want(g, cases[i].first, 20, 8);
+        want(g, cases[i].second, cases[i].at, 8);
+        want(g, BLKIF_OP_READ, 60, 8);
+        push(&g->f);
+        assert_int_equal(pending(), cases[i].together);
+        end_and_run(0);
+        if (cases[i].together == 1)
+            assert_int_equal(pending(), 2); /* and what stood behind it */
+        guest_end(g);
+    }
+    nothing_left();
+}
+
+/* One of several that fails is its own misfortune, also among those that went to the disk as one. */
+static void test_one_fails(void **s)
+{
+    struct guest *g = &guests[0];
+    (void)s;
+    guest_begin(g, 1, 4);
+    m.bad_sector = 21;
+    for (unsigned i = 0; i < 3; i++)
+        want(g, BLKIF_OP_WRITE, 8 * (i + 1), 8);
+    want(g, BLKIF_OP_READ, 20, 8);
+    want(g, BLKIF_OP_READ, 64, 8);
+    push(&g->f);
+    assert_int_equal(pending(), 1); /* the read of what is being written, and what is behind it, wait */
+    guest_end(g);
+    assert_true(g->errors == 2 && g->writes == 3 && g->reads == 2);
+    nothing_left();
+}
+
+/* What a hostile guest has at work ends before its ring is gone, and is answered. */
+static void test_hostile_in_flight(void **s)
+{
+    (void)s;
+    for (unsigned how = 0; how < 3; how++) {
+        struct guest *g = &guests[0];
+        guest_begin(g, 1, 4);
+        for (unsigned i = 0; i < 2; i++)
+            want(g, BLKIF_OP_READ, 16 * i, 8);
+        struct blkif_request *q = next(&g->f, BLKIF_OP_WRITE, how == 1 ? SECTORS : 64, 1);
+        q->seg[0] = (struct blkif_request_segment){how == 0 ? 60 : 70, 0, 7};
+        if (how == 2)
+            g->f.prod += 64;
+        m.notices = 0;
+        push(&g->f);
+        assert_int_equal(pending(), how == 2 ? 0 : 2);
+        assert_int_equal(m.mapped, how == 2 ? 0 : 1);
+        while (pending() != 0)
+            end_and_run(pending() - 1);
+        assert_int_equal(collect(g), how == 2 ? 0 : 2);
+        assert_true(view(1).state == BLOCK_DROPPED && m.notices == 1 && m.mapped == 0);
+        block_remove_all(1);
+    }
+    nothing_left();
+}
+
+/* The guest ends, lets go, or begins anew while the disk works: its memory and ring are there until that is over. */
+static void test_end_in_flight(void **s)
+{
+    struct guest *g = &guests[0];
+    (void)s;
+    guest_begin(g, 1, 4);
+    for (unsigned i = 0; i < 6; i++)
+        want(g, BLKIF_OP_WRITE, 16 * i, 8);
+    push(&g->f);
+    assert_int_equal(pending(), 4);
+    unsigned started = m.started;
+    block_remove_all(1); /* waits; the disk gets on */
+    assert_true(m.started - started <= 2 && pending() == 0);
+    for (unsigned n = 0; n < 2; n++) {
+        guest_begin(g, 1, 4);
+        for (unsigned i = 0; i < 3; i++)
+            want(g, BLKIF_OP_WRITE, 16 * i, 8);
+        push(&g->f);
+        front_state(&g->f, n == 0 ? "6" : "1");
+        assert_true(pending() == 3 && m.mapped == 1);
+        end_and_run(1);
+        assert_true(pending() == 2 && m.mapped == 1);
+        end_and_run(1);
+        end_and_run(0);
+        assert_int_equal(m.mapped, 0);
+        assert_string_equal(back(&g->f, "state"), n == 0 ? "6" : "2");
+        front_state(&g->f, "1");
+        g->f = front_ready(1, 0);
+        memset(g->ask, 0, sizeof g->ask);
+        g->out = 0;
+        front_state(&g->f, "3");
+        for (unsigned i = 0; i < 3; i++)
+            want(g, BLKIF_OP_READ, 16 * i, 8);
+        push(&g->f);
+        guest_end(g);
+    }
+    nothing_left();
+}
+
+/* What was written is flushed in silence, but not while something is at work. */
+static void test_silence_in_flight(void **s)
+{
+    struct guest *g = &guests[0];
+    (void)s;
+    guest_begin(g, 1, 4);
+    for (unsigned i = 0; i < 2; i++)
+        want(g, BLKIF_OP_WRITE, 16 * i, 8);
+    push(&g->f);
+    end_and_run(0);
+    m.silence = true;
+    run_threads();
+    assert_true(m.silence && m.syncs == 0);
+    m.silence = false;
+    end_and_run(0);
+    assert_int_equal(collect(g), 2);
+    m.silence = true;
+    run_threads();
+    assert_true(!m.silence && m.syncs == 1 && pending() == 1);
+    end_and_run(0);
+    check_medium(g);
+    guest_end(g);
+    nothing_left();
+}
+
+/* One guest's disk is asked without end: another's request takes its turn. */
+static void test_neighbours(void **s)
+{
+    struct guest *busy = &guests[0], *other = &guests[1];
+    (void)s;
+    guest_begin(busy, 1, 4);
+    guest_begin(other, 2, 4);
+    for (unsigned n = 0; n < 50; n++) {
+        while (busy->out < 20)
+            want(busy, BLKIF_OP_READ, 16 * (busy->f.prod % 7), 8);
+        push(&busy->f);
+        unsigned wanted = n % 6 + 1;
+        for (unsigned i = 0; i < wanted; i++)
+            want(other, BLKIF_OP_WRITE, 16 * i, 8);
+        push(&other->f);
+        assert_int_equal(pending(), 4 + (wanted < 4 ? wanted : 4)); /* so it is at work at once */
+        while (other->out != 0) {
+            end_and_run(pending() - 1);
+            collect(other);
+            collect(busy);
+        }
+    }
+    guest_end(busy);
+    guest_end(other);
+    nothing_left();
+}
+
+/* Two guests that ask for anything, disks that end in any order, against what is true if all is done one after the other. */
+static void test_random_order(void **s)
+{
+    static const uint8_t ops[] = {BLKIF_OP_READ, BLKIF_OP_READ, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE, BLKIF_OP_WRITE, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_WRITE_BARRIER};
+    unsigned seed = 7, most = 0;
+    (void)s;
+    for (unsigned round = 0; round < 12; round++) {
+        for (unsigned i = 0; i < 2; i++)
+            guest_begin(&guests[i], (uint16_t)(i + 1), 1 + round % 4);
+        m.bad_sector = round % 3 == 0 ? 77 : 0;
+        for (unsigned step = 0; step < 1500; step++) {
+            struct guest *g = &guests[rand_r(&seed) % 2];
+            for (unsigned n = (unsigned)rand_r(&seed) % 12; n < 5 && g->out < 30; n++) {
+                uint8_t op = ops[(unsigned)rand_r(&seed) % (step % 5 == 0 ? 8 : 6)];
+                uint32_t count = op == BLKIF_OP_FLUSH_DISKCACHE ? 0 : 1 + (uint32_t)rand_r(&seed) % 32;
+                bool follows = count != 0 && rand_r(&seed) % 3 == 0; /* a piece of a stream */
+                want(g, op, follows ? 8 * (g->f.prod % 12) : (uint64_t)rand_r(&seed) % (SECTORS - count + 1), follows ? 8 : count);
+            }
+            push(&g->f);
+            most = pending() > most ? pending() : most;
+            if (pending() != 0 && rand_r(&seed) % 4 != 0)
+                end_and_run((unsigned)rand_r(&seed) % pending());
+            collect(&guests[0]);
+            collect(&guests[1]);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            guest_end(&guests[i]);
+            assert_true(guests[i].reads > 200 && guests[i].writes > 200 && guests[i].flushes > 5);
+            assert_true((guests[i].errors != 0) == (m.bad_sector != 0));
+        }
+    }
+    assert_int_equal(most, 8);
+    m.bad_sector = 0;
+    nothing_left();
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup(t, setup)
     const struct CMUnitTest tests[] = {T(test_life), T(test_many_requests), T(test_indirect), T(test_gathering), T(test_disks_in_memory),
         T(test_discard), T(test_large_rings), T(test_hostile_requests), T(test_refused_requests),
         T(test_changes_meanwhile_and_broken_disks), T(test_bad_front_ends), T(test_states), T(test_random_guests), T(test_sharing),
-        T(test_every_failure_leaves_nothing), T(test_names), T(test_silence), T(test_full_volume)};
+        T(test_every_failure_leaves_nothing), T(test_names), T(test_silence), T(test_full_volume),
+        T(test_alone), T(test_several), T(test_flush_in_between), T(test_overlaps), T(test_one_fails), T(test_hostile_in_flight), T(test_end_in_flight),
+        T(test_silence_in_flight), T(test_neighbours), T(test_random_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,22 @@ static void test_ipv4(void **state)
     }
 }
 
+/* Any length at any address. */
+static void test_sums(void **state)
+{
+    (void)state;
+    for (uint32_t at = 0; at < 9; at++) {
+        for (uint32_t len = 0; len < 80; len++) {
+            uint8_t *exact = malloc(at + len + 1);
+            for (uint32_t i = 0; i < at + len; i++)
+                exact[i] = (uint8_t)(255 - i * i % 7 - (len % 5 == 0 ? 0 : i));
+            uint16_t s = checksum_sum(exact + at, (int)len), want = over(0, exact + at, len);
+            assert_int_equal((uint16_t)(s << 8 | s >> 8), want);
+            free(exact);
+        }
+    }
+}
+
 static void test_known_value(void **state)
 {
     /* A DNS query as it was seen on a wire elsewhere is not at hand: computed by hand instead. UDP 1 -> 2, length 8, no data:
@@ -205,7 +221,7 @@ static void test_noise(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums),
         cmocka_unit_test(test_ipv4), cmocka_unit_test(test_known_value),          cmocka_unit_test(test_ipv6), cmocka_unit_test(test_vlan),
         cmocka_unit_test(test_udp_never_sends_none), cmocka_unit_test(test_lies), cmocka_unit_test(test_noise),
     };

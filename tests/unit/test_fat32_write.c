@@ -401,6 +401,48 @@ static void test_rename(void **state)
     clean();
 }
 
+static struct fat32_file *side_file;
+static unsigned side_writes;
+
+/* While one piece is on its way to the disk: another piece of the same file, a read, and another file. */
+static void meanwhile(struct fake_disk *d, uint64_t lba, uint32_t sectors, const void *buf)
+{
+    uint8_t got[4096];
+    size_t n = 0;
+    (void)lba; (void)sectors; (void)buf;
+    d->watch = NULL;
+    assert_null(fs.lock.owner); /* nobody waits for it */
+    OK(fat32_write(side_file, 40000, data2, 8192, &err));
+    OK(fat32_read(side_file, 40000, got, sizeof got, &n, &err));
+    assert_true(n == sizeof got && memcmp(got, data2, n) == 0);
+    OK(put("/other", data2, 20000));
+    side_writes++;
+}
+
+static void test_in_place_side_by_side(void **state)
+{
+    static uint8_t want[50000];
+    (void)state;
+    OK(put("/disk", data, sizeof want));
+    memcpy(want, data, sizeof want);
+    OK(fat32_open_path(&fs, "/disk", true, &side_file, &err));
+    assert_int_equal(fat32_depth(side_file), 1);
+    disk.dev.depth = 4;
+    assert_int_equal(fat32_depth(side_file), 4);
+    for (size_t i = 0; i < 3; i++) {
+        disk.watch = meanwhile;
+        OK(fat32_write(side_file, 1024 * i, data2 + i, 30000, &err));
+        memcpy(want + 1024 * i, data2 + i, 30000);
+    }
+    assert_int_equal(side_writes, 3);
+    memcpy(want + 40000, data2, 8192);
+    assert_true(fs.dirty);
+    fat32_close(side_file);
+    OK(holds(&fs, "/disk", want, sizeof want));
+    OK(holds(&fs, "/other", data2, 20000));
+    clean();
+}
+
 static void test_in_place(void **state)
 {
     struct fat32_file *f = NULL, *g = NULL;
@@ -871,6 +913,7 @@ int main(void)
         cmocka_unit_test_setup(test_name_tails, setup),
         cmocka_unit_test_setup(test_dates, setup),
         cmocka_unit_test_setup(test_rename, setup),
+        cmocka_unit_test_setup(test_in_place_side_by_side, setup),
         cmocka_unit_test_setup(test_in_place, setup),
         cmocka_unit_test_setup(test_removed_while_open, setup),
         cmocka_unit_test_setup(test_full, setup),

@@ -8,39 +8,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 
 #include <cmocka.h>
 
 #include "dom0/kernel/console.h"
-#include "dom0/kernel/cpu.h"
 #include "dom0/kernel/heap.h"
-#include "dom0/kernel/thread.h"
-#include "dom0/kernel/thread_priv.h"
 #include "dom0/kernel/time.h"
 #include "dom0/kernel/time_priv.h"
+#include "thread_model.h"
 
-#define CONTEXTS 64
-#define STACK_BYTES 65536U /* contexts run on stacks of their own: sanitizers need more than 16 KiB */
 #define MS 1000000UL
 
 /* ---- fakes ---- */
 static uint64_t now, stolen, timer;
-static bool irq_on;
-static int stacks_live, blocks_live;
+static int blocks_live;
 static char notice[200];
 static int notices;
 static void (*interrupt)(void); /* happens at the next wait */
-
-static struct { ucontext_t context; uint64_t sp; unsigned char *stack; } contexts[CONTEXTS];
-static int current;
 
 uint64_t time_now_ns(void) { return now; }
 uint64_t time_stolen_ns(void) { return stolen; }
 void time_timer_set(uint64_t deadline_ns) { timer = deadline_ns != WAIT_FOREVER ? deadline_ns : timer; }
 void *heap_alloc(size_t size) { return blocks_live++, calloc(1, size); }
 void heap_free(void *p) { blocks_live--, free(p); }
-void cpu_thread_start(void) {}
 
 size_t strlcpy(char *dst, const char *src, size_t size) { return (size_t)snprintf(dst, size, "%s", src); }
 
@@ -53,15 +43,6 @@ void console_notice(const char *fmt, ...)
     notices++;
 }
 
-uint64_t cpu_irq_save(void)
-{
-    bool was = irq_on;
-    irq_on = false;
-    return was ? 0x200 : 0;
-}
-
-void cpu_irq_restore(uint64_t flags) { irq_on |= (flags & 0x200) != 0; }
-
 void time_wait_until(uint64_t deadline_ns)
 {
     assert_false(irq_on);
@@ -73,49 +54,6 @@ void time_wait_until(uint64_t deadline_ns)
     }
     assert_true(deadline_ns != WAIT_FOREVER); /* all wait for nothing */
     now = deadline_ns > now ? deadline_ns : now;
-}
-
-bool stack_alloc(size_t pages, uint64_t *top)
-{
-    stacks_live++;
-    *top = (uint64_t)aligned_alloc(16, pages * 4096) + pages * 4096;
-    return true;
-}
-
-void stack_free(uint64_t top, size_t pages)
-{
-    stacks_live--;
-    free((void *)(top - pages * 4096));
-}
-
-static void begin(void) { thread_begin(); }
-
-/* A thread's stack pointer names its context. One that is not known yet belongs to a new thread. */
-void cpu_switch(uint64_t *save, uint64_t load)
-{
-    assert_false(irq_on);
-    static uint64_t next_name = 1; /* no stack is there */
-    int to = 0;
-    while (to < CONTEXTS && contexts[to].sp != load) {
-        to++;
-    }
-    if (to == CONTEXTS) {
-        const uint64_t *frame = (const uint64_t *)load;
-        assert_true(frame[6] == (uint64_t)cpu_thread_start);
-        for (to = 1; contexts[to].sp != 0 || to == current; to++) {
-        }
-        getcontext(&contexts[to].context);
-        free(contexts[to].stack);
-        contexts[to].stack = malloc(STACK_BYTES);
-        contexts[to].context.uc_stack.ss_sp = contexts[to].stack;
-        contexts[to].context.uc_stack.ss_size = STACK_BYTES;
-        makecontext(&contexts[to].context, begin, 0);
-    }
-    int from = current;
-    contexts[from].sp = *save = next_name++;
-    contexts[to].sp = 0;
-    current = to;
-    swapcontext(&contexts[from].context, &contexts[to].context);
 }
 
 /* ---- tests ---- */

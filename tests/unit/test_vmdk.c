@@ -196,7 +196,7 @@ static void made(enum vdisk_format format, uint64_t sectors, uint64_t extent, ui
     struct vdisk *d = open_it("v:/disk.vmdk", VDISK_READ);
     vdisk_about(d, &a);
     assert_non_null(strstr(a.format, type));
-    assert_true(a.bytes == sectors * 512 && !a.unclean);
+    assert_true(a.bytes == sectors * 512 && !a.unclean && a.depth == (format == VDISK_MAKE_FLAT ? 4U : 1U));
     is_model(d);
     vdisk_close(d);
     random_life("v:/disk.vmdk", (unsigned)(sectors + grain), 400);
@@ -567,6 +567,39 @@ static void test_sharing(void **s)
     assert_int_equal(mopen, 0);
 }
 
+static struct vdisk *side_disk;
+
+static void side_by_side(void)
+{
+    mmeanwhile = NULL;
+    write_it(side_disk, 600, 9, 5);
+    uint8_t got[9 * 512];
+    assert_true(vdisk_read(side_disk, 600, 9, got, &err));
+    assert_memory_equal(got, model + 600 * 512, sizeof got);
+}
+
+/* While a flat extent is read or written by one, so it is by others (the mutex of these tests is never waited for). */
+static void test_flat_extents_side_by_side(void **s)
+{
+    (void)s;
+    struct vdisk_plan p = {VDISK_MAKE_FLAT, 4001, 500, 128};
+    static uint8_t got[20 * 512];
+    mfiles_clear();
+    memset(model, 0, sizeof model);
+    assert_true(vdisk_make(&p, "disk.vmdk", NULL, NULL, &err));
+    side_disk = open_it("v:/disk.vmdk", VDISK_WRITE);
+    write_it(side_disk, 0, 1, 1);
+    mmeanwhile = side_by_side;
+    write_it(side_disk, 400, 150, 3);
+    assert_null(mmeanwhile);
+    mmeanwhile = side_by_side;
+    assert_true(vdisk_read(side_disk, 490, 20, got, &err));
+    assert_null(mmeanwhile);
+    is_model(side_disk);
+    vdisk_close(side_disk);
+    assert_int_equal(mopen, 0);
+}
+
 static uint8_t host_bytes[2][1024 * 512];
 static struct fake_disk hd0, sd0;
 
@@ -578,6 +611,7 @@ static void test_disks_of_the_host(void **s)
     if (!once) {
         fake_disk_init(&hd0, "hd0", host_bytes[0], 1024, 512);
         fake_disk_init(&sd0, "sd0", host_bytes[1], 128, 4096);
+        sd0.dev.depth = 4;
         block_register(&hd0.dev);
         block_register(&sd0.dev);
         once = true;
@@ -604,6 +638,9 @@ static void test_disks_of_the_host(void **s)
     refused("disk:hd0p2", VDISK_WRITE, "Dom0 has mounted hd0p2");
     struct vdisk *whole = open_it("disk:hd0", VDISK_READ), *part = open_it("disk:hd0p2", VDISK_READ);
     assert_true(vdisk_sectors(whole) == 1024 && vdisk_sectors(part) == 100);
+    struct vdisk_about about;
+    vdisk_about(part, &about);
+    assert_int_equal(about.depth, 1);
     busy("disk:hd0p1", VDISK_WRITE, "domain 1 reads disk:hd0, which overlaps it, as its disk xvda");
     vdisk_close(whole);
     vdisk_close(part);
@@ -628,6 +665,8 @@ static void test_disks_of_the_host(void **s)
     hd0.dev.read_only = false;
     /* Sectors of 4096 bytes below. */
     whole = open_it("disk:sd0", VDISK_WRITE);
+    vdisk_about(whole, &about);
+    assert_int_equal(about.depth, 4);
     assert_int_equal(vdisk_sectors(whole), 1024);
     write_it(whole, 3, 1, 1);
     write_it(whole, 1000, 24, 2);
@@ -896,7 +935,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_descriptors, setup), cmocka_unit_test_setup(test_content_id, setup), cmocka_unit_test_setup(test_hostile_tables, setup),
         cmocka_unit_test_setup(test_no_memory_at_any_time, setup), cmocka_unit_test_setup(test_full_volume, setup), cmocka_unit_test_setup(test_failing_disk, setup),
-        cmocka_unit_test_setup(test_sharing, setup), cmocka_unit_test_setup(test_disks_of_the_host, setup), cmocka_unit_test_setup(test_making, setup),
+        cmocka_unit_test_setup(test_sharing, setup), cmocka_unit_test_setup(test_flat_extents_side_by_side, setup),
+        cmocka_unit_test_setup(test_disks_of_the_host, setup), cmocka_unit_test_setup(test_making, setup),
         cmocka_unit_test_setup(test_what_we_make, setup), cmocka_unit_test_setup(test_what_qemu_makes, setup), cmocka_unit_test_setup(test_many_tables, setup),
         cmocka_unit_test_setup(test_large_discard, setup), cmocka_unit_test_setup(test_disks_in_memory, setup),
         cmocka_unit_test_setup(test_power_cuts, setup),

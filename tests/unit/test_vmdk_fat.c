@@ -41,6 +41,7 @@ static bool opened(const char *path, bool write, struct file **out, struct error
 bool file_open(const char *path, struct file **out, struct error *e) { return opened(path, false, out, e); }
 bool file_open_write(const char *path, struct file **out, struct error *e) { return opened(path, true, out, e); }
 const void *file_memory(const struct file *f) { (void)f; return NULL; }
+uint32_t file_depth(const struct file *f) { (void)f; return 1; }
 uint64_t file_size(const struct file *f) { return fat32_size(f->fat); }
 bool file_same(const struct file *a, const struct file *b) { return fat32_same(a->fat, b->fat); }
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e) { return fat32_read(f->fat, off, buf, len, got, e); }

@@ -2,6 +2,8 @@
 # [HOST] Every file of another world that unit tests (UNIT_) and fuzzers (FUZZ_) compile, by test; UNIT_DEPS_ are what a test includes. Those of root
 # are its pure files: ROOT_PURE in tests/tests.mk, and `make coverage` lists them with what is covered, then the files that no unit test compiles.
 UNIT_cache := dom0/fs/cache.c
+UNIT_cache_threads := dom0/fs/cache.c dom0/kernel/thread.c
+UNIT_DEPS_cache_threads := tests/unit/thread_model.h
 UNIT_partition := dom0/fs/partition.c dom0/fs/cache.c drivers/block.c
 UNIT_path := dom0/fs/path.c
 UNIT_fat32 := $(wildcard dom0/fs/fat32*.c) dom0/fs/cache.c drivers/block.c
@@ -17,6 +19,8 @@ UNIT_pci_irq := drivers/pci_irq.c
 UNIT_CFLAGS_pci_irq := -include tests/unit/fake_hypercall.h
 UNIT_DEPS_pci_irq := tests/unit/fake_hypercall.h
 UNIT_disk := drivers/disk.c drivers/block.c
+UNIT_disk_queue := drivers/disk.c drivers/block.c dom0/kernel/thread.c
+UNIT_DEPS_disk_queue := tests/unit/thread_model.h
 UNIT_disk_commands := drivers/ahci_command.c drivers/nvme_queue.c
 UNIT_virtqueue := drivers/virtqueue.c
 UNIT_netdev := drivers/netdev.c dom0/lib/limit.c
@@ -50,9 +54,9 @@ UNIT_vmx := dom0/vdisk/vdisk_name.c $(addprefix dom0/manager/,vmx.c vmx_keys.c v
 FUZZ_vmx := $(UNIT_vmx)
 UNIT_console_filter := dom0/backend/console_filter.c dom0/backend/guest_ring.c
 UNIT_console_backend := dom0/backend/console_backend.c dom0/backend/guest_ring.c dom0/lib/limit.c
-UNIT_block := dom0/backend/blk_ring.c dom0/backend/block_backend.c dom0/backend/block_io.c dom0/backend/block_nodes.c dom0/backend/xenbus_nodes.c dom0/lib/limit.c dom0/lib/error.c dom0/lib/text.c
+UNIT_block := dom0/kernel/thread.c dom0/backend/blk_ring.c dom0/backend/block_backend.c dom0/backend/block_crew.c dom0/backend/block_io.c dom0/backend/block_nodes.c dom0/backend/xenbus_nodes.c dom0/lib/limit.c dom0/lib/error.c dom0/lib/text.c
 UNIT_CFLAGS_block := -include tests/unit/fake_hypercall.h
-UNIT_DEPS_block := tests/unit/fake_hypercall.h
+UNIT_DEPS_block := tests/unit/fake_hypercall.h tests/unit/thread_model.h
 VDISK := $(wildcard dom0/vdisk/*.c)
 UNIT_vmdk := $(VDISK) dom0/fs/cache.c dom0/fs/partition.c drivers/block.c dom0/lib/text.c
 UNIT_vmdk_fat := $(VDISK) $(UNIT_fat32) dom0/fs/partition.c dom0/lib/text.c
@@ -99,6 +103,7 @@ UNIT_limit := dom0/lib/limit.c
 UNIT_range := dom0/kernel/range.c
 UNIT_dom0_heap := dom0/kernel/heap.c dom0/kernel/page.c dom0/kernel/range.c
 UNIT_thread := dom0/kernel/thread.c
+UNIT_DEPS_thread := tests/unit/thread_model.h
 UNIT_ept := ept/ept.c ept/walk.c
 UNIT_memtype := boot/efi/memtype.c boot/efi/handoff.c
 UNIT_vlapic := vmx/vlapic.c vmx/inject.c

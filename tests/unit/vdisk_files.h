@@ -145,12 +145,16 @@ static bool mopen_as(const char *path, bool writing, struct file **out, struct e
 bool file_open(const char *path, struct file **out, struct error *e) { return mopen_as(path, false, out, e); }
 bool file_open_write(const char *path, struct file **out, struct error *e) { return mopen_as(path, true, out, e); }
 const void *file_memory(const struct file *f) { (void)f; return NULL; }
+uint32_t file_depth(const struct file *f) { (void)f; return 4; }
 uint64_t file_size(const struct file *f) { return f->m->size; }
 bool file_same(const struct file *a, const struct file *b) { return a->m == b->m; }
+static void (*mmeanwhile)(void); /* what others do while a file is read or written */
 bool file_read(struct file *f, uint64_t off, void *buf, size_t len, size_t *got, struct error *e)
 {
     (void)e;
     mreads++;
+    if (mmeanwhile != NULL)
+        mmeanwhile();
     *got = off >= f->m->size ? 0 : len < f->m->size - off ? len : f->m->size - off;
     memcpy(buf, f->m->data + off, *got);
     return true;
@@ -173,6 +177,8 @@ bool file_write(struct file *f, uint64_t off, const void *buf, size_t len, struc
 {
     if (!f->writing || off > f->m->size)
         abort();
+    if (mmeanwhile != NULL)
+        mmeanwhile();
     if (mfail_writes >= 0 && mfail_writes-- == 0) {
         mfail_writes = 0;
         return error_set(e, EXIT_FAILED, "hd0: write error: get another");

@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 #include "dom0/kernel/fatal.h"
+#include "dom0/net/checksum.h"
 #include "dom0/net/random.h"
 
 #define BYTE_ORDER LITTLE_ENDIAN
 
 #define LWIP_RAND()            net_random()
+#define LWIP_CHKSUM            checksum_sum
 #define LWIP_PLATFORM_DIAG(x)  ((void)0)
 /* It found its own data in a state that cannot be: to go on would be worse than to stop. */
 #define LWIP_PLATFORM_ASSERT(x) fatal("lwIP: %s", (x))
