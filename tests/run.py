@@ -9,7 +9,7 @@ import xml.etree.ElementTree as xml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The longest first, so that no worker is left alone with one of them at the end.
-LONG = ["system/test_debian", "system/test_smp", "system/test_lifecycle2", "system/test_linux", "system/test_kernels", "system/test_models", "system/test_leaks", "test_host", "system/test_dos", "system/test_attack", "system/test_net",
+LONG = ["system/test_debian", "system/test_smp", "system/test_lifecycle2", "system/test_linux", "system/test_kernels", "system/test_models", "system/test_leaks", "test_host", "system/test_net",
         "system/test_block", "system/test_bench", "system/test_sensitive", "system/test_dos", "system/test_attack", "system/test_two_hosts",
         "system/test_badblk", "system/test_vmx", "system/test_images", "system/test_dom0_net", "system/test_fair"]
 QUICK = ["tests/test_host.py", "tests/system/test_quick.py", "-k", "not fuzz and not clang"]
