@@ -52,7 +52,7 @@ help:
 	@echo "make lint     layers, headers, W^X, formatting rules"
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"
-	@echo "make coverage what unit tests cover of root's pure files"
+	@echo "make coverage what unit tests cover of root's pure files; coverage-guests: what guests reach of all of root (system tests on a build that counts)"
 	@echo "make fuzz     long fuzzing, then of the hypervisor by a guest (fuzz-guest): SECONDS=600 each, RUNS=10000000, TARGETS=\"hypercall exit\""
 	@echo "make explore  every order of events between CPUs, up to some preemptions (MORE=1: one more); make mutants: can it fail?"
 	@echo "make threads  the same CPUs as threads under ThreadSanitizer, for SECONDS"

@@ -176,3 +176,25 @@ lint: $(B)/corbel.elf $(B)/dom0.elf
 	@$(PYTHON) tools/lint/lint.py
 tcb:
 	@$(PYTHON) tools/lint/tcb.py
+
+# ---- what guests reach of root: root itself with gcc's counters, never measured; GUEST_TESTS: which system tests run on it ------
+COV := $(B)/cov
+COV_CFLAGS := $(filter-out -O2 -Werror,$(ROOT_CFLAGS)) $(XEN_VERSION_DEF) -O1
+COV_OBJ := $(patsubst %.c,$(COV)/%.o,$(filter-out vmx/offsets.c,$(ROOT_C)))
+$(COV)/%.o: %.c $(B)/corbel.elf
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COV_CFLAGS) --coverage -fprofile-info-section=gcov_info -c -o $@ $<
+$(COV)/dump.o: tests/coverage/root_dump.c $(B)/corbel.elf
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COV_CFLAGS) -c -o $@ $<
+$(COV)/linker.ld: linker.ld
+	@mkdir -p $(@D)
+	$(Q)sed 's/\*(\.data \.data\.\*)/& gcov_first = .; KEEP(*(gcov_info)) gcov_end = .;/' $< > $@
+COV_LD := $(subst -T linker.ld,-T $(COV)/linker.ld,$(ROOT_LD)) --wrap=audit_run --wrap=reset_machine --wrap=poweroff_machine
+COV_ALL := $(COV_OBJ) $(COV)/dump.o $(filter %.asm.o,$(ROOT_OBJ))
+$(COV)/corbel.elf: $(COV_ALL) $(COV)/linker.ld
+	$(Q)$(COV_LD) -o $@ $(COV_ALL) $(B)/gen/syms0.o $$($(CC) -print-file-name=libgcov.a)
+GUEST_TESTS ?= quick deny entry lifecycle leaks smp dos attack vcpus himem bench badblk net linux models
+coverage-guests: deps
+	@$(MAKE) --no-print-directory -j2 -s test-parts $(COV)/corbel.elf
+	@$(PYTHON) tests/coverage/guests.py $(GUEST_TESTS)

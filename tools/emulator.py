@@ -169,4 +169,7 @@ mouse: enabled=0
                 self.proc.wait()
         if os.path.exists(self.image + ".lock"):
             os.unlink(self.image + ".lock")
+        keep = os.environ.get("CORBEL_KEEP_OUTPUT")  # a folder: what the emulator itself printed (port 0xe9 among it) is kept there
+        if keep and os.path.exists(os.path.join(self.work, "emulator.out")):
+            shutil.copy(os.path.join(self.work, "emulator.out"), os.path.join(keep, os.path.basename(self.work)))
         shutil.rmtree(self.work, ignore_errors=True)

@@ -122,6 +122,7 @@ const struct cli_verb cmd_perf = {
     "[--json] [DOMAIN]",
     "Shows why guests left for the hypervisor, how often, and what it cost.",
     "For one domain, or for all that there are, since each was created: exits by reason, the TSC ticks that the hypervisor spent from each exit to the\n"
-    "next entry (or to the switch to another virtual CPU), their share, and ticks for one exit. The most expensive reason comes first.\n",
+    "next entry (or to the switch to another virtual CPU), their share, and ticks for one exit. The most expensive reason comes first. The first\n"
+    "entry of each virtual CPU counts as an exit for an exception.\n",
     run,
     cli_complete_domain_arg};

@@ -224,7 +224,7 @@ def make_image(path, files, size_mib=128):
     os.makedirs(work, exist_ok=True)
     all_files = {
         "\\EFI\\BOOT\\BOOTX64.EFI": os.path.join(build, "BOOTX64.EFI"),
-        "\\corbel\\corbel.elf": os.path.join(build, "corbel.elf"),
+        "\\corbel\\corbel.elf": os.environ.get("CORBEL_ROOT_ELF", os.path.join(build, "corbel.elf")),
         "\\corbel\\dom0.elf": os.path.join(build, "dom0.elf"),
         "\\corbel\\corbel.cfg": os.path.join(ROOT, "boot", "corbel.cfg"),
         **files,
