@@ -52,7 +52,7 @@ DIFFERENCES = [
     (["rdmsr XSS"], RING0, "CPUID does not offer XSAVES, so that its MSR is not there"),
     (["rdmsr FEATURE_CONTROL"], RING0, "locked, without VMX; this firmware leaves it open"),
     (["wrmsr FEATURE_CONTROL"], RING0, "locked, so that writing it is #GP; this firmware leaves it open"),
-    (["rdmsr PLATFORM_INFO", "rdmsr MTRR_PHYSBASE0", "rdmsr VMX_BASIC"], RING0, "the MSR is not on the list of those that guests have (vmx/msr_policy.c)"),
+    (["rdmsr PLATFORM_INFO", "rdmsr MTRR_PHYSBASE0", "rdmsr VMX_BASIC"], RING0, "the MSR is not on the list of those that guests have (vmx/msrs.def)"),
     (["rdmsr of none", "wrmsr of none"], RING0, "there is no such MSR: #GP, as of a real CPU; this emulator lets it pass"),
     (["rdmsr hypercall page"], RING0, "it can be written only; without a hypervisor there is none, and this emulator lets it pass"),
     (["wrmsr hypercall page"], RING0, "Xen's interface: the page of the guest's memory gets the hypercalls' entries; without a hypervisor there is none, and this emulator lets it pass"),
