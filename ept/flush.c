@@ -27,7 +27,8 @@ _Static_assert(MAX_CPUS <= 32, "one word of cpus_dirty");
 
 void flush_mark(struct ept *e)
 {
-    /* Release: the changed entry is visible before the generation and the mark; pairs with the acquires in physmap_open and flush_before_entry. */
+    /* Two CPUs may mark at once and leave the lower number: each changed its entry before, and x86 keeps the order of stores.
+     * Release: the changed entry is visible before the generation and the mark; pairs with the acquires in physmap_open and flush_before_entry. */
     __atomic_store_n(&e->generation, __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
     __atomic_store_n(&e->cpus_dirty[0], ~0U >> (32 - cpu_count()), __ATOMIC_RELEASE);
     e->unsynced = true;

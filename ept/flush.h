@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Flush epochs: a frame taken out of an EPT (or a freed table) is reused only after every CPU that may hold a
- * stale translation has invalidated it. flush_defer hands frames to quarantine; flush_complete makes the promise true
- * now. */
+ * stale translation has invalidated it. flush_defer_free hands frames to quarantine; flush_sync makes the promise true now. */
 #pragma once
 
 #include "ept/ept.h"

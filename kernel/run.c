@@ -27,8 +27,6 @@ static void unload(struct cpu *cpu)
     struct vcpu *v = cpu->current;
     pvclock_write_runstate(v); /* while nobody else can load it */
     vmx_unload(&v->vmx);
-    if (boot_info.options.mitigations) /* what is not mapped cannot leak; the windows themselves would still be right */
-        window_flush();
     cpu->current = NULL;
 }
 
@@ -41,6 +39,8 @@ static void load(struct cpu *cpu, struct vcpu *next)
         unload(cpu);
         __atomic_store_n(&prev->sched.on_cpu, false, __ATOMIC_RELEASE); /* others may load or free it: pairs with their lock, and with vcpu_settle */
     }
+    if (boot_info.options.mitigations) /* what is not mapped cannot leak; the windows themselves would still be right */
+        window_flush();
     vmx_load(&next->vmx);
     cpu->current = next;
     deadline_bring(&next->singleshot);
@@ -93,12 +93,17 @@ static bool pick(struct cpu *cpu)
 /* Nothing to run: clean a little free memory, or sleep until an interrupt. */
 static void idle(struct cpu *cpu)
 {
+    struct vcpu *v = cpu->current; /* may stay loaded meanwhile */
+    if (v)
+        (void)vmx_book_ticks(&v->vmx);
     if (cpu->id == 0) /* whose interrupt the console has */
         uart_poll();
     if (cpu->need_resched || frame_scrub_step(IDLE_SCRUB_PAGES)) /* set during the pick: nobody else interrupts for it */
         cpu_idle_poll();
     else
         cpu_idle_wait();
+    if (v)
+        v->vmx.exit.tsc = (uint32_t)rdtsc(); /* nobody's exit took that long */
     cpu->need_resched = true;
 }
 

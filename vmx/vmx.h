@@ -17,8 +17,8 @@ struct vmx_gprs { VMX_GPRS(VMX_GPR) };
 
 struct vmexit { /* filled once per exit by vmx/exit/dispatch.c */
     bool entry_failure;
-    uint32_t reason, tsc;   /* the basic reason; the low half of the TSC then, or when the vCPU was loaded again */
-    uint64_t qualification; /* read only for the reasons that need it, else 0 */
+    uint32_t reason, tsc;   /* below CBL_EXIT_REASONS at the latest when it was handled; the low half of the TSC then, or when its CPU turned to it again */
+    uint64_t qualification; /* read only for the reasons that need it, else of an earlier exit */
 };
 
 struct vlapic {

@@ -14,6 +14,7 @@
 #include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
 
+_Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a pool's object");
 static struct pool vcpus = POOL_INIT(struct vcpu);
 static uint32_t next_cpu; /* where the next new one begins */
 

@@ -34,7 +34,7 @@ struct vcpu {
 /* The vCPU that contains VMX. */
 static inline struct vcpu *vcpu_of_vmx(struct vmx_vcpu *vmx) { return CONTAINER_OF(vmx, struct vcpu, vmx); }
 static inline struct vcpu *vcpu_of_sched(struct sched_unit *u) { return CONTAINER_OF(u, struct vcpu, sched); }
-/* Its struct vcpu_info, wherever it is now; valid until the next window_open of another frame. */
+/* Its struct vcpu_info, wherever it is now; valid as long as what window_open gives. */
 struct vcpu_info *vcpu_info(struct vcpu *v);
 /* evtchn_upcall_pending of it, its first byte (kernel/domain/event.c pins that). Inline: each entry asks. */
 static inline bool vcpu_upcall_pending(struct vcpu *v)

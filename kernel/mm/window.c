@@ -35,7 +35,7 @@ void window_flush(void)
     struct windows *w = &windows[cpu_id()];
     w->next = 0;
     for (uint32_t i = 0; i < WINDOW_SLOTS && w->slots[i].tag != 0; i++) { /* they were filled in order */
-        w->slots[i].tag = 0;
+        w->slots[i] = (struct window_slot){0};
         pagetable_set_window(cpu_id(), i, HFN_INVALID);
     }
 }

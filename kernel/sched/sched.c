@@ -125,7 +125,7 @@ static bool under_cap(struct sched_group *g, uint64_t now, uint64_t *ns)
     if (g->cap == 0)
         return true;
     uint64_t budget = CAP_PERIOD_NS / 100 * g->cap;
-    uint64_t used = __atomic_load_n(&g->used_ns, __ATOMIC_RELAXED), passed = now - g->period_ns;
+    uint64_t used = __atomic_load_n(&g->used_ns, __ATOMIC_RELAXED), passed = now > g->period_ns ? now - g->period_ns : 0; /* another CPU may just have begun one */
     if (passed >= CAP_PERIOD_NS) {
         used -= MIN(used, passed / CAP_PERIOD_NS * budget); /* what was too much is paid back */
         __atomic_store_n(&g->used_ns, used, __ATOMIC_RELAXED);

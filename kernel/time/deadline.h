@@ -21,5 +21,5 @@ void deadline_set(struct deadline *d, uint64_t tsc);
 void deadline_cancel(struct deadline *d);
 /* Moves D, if it is queued, to this CPU, so that it fires where its owner runs. */
 void deadline_bring(struct deadline *d);
-/* Fires all due deadlines of this CPU and re-arms the hardware. Called on the timer interrupt and before each VM entry if due. */
+/* Fires all due deadlines of this CPU and re-arms the hardware. Called on the timer interrupt. */
 void deadline_run(void);

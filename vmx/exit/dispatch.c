@@ -9,6 +9,9 @@
 #include "vmx/vmcs_check.h"
 
 #define REASON_ENTRY_FAILURE (1U << 31)
+#define EXIT(first, last, handler, what) _Static_assert((last) < CBL_EXIT_REASONS, "by_reason");
+#include "vmx/exit/exits.def"
+#undef EXIT
 #define Q 1U
 #define D 2U
 #define H 4U
