@@ -4,7 +4,7 @@
  * several things at once, it hands reads and writes to the crew (block_crew.c) as soon as there is more than one, and
  * does the rest itself, when nothing of its disk is at work any more: flushes, barriers, discards, whatever ends the
  * connection. So a flush finds all on the medium's side that was answered before it. A read or write waits for those at
- * work whose sectors it shares. */
+ * work whose sectors it shares, if either writes. */
 #include "dom0/backend/block_backend.h"
 
 #include <xen/io/xenbus.h>
@@ -44,6 +44,7 @@ struct disk {
     const char *broken;    /* what the guest did that ends the connection, found by whoever carried it out */
     bool full;             /* the operator was told that its volume is full */
     bool unflushed;        /* something was written since the last flush */
+    bool lost;             /* a flush that the guest did not ask for failed: its next one is told */
     struct blk_ring ring;  /* ring.shared NULL: not connected */
     uint32_t handle[1U << BLK_RING_ORDER_MAX]; /* of its pages' grants */
     uint32_t pages, port;  /* of the ring; ours */
@@ -304,8 +305,13 @@ static bool attempt(struct disk *d, const struct blk_request *q, uint8_t *buffer
 static void carry_out(struct disk *d, const struct blk_request *q, uint8_t *buffer)
 {
     int16_t status;
-    if (attempt(d, q, buffer, false, &status))
-        answer(d, q, status);
+    if (!attempt(d, q, buffer, false, &status))
+        return;
+    if (q->op == BLKIF_OP_FLUSH_DISKCACHE || q->op == BLKIF_OP_WRITE_BARRIER) {
+        status = d->lost ? BLKIF_RSP_ERROR : status;
+        d->lost = false;
+    }
+    answer(d, q, status);
 }
 
 /* Several as one. If that fails, each for itself: a bad sector is one request's misfortune. */
@@ -417,12 +423,13 @@ static bool run_dry(struct disk *d)
     return !blk_ring_rest(&d->ring);
 }
 
-/* Until the ring is empty, other threads between two pieces of work. A mark ends it early. */
+/* Until the ring is empty, other threads after each piece of work: a guest can fill the ring as fast as it is emptied. A mark ends it early. */
 static void serve(struct disk *d)
 {
     union blkif_sring_entry raw;
     d->event = false;
     while (!called(d)) {
+        uint32_t gathered = d->run.n;
         switch (blk_ring_take(&d->ring, &raw)) {
         case BLK_TAKEN:
             process(d, &raw);
@@ -435,7 +442,7 @@ static void serve(struct disk *d)
                 return;
             break;
         }
-        if (d->run.n == 0)
+        if (d->run.n <= gathered) /* not only gathered */
             thread_yield();
     }
     finish_run(d, false);
@@ -454,19 +461,26 @@ static void close_gently(struct disk *d)
         set_state(d, XenbusStateClosing);
 }
 
+static void flush_unasked(struct disk *d)
+{
+    struct error e;
+    d->unflushed = false;
+    if (vdisk_flush(d->image, &e))
+        return;
+    d->lost = true;
+    notice(d, "what was written is not on the medium: ", e.text);
+}
+
 /* Until there is something to do. What was written and not flushed goes to the medium when the guest has been silent for a
  * while, as a disk does it by itself. */
 static void rest(struct disk *d)
 {
-    struct error e;
     bool unflushed = d->unflushed && d->work.running == 0;
     uint64_t until = (time_now_ns() + SILENCE_NS) / WHOLE_NS * WHOLE_NS + WHOLE_NS;
     until = unflushed ? until : WAIT_FOREVER;
     if (waitq_wait(&d->wait, until) || !unflushed)
         return;
-    d->unflushed = false;
-    if (!vdisk_flush(d->image, &e))
-        notice(d, "what was written is not on the medium: ", e.text);
+    flush_unasked(d);
 }
 
 static void run(void *arg)
@@ -485,6 +499,8 @@ static void run(void *arg)
             rest(d);
     }
     disconnect(d);
+    if (d->unflushed)
+        flush_unasked(d);
     vdisk_close(d->image);
     d->ended = true;
     waitq_wake(&d->stopper); /* who frees it */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] The crew: threads that carry out what the disks' own threads hand over, so that a medium that takes several
  * commands at once gets them. All disks share them, each disk has at most as many as its medium takes, and one that gets
- * none has its own thread: nobody waits for somebody else's disk. Memory: one buffer and one stack for each, from the
- * first disk with a deep queue on. */
+ * none has its own thread. (The block cache has one lock for all devices: what is small or unaligned waits there for
+ * whatever another device is doing.) Memory: one buffer and one stack for each that was needed at once so far. */
 #include "dom0/backend/block_priv.h"
 
 #include "dom0/kernel/heap.h"

@@ -412,9 +412,15 @@ static bool may_write(struct fat32_file *f, uint64_t off, struct error *e)
     return fat32_begin(f->fs, e);
 }
 
-/* What lies within the file concerns nobody else's clusters and is written without the lock, several pieces at once. */
+/* What lies within the file concerns nobody else's clusters and is written without the lock, several pieces at once; also while somebody
+ * holds the lock for long (a flush). The mark of a volume in use stays while a file is open for writing. */
 bool fat32_write(struct fat32_file *f, uint64_t off, const void *buf, size_t len, struct error *e)
 {
+    bool marked = f->fs->dirty && f->fs->state == FAT32_WRITABLE;
+    if (f->writing && marked && off <= f->size && len <= f->size - off) {
+        f->touched = true;
+        return file_put(f, off, buf, len, e);
+    }
     fat32_lock(f->fs);
     size_t inside = off >= f->size ? 0 : len < f->size - off ? len : (size_t)(f->size - off);
     bool ok = may_write(f, off, e);
