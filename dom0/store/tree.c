@@ -112,7 +112,7 @@ struct store_node *store_node_child(struct store *s, const struct store_node *pa
 {
     uint32_t hash = store_hash(STORE_HASH_SEED, name, len), steps = 0;
     struct store_node *last = store_at(s, store_found(s));
-    if (last != NULL && last->hash == hash && last->parent == store_off(s, parent) && is_called(last, hash, name, len)) {
+    if (last != NULL && last->parent == store_off(s, parent) && is_called(last, hash, name, len)) {
         return last;
     }
     for (struct store_node *n = store_at(s, parent->child); n != NULL; n = store_at(s, n->next), steps++) {

@@ -238,13 +238,11 @@ static void explore(const char *name, unsigned nr_cpus, unsigned preempt, void (
     restore();
 }
 
-/* ---- two guests and Dom0, each vCPU on a CPU of its own ---- */
-static struct domain *dom0, *d, *e;
+/* ---- scenarios ---- */
 static uint32_t port_d, port_e; /* the two ends of a channel */
 #define PAGE_GONE 9UL
 #define REF 3U
 
-static void on_cpu(struct domain *x, unsigned vcpu, uint32_t cpu) { sched_set_affinity(&x->vcpus[vcpu]->sched, 1UL << cpu); }
 static void script(struct domain *x, unsigned vcpu, const struct step *s, size_t n)
 {
     struct guest *g = &guests[x->id][vcpu];
@@ -256,29 +254,7 @@ static void script(struct domain *x, unsigned vcpu, const struct step *s, size_t
 
 static void machine(void)
 {
-    cpu_features.phys_bits = 26;
-    fake_boot_info.dom0_scratch = 1UL << 13;
-    fake_machine();
-    for (uint32_t i = 0; i < CPUS; i++)
-        fake_cpus[i] = (struct cpu){.self = &fake_cpus[i], .id = i, .apic_id = i, .resting = true};
-    fake_nr_cpus = CPUS;
-    dom0 = fake_dom0();
-    d = fake_domu(16, 2);
-    e = fake_domu(16, 1);
-    d->max_pages = d->created_pages = e->max_pages = e->created_pages = 64;
-    on_cpu(dom0, 0, 0);
-    on_cpu(d, 0, 1);
-    on_cpu(d, 1, 2);
-    on_cpu(e, 0, 2);
-    struct domain *all[] = {dom0, d, e};
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        for (uint32_t k = 0; k < all[i]->nr_vcpus; k++)
-            all[i]->vcpus[k]->vmx.callback_vector = 0xf3;
-        struct domain_locked l = domain_lock(all[i]);
-        must(grant_map_frame(l, 0, gfn(0x20)) == STATUS_OK, "grant table");
-        flush_sync(&all[i]->ept);
-        domain_unlock(l);
-    }
+    three_domains(64);
     d->grants->frames[0][REF] = (grant_entry_v1_t){.flags = GTF_permit_access, .domid = e->id, .frame = 5};
     e->grants->frames[0][REF] = (grant_entry_v1_t){.flags = GTF_permit_access, .domid = d->id, .frame = 5};
     must(event_alloc(e, (struct event_port){.state = EVTCHNSTAT_unbound, .remote = d->id}, &port_e) == STATUS_OK, "port");
@@ -481,25 +457,27 @@ static void d1_runs(void)
     vcpu_up(d->vcpus[1]);
 }
 
+/* D's two vCPUs, each on a CPU of its own. */
+static void both_run(void)
+{
+    machine();
+    fake_nr_cpus = 2;
+    on_cpu(d, 0, 0);
+    on_cpu(d, 1, 1);
+    d1_runs();
+}
+
 static void flushes(unsigned more)
 {
     SCENARIO {
-        machine();
-        fake_nr_cpus = 2;
-        on_cpu(d, 0, 0);
-        on_cpu(d, 1, 1);
-        d1_runs();
+        both_run();
         find_gone();
         SCRIPT(d, 0, {true, gives_up}, {true, takes});
         SCRIPT(d, 1, {false, touches}, {true, copies}, {false, touches});
         explore("a page given up while another vCPU uses it", 2, 2 + more, page_clean);
     }
     SCENARIO {
-        machine();
-        fake_nr_cpus = 2;
-        on_cpu(d, 0, 0);
-        on_cpu(d, 1, 1);
-        d1_runs();
+        both_run();
         find_gone();
         SCRIPT(d, 0, {true, gave_up}, {true, takes});
         SCRIPT(d, 1, {false, touches}, {false, computes_until}, {false, touches});
@@ -540,23 +518,15 @@ static void nothing_waits(void)
 static void others_of_d(unsigned more)
 {
     SCENARIO {
-        machine();
-        fake_nr_cpus = 2;
-        on_cpu(d, 0, 0);
-        on_cpu(d, 1, 1);
-        d1_runs();
+        both_run();
         SCRIPT(d, 0, {true, makes_far});
         SCRIPT(d, 1, {true, copies_far}, {true, copies_far});
         explore("a lookup where a table is being made", 2, 2 + more, table_untouched);
     }
     SCENARIO {
         struct ept_leaf leaf;
-        machine();
+        both_run();
         id_d = d->id;
-        fake_nr_cpus = 2;
-        on_cpu(d, 0, 0);
-        on_cpu(d, 1, 1);
-        d1_runs();
         must(ept_lookup(&d->ept, gfn(PAGE_GONE), &leaf), "no page");
         gone = leaf.hfn;
         maps_grant(d->vcpus[1]);

@@ -108,3 +108,37 @@ void exit_dispatch(struct vcpu *v)
     if (fn)
         fn(v);
 }
+
+/* ---- two guests and Dom0, each vCPU on a CPU of its own ---- */
+static struct domain *dom0, *d, *e;
+
+static void on_cpu(struct domain *x, unsigned vcpu, uint32_t cpu) { sched_set_affinity(&x->vcpus[vcpu]->sched, 1UL << cpu); }
+
+/* CPUs at rest and the three, with grant tables; the guests may have up to MAX_PAGES. */
+static void three_domains(uint32_t max_pages)
+{
+    cpu_features.phys_bits = 26;
+    fake_boot_info.dom0_scratch = 1UL << 13;
+    fake_machine();
+    for (uint32_t i = 0; i < CPUS; i++)
+        fake_cpus[i] = (struct cpu){.self = &fake_cpus[i], .id = i, .apic_id = i, .resting = true};
+    fake_nr_cpus = CPUS;
+    dom0 = fake_dom0();
+    d = fake_domu(16, 2);
+    e = fake_domu(16, 1);
+    d->max_pages = d->created_pages = e->max_pages = e->created_pages = max_pages;
+    on_cpu(dom0, 0, 0);
+    on_cpu(d, 0, 1);
+    on_cpu(d, 1, 2);
+    on_cpu(e, 0, 2);
+    struct domain *all[] = {dom0, d, e};
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        for (uint32_t k = 0; k < all[i]->nr_vcpus; k++)
+            all[i]->vcpus[k]->vmx.callback_vector = 0xf3;
+        struct domain_locked l = domain_lock(all[i]);
+        if (grant_map_frame(l, 0, gfn(0x20)) != STATUS_OK)
+            abort();
+        flush_sync(&all[i]->ept);
+        domain_unlock(l);
+    }
+}

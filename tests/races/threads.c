@@ -14,7 +14,6 @@
 #define must(cond, what) do { if (!(cond)) { fprintf(stderr, "threads: %s (%s:%d)\n", what, __FILE__, __LINE__); abort(); } } while (0)
 
 static bool over, dom0_left; /* atomic */
-static struct domain *dom0, *d, *e;
 static unsigned long done[CPUS], audits_made;
 static __thread uint64_t seed;
 
@@ -204,28 +203,11 @@ static void script(struct domain *x, unsigned vcpu, void (*root)(struct vcpu *),
 
 static void machine(void)
 {
-    cpu_features.phys_bits = 26;
-    fake_boot_info.dom0_scratch = 1UL << 13;
-    fake_machine();
-    for (uint32_t i = 0; i < CPUS; i++)
-        fake_cpus[i] = (struct cpu){.self = &fake_cpus[i], .id = i, .apic_id = i, .resting = true};
-    fake_nr_cpus = CPUS;
-    dom0 = fake_dom0();
-    d = fake_domu(16, 2);
-    e = fake_domu(16, 1);
-    d->max_pages = d->created_pages = e->max_pages = e->created_pages = 32;
-    struct domain *all[] = {dom0, d, e};
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        for (uint32_t k = 0; k < all[i]->nr_vcpus; k++) {
-            all[i]->vcpus[k]->vmx.callback_vector = 0xf3;
-            sched_set_affinity(&all[i]->vcpus[k]->sched, 1UL << (i == 0 ? 0 : i == 1 ? 1 + k : 2));
-            script(all[i], k, i == 0 ? dom0_step : guest_step, i > 0);
-        }
-        struct domain_locked l = domain_lock(all[i]);
-        must(grant_map_frame(l, 0, gfn(0x20)) == STATUS_OK, "grant table");
-        flush_sync(&all[i]->ept);
-        domain_unlock(l);
-    }
+    three_domains(32);
+    script(dom0, 0, dom0_step, false);
+    for (unsigned k = 0; k < 2; k++)
+        script(d, k, guest_step, true);
+    script(e, 0, guest_step, true);
     d->vcpus[1]->initialised = true;
     vcpu_up(d->vcpus[1]);
     for (uint32_t r = 0; r < REFS; r++) {

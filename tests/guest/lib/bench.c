@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOMU] See bench.h. */
 #include "tests/guest/lib/bench.h"
+#include "tests/guest/lib/pv.h"
+
+#include <xen/vcpu.h>
 
 uint64_t bench_samples[BENCH_SAMPLES];
 static bool tracing;
+static struct vcpu_runstate_info running __attribute__((aligned(64)));
 
 void bench_init(const void *start_info)
 {
@@ -42,4 +46,16 @@ void bench_report(const char *name, unsigned n)
         sum += bench_samples[i];
     sort(n);
     say("BENCH %s n=%u min=%lu med=%lu avg=%lu p99=%lu", name, n, bench_samples[0], bench_samples[n / 2], sum / n, bench_samples[n * 99 / 100]);
+}
+
+void bench_tell_running(void)
+{
+    uint64_t at = (uint64_t)&running;
+    check(hypercall(HC_VCPU_OP, VCPUOP_register_runstate_memory_area, 0, (uint64_t)&at) == 0, "no running time");
+}
+
+uint64_t bench_run_ns(void)
+{
+    volatile struct vcpu_runstate_info *r = &running;
+    return r->time[RUNSTATE_running] + pv_now_ns() - r->state_entry_time;
 }

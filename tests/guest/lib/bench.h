@@ -18,6 +18,10 @@ void bench_mark(unsigned i, unsigned n);
 /* Sorts the first N samples and prints the row. */
 void bench_report(const char *name, unsigned n);
 
+/* Has the hypervisor write this vCPU's running time from now on; how long it ran so far, in nanoseconds. */
+void bench_tell_running(void);
+uint64_t bench_run_ns(void);
+
 /* A time stamp that neither earlier nor later instructions can cross. */
 static inline uint64_t stamp(void)
 {

@@ -6,7 +6,6 @@
 #include "tests/guest/lib/pv.h"
 
 #include <xen/io/netif.h>
-#include <xen/vcpu.h>
 #include <xen/grant_table.h>
 
 #define SAMPLES 100U
@@ -43,7 +42,6 @@ static uint8_t buffers[SLOTS][4096] __attribute__((aligned(4096)));
 static struct netif_tx_sring *const tx = (void *)tx_page;
 static struct netif_rx_sring *const rx = (void *)rx_page;
 static uint32_t tx_prod, rx_cons, received, number;
-static struct vcpu_runstate_info running __attribute__((aligned(64)));
 static uint8_t own = 2, other = 1; /* the last bytes of the addresses */
 
 #define TX(n) ((union netif_tx_sring_entry *)(void *)(tx_page + 64))[(n) % SLOTS]
@@ -122,32 +120,18 @@ static const struct message *wait_next(uint32_t *len)
     }
 }
 
-/* ---- running time ---- */
-
-static void tell_running(void)
-{
-    uint64_t at = (uint64_t)&running;
-    check(hypercall(HC_VCPU_OP, VCPUOP_register_runstate_memory_area, 0, (uint64_t)&at) == 0, "no running time");
-}
-
-static uint64_t run_ns(void)
-{
-    volatile struct vcpu_runstate_info *r = &running;
-    return r->time[RUNSTATE_running] + pv_now_ns() - r->state_entry_time;
-}
-
 /* ---- the one that answers ---- */
 
 static void answer(const struct message *m, uint64_t seen)
 {
     uint32_t from = tx_prod, page = from % LASTS;
     if ((m->flags & TELL) != 0)
-        tell_running();
+        bench_tell_running();
     number = m->number;
     struct message *a = message_in(data[1 + page], 0, 0);
     a->received = received;
     a->seen = seen;
-    a->run_ns = run_ns();
+    a->run_ns = bench_run_ns();
     queue(REF_LAST + page, m->want);
     push(from);
 }
@@ -228,7 +212,7 @@ static struct share stream(uint32_t bursts, uint32_t len, uint64_t *other_ran)
 {
     static uint32_t before;
     struct message m = {0};
-    struct share s = {.ns = pv_now_ns(), .own_ns = run_ns(), .ticks = stamp()};
+    struct share s = {.ns = pv_now_ns(), .own_ns = bench_run_ns(), .ticks = stamp()};
     for (uint32_t sent = 0, answered = 0; answered < bursts;) {
         if (sent < bursts && sent - answered < WINDOW_BURSTS) {
             send_burst(BURST, len, 0, SHORT);
@@ -238,7 +222,7 @@ static struct share stream(uint32_t bursts, uint32_t len, uint64_t *other_ran)
             answered++;
         }
     }
-    s = (struct share){.ticks = stamp() - s.ticks, .ns = pv_now_ns() - s.ns, .own_ns = run_ns() - s.own_ns, .other_ns = m.run_ns - *other_ran};
+    s = (struct share){.ticks = stamp() - s.ticks, .ns = pv_now_ns() - s.ns, .own_ns = bench_run_ns() - s.own_ns, .other_ns = m.run_ns - *other_ran};
     check(before == 0 || m.received - before == bursts * BURST, "%u frames of %u arrived", m.received - before, bursts * BURST);
     before = m.received;
     *other_ran = m.run_ns;
@@ -289,7 +273,7 @@ static void measure_stream(void)
 {
     static struct share runs[STREAMS];
     uint64_t other_ran = 0;
-    tell_running();
+    bench_tell_running();
     send_burst(1, SHORT, TELL, SHORT);
     (void)answer_to(SHORT);
     (void)stream(2, LONG, &other_ran);

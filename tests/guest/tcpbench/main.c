@@ -5,12 +5,11 @@
  * Why: `make bench`. Expected: every byte arrives, no frame is lost. */
 #include "tests/guest/tcpbench/card.h"
 
-#include <xen/vcpu.h>
-
 #include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
+#include "tests/guest/lib/bench.h"
 #include "tests/guest/lib/pv.h"
 
 #define STREAM_PORT 5001U
@@ -23,19 +22,10 @@
 #define TIMER_NS 250000000UL
 
 static uint8_t pattern[PATTERN + TCP_MSS] __attribute__((aligned(8))); /* the stream repeats it; what follows it is its beginning */
-static uint64_t samples[PORTIONS];
-static struct vcpu_runstate_info running __attribute__((aligned(64)));
 static struct source { /* a stream that is being sent */
     struct tcp_pcb *to;
     uint64_t queued, acked, bytes;
 } out;
-
-static inline uint64_t stamp(void)
-{
-    uint32_t lo, hi;
-    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(lo), "=d"(hi) : : "memory");
-    return (uint64_t)hi << 32 | lo;
-}
 
 /* ---- what lwIP wants of a C library ---- */
 
@@ -65,21 +55,9 @@ void tcp_timer_needed(void) {} /* it runs all the time */
 
 /* ---- time ---- */
 
-static void tell_running(void)
-{
-    uint64_t at = (uint64_t)&running;
-    check(hypercall(HC_VCPU_OP, VCPUOP_register_runstate_memory_area, 0, (uint64_t)&at) == 0, "no running time");
-}
-
-static uint64_t run_ns(void)
-{
-    volatile struct vcpu_runstate_info *r = &running;
-    return r->time[RUNSTATE_running] + pv_now_ns() - r->state_entry_time;
-}
-
 struct share { uint64_t ticks, ns, run_ns; };
 
-static struct share share_now(void) { return (struct share){stamp(), pv_now_ns(), run_ns()}; }
+static struct share share_now(void) { return (struct share){stamp(), pv_now_ns(), bench_run_ns()}; }
 
 /* Of the time since FROM: in all, and this guest's own, in ticks for each KiB. */
 static uint64_t ticks_per_kib(const struct share *from, uint64_t bytes) { return (stamp() - from->ticks) * 1024 / bytes; }
@@ -90,20 +68,6 @@ static uint64_t own_per_kib(const struct share *from, uint64_t bytes)
 }
 
 static void report(const char *name, uint64_t value) { say("BENCH %s n=1 min=%lu med=%lu avg=%lu p99=%lu", name, value, value, value, value); }
-
-static void report_samples(const char *name, unsigned n)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 1; i < n; i++)
-        for (unsigned k = i; k > 0 && samples[k - 1] > samples[k]; k--) {
-            uint64_t t = samples[k];
-            samples[k] = samples[k - 1];
-            samples[k - 1] = t;
-        }
-    for (unsigned i = 0; i < n; i++)
-        sum += samples[i];
-    say("BENCH %s n=%u min=%lu med=%lu avg=%lu p99=%lu", name, n, samples[0], samples[n / 2], sum / n, samples[n * 99 / 100]);
-}
 
 /* One look at the card and lwIP's timers; asleep if nothing came. */
 static void turn(void)
@@ -191,10 +155,10 @@ static void send_stream(void)
     for (unsigned i = 0; i < PORTIONS; i++) {
         uint64_t from = stamp(), acked = out.acked;
         send_until(CHECKED + (i + 1) * PORTION);
-        samples[i] = (stamp() - from) * 1024 / (out.acked - acked);
+        bench_samples[i] = (stamp() - from) * 1024 / (out.acked - acked);
     }
     uint64_t own = own_per_kib(&all, PORTIONS * PORTION);
-    report_samples("tcp_stream_kib", PORTIONS);
+    bench_report("tcp_stream_kib", PORTIONS);
     report("tcp_stream_sender", own);
     check(card_lost == 0, "%u frames found no room", card_lost);
     tcp_close(pcb);
@@ -325,7 +289,7 @@ void guest_main(const void *start_info)
     pv_init();
     for (uint32_t i = 0; i < sizeof pattern; i++)
         pattern[i] = i < PATTERN ? (uint8_t)random_next() : pattern[i - PATTERN];
-    tell_running();
+    bench_tell_running();
     lwip_init();
     card_start(server ? 1 : 2, server ? 3 : 4);
     if (server)
