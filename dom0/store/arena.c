@@ -5,6 +5,7 @@
 
 #include "dom0/lib/string.h"
 #include "dom0/store/tree.h"
+#include "dom0/store/watch.h"
 
 #define BLOCK_ALIGN 16U
 #define BLOCK_MAGIC 0xb5U
@@ -462,11 +463,28 @@ static bool check_domains(struct check *c)
     return true;
 }
 
+/* Each watch is in the chain of its path. */
+static bool check_watches(struct check *c)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < STORE_CHAINS; i++) {
+        for (uint32_t off = c->s->chain[i]; off != STORE_NONE;) {
+            const struct store_watch *w = payload_at(c, off, STORE_WATCH, sizeof(*w));
+            bool whole = w != NULL && payload_at(c, off, STORE_WATCH, sizeof(*w) + w->path_len + w->token_len + 2U) != NULL;
+            if (!whole || ++seen > c->counts[STORE_WATCH] || (store_hash(STORE_HASH_SEED, w->text, w->path_len) & (STORE_CHAINS - 1U)) != i) {
+                return fault(c, "a chain of watches");
+            }
+            off = w->chain;
+        }
+    }
+    return seen == c->counts[STORE_WATCH] && seen == c->s->watches ? true : fault(c, "a watch in no chain");
+}
+
 bool store_arena_check(const void *mem, size_t bytes, const char **why)
 {
     struct check c = {.s = mem};
     bool ok =
-        check_header(&c, bytes) && check_blocks(&c) && check_free_lists(&c) && check_tree(&c) && check_domains(&c);
+        check_header(&c, bytes) && check_blocks(&c) && check_free_lists(&c) && check_tree(&c) && check_domains(&c) && check_watches(&c);
     *why = ok ? "" : c.why;
     return ok;
 }

@@ -11,12 +11,13 @@
 #include "dom0/store/perms.h"
 
 #define STORE_MAGIC     0x31524f54534c4243ULL /* "CBLSTOR1" */
-#define STORE_VERSION   2U
+#define STORE_VERSION   3U
 #define STORE_BINS      16U
 #define STORE_ARENA_MIN (16UL << 10)
 #define STORE_ARENA_MAX (64UL << 20)
 #define STORE_NONE      0U /* the offset that is none */
-#define STORE_SPECIALS  2U /* @introduceDomain, @releaseDomain */
+#define STORE_CHAINS    64U /* of watches, by the hash of their path; a power of two */
+#define STORE_SPECIALS  2U  /* @introduceDomain, @releaseDomain */
 
 enum store_kind {
     STORE_FREE,
@@ -54,8 +55,10 @@ struct store {
     uint32_t nodes;      /* in the tree */
     uint32_t free[STORE_BINS];
     struct store_perms special[STORE_SPECIALS]; /* who hears of domains that come and go; at first Dom0 alone */
+    uint32_t watches, pad[3];
+    uint32_t chain[STORE_CHAINS]; /* each watch is in one, so that a change costs the same however many there are */
 };
-_Static_assert(sizeof(struct store) == 176, "store arena");
+_Static_assert(sizeof(struct store) == 448, "store arena");
 
 /* Before each block's payload; blocks are multiples of 16 bytes and adjoin each other. */
 struct store_block {

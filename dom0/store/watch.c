@@ -20,6 +20,26 @@ size_t store_domain_prefix(uint16_t domid, char *buf)
 static const char *watch_path(const struct store_watch *w) { return w->text; }
 static const char *watch_token(const struct store_watch *w) { return w->text + w->path_len + 1U; }
 
+static uint32_t *chain_of(struct store *s, uint32_t hash) { return &s->chain[hash & (STORE_CHAINS - 1U)]; }
+
+static void chain_add(struct store *s, struct store_watch *w)
+{
+    uint32_t *first = chain_of(s, store_hash(STORE_HASH_SEED, watch_path(w), w->path_len));
+    w->chain = *first;
+    *first = store_off(s, w);
+    s->watches++;
+}
+
+static void chain_remove(struct store *s, const struct store_watch *w)
+{
+    uint32_t *prev = chain_of(s, store_hash(STORE_HASH_SEED, watch_path(w), w->path_len));
+    while (*prev != store_off(s, w)) {
+        prev = &((struct store_watch *)store_at(s, *prev))->chain;
+    }
+    *prev = w->chain;
+    s->watches--;
+}
+
 static struct store_watch *find(struct store *s, const struct store_domain *d, const char *path, const char *token)
 {
     for (struct store_watch *w = store_at(s, d->first_watch); w != NULL; w = store_at(s, w->next)) {
@@ -110,6 +130,7 @@ int store_watch_add(struct store *s, uint16_t domid, const char *path, bool rel,
     w->next = d->first_watch;
     d->first_watch = store_off(s, w);
     d->watches++;
+    chain_add(s, w);
     queue(s, d, w, path);
     return 0;
 }
@@ -126,6 +147,7 @@ int store_watch_del(struct store *s, uint16_t domid, const char *path, const cha
         prev = &((struct store_watch *)store_at(s, *prev))->next;
     }
     *prev = w->next;
+    chain_remove(s, w);
     drop_events(s, d, store_off(s, w));
     d->watches--;
     store_free(s, w);
@@ -142,6 +164,7 @@ void store_watch_del_all(struct store *s, uint16_t domid)
     while (d->first_watch != STORE_NONE) {
         struct store_watch *w = store_at(s, d->first_watch);
         d->first_watch = w->next;
+        chain_remove(s, w);
         d->watches--;
         store_free(s, w);
     }
@@ -152,29 +175,57 @@ static bool may_read(const struct store_perms *perms, uint16_t domid)
     return (store_perms_access(perms, domid) & STORE_ACCESS_READ) != 0;
 }
 
-/* The path that W has to report for this change, or NULL. */
-static const char *reported(struct store *s, const struct store_watch *w, const char *path,
-                            const struct store_perms *perms, bool removed)
+/* Tells who watches the first LEN bytes of PATH. */
+static void tell(struct store *s, const char *path, size_t len, uint32_t hash, const struct store_perms *perms)
 {
-    if (store_path_under(path, watch_path(w))) {
-        return may_read(perms, w->domid) ? path : NULL;
+    for (struct store_watch *w = store_at(s, *chain_of(s, hash)); w != NULL; w = store_at(s, w->chain)) {
+        if (w->path_len == len && memcmp(watch_path(w), path, len) == 0 && may_read(perms, w->domid)) {
+            queue(s, store_domain_find(s, w->domid), w, path);
+        }
     }
-    if (!removed || !store_path_under(watch_path(w), path)) {
-        return NULL;
+}
+
+/* Who watches PATH or a node above it. One pass: the hash of a path is the hash of its parent, gone on with. */
+static void tell_above(struct store *s, const char *path, const struct store_perms *perms)
+{
+    uint32_t hash = STORE_HASH_SEED;
+    size_t at = 0;
+    if (path[0] == '/') {
+        tell(s, path, 1, store_hash(hash, path, 1), perms); /* "/", above all */
     }
-    const struct store_node *n = store_node_find(s, watch_path(w));
-    return n != NULL && may_read(&n->perms, w->domid) ? watch_path(w) : NULL;
+    do {
+        hash = store_hash(hash, path + at, 1);
+        at++;
+        if (path[at] == '\0' ? at > 1 : path[at] == '/') {
+            tell(s, path, at, hash, perms);
+        }
+    } while (path[at] != '\0');
+}
+
+/* Who watches a node below PATH, which goes with it: each hears of the path that it watches. */
+static void tell_below(struct store *s, const char *path)
+{
+    size_t len = strlen(path);
+    for (struct store_domain *d = store_at(s, s->domains); d != NULL; d = store_at(s, d->next)) {
+        for (struct store_watch *w = store_at(s, d->first_watch); w != NULL; w = store_at(s, w->next)) {
+            if (w->path_len == len || !store_path_under(watch_path(w), path)) {
+                continue;
+            }
+            const struct store_node *n = store_node_find(s, watch_path(w));
+            if (n != NULL && may_read(&n->perms, w->domid)) {
+                queue(s, d, w, watch_path(w));
+            }
+        }
+    }
 }
 
 void store_watch_fire(struct store *s, const char *path, const struct store_perms *perms, bool removed)
 {
-    for (struct store_domain *d = store_at(s, s->domains); d != NULL; d = store_at(s, d->next)) {
-        for (struct store_watch *w = store_at(s, d->first_watch); w != NULL; w = store_at(s, w->next)) {
-            const char *report = reported(s, w, path, perms, removed);
-            if (report != NULL) {
-                queue(s, d, w, report);
-            }
+    if (s->watches != 0) {
+        if (removed) {
+            tell_below(s, path);
         }
+        tell_above(s, path, perms);
     }
     if (hook.changed != NULL) {
         hook.changed(path, removed);

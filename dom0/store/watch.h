@@ -14,7 +14,8 @@
 #define STORE_TOKEN_MAX 1000U /* path, token and two NULs always fit one message */
 
 struct store_watch {
-    uint32_t next;
+    uint32_t next;  /* of the same domain */
+    uint32_t chain; /* of the same chain */
     uint16_t domid;
     uint8_t merged; /* an event that names the path itself is due */
     uint8_t rel;    /* the watcher gave a relative path: events carry relative paths */

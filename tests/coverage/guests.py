@@ -13,7 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COV = os.path.join(ROOT, "build", "cov")
 RUNS = os.path.join(COV, "runs")
-LIMIT_S = 3600
+LIMIT_S = 7200
 
 
 def run_tests(names):
@@ -21,9 +21,11 @@ def run_tests(names):
     os.makedirs(RUNS)
     env = {**os.environ, "CORBEL_ROOT_ELF": os.path.join(COV, "corbel.elf"), "CORBEL_KEEP_OUTPUT": RUNS}
     files = [f"tests/system/test_{name}.py" for name in names]
-    r = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", "--dist", "loadfile", "--tb=no", *files], cwd=ROOT, env=env, capture_output=True,
+    r = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", "--dist", "loadfile", "--tb=no", "--durations=0", "--durations-min=1", *files], cwd=ROOT, env=env, capture_output=True,
                        text=True, check=False, timeout=LIMIT_S)
-    return r.stdout.strip().split("\n")[-1]
+    with open(os.path.join(COV, "tests.log"), "w", encoding="utf-8") as f:
+        f.write(r.stdout)
+    return r.stdout.strip().split("\n")[-1] + " (build/cov/tests.log)"
 
 
 def last_dump(path):

@@ -142,7 +142,7 @@ static void watches(void **state)
     assert_event(g, "data", "other");
     assert_ok(ASK(g, XS_UNWATCH, 0, "data\0other\0"));
     assert_silence(g);
-    /* A change below: relative for the relative watch, absolute for the other. Newest watch first. */
+    /* A change below: relative for the relative watch, absolute for the other. The higher path first. */
     assert_int_equal(wr(s, 0, "/local/domain/5/data/a/b", "1"), 0);
     assert_event(g, "/local/domain/5/data/a/b", "abs");
     assert_event(g, "data/a/b", "rel");
@@ -323,6 +323,57 @@ static void watch_quota(void **state)
     assert_err(ask(g, XS_WATCH, 0, big, 5 + STORE_TOKEN_MAX + 2), "EINVAL");
 }
 
+static void assert_numbered_event(struct guest *g, unsigned i, const char *below)
+{
+    char want[64];
+    int len = snprintf(want, sizeof want, "data/%u%s%ct%u", i, below, 0, i) + 1;
+    struct answer a;
+    assert_true(guest_receive(g, &a));
+    assert_int_equal(a.h.type, XS_WATCH_EVENT);
+    assert_int_equal(a.h.len, len);
+    assert_memory_equal(a.body, want, (size_t)len);
+}
+
+/* More watches than chains: each hears of its own path and of what is below it, and a watch in the wrong chain is found. */
+static void watch_chains(void **state)
+{
+    struct guest *g = guest_of(state);
+    struct store *s = store_of(state);
+    char body[64], path[64];
+    for (unsigned i = 0; i < STORE_QUOTA_WATCHES; i++) {
+        size_t len = (size_t)snprintf(body, sizeof body, "data/%u", i) + 1;
+        len += (size_t)snprintf(body + len, sizeof body - len, "t%u", i) + 1;
+        assert_ok(ask(g, XS_WATCH, 0, body, len));
+        assert_numbered_event(g, i, "");
+    }
+    arena_assert_good(s);
+    for (unsigned i = 0; i < STORE_QUOTA_WATCHES; i++) {
+        const char *below = i % 2 != 0 ? "/below" : "";
+        snprintf(path, sizeof path, "/local/domain/5/data/%u%s", i, below);
+        assert_int_equal(wr(s, 0, path, "1"), 0);
+        assert_numbered_event(g, i, below);
+        assert_silence(g);
+    }
+    unsigned full = 0;
+    while (s->chain[full] == STORE_NONE) {
+        full++;
+    }
+    const char *why;
+    uint32_t first = s->chain[full];
+    s->chain[full] = s->chain[(full + 1) % STORE_CHAINS];
+    s->chain[(full + 1) % STORE_CHAINS] = first;
+    assert_false(store_arena_check(s, s->size, &why));
+    assert_string_equal(why, "a chain of watches");
+    s->chain[(full + 1) % STORE_CHAINS] = s->chain[full];
+    s->chain[full] = first;
+    s->watches--;
+    assert_false(store_arena_check(s, s->size, &why));
+    s->watches++;
+    assert_ok(ASK(g, XS_RESET_WATCHES, 0, "\0"));
+    assert_int_equal(s->watches, 0);
+    arena_assert_good(s);
+}
+
 /* One request per turn, however many wait. */
 static void fairness(void **state)
 {
@@ -475,7 +526,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(basic_requests),  TEST(errors),
         TEST(directory_part),  TEST(watches),
-        TEST(watch_flood),     TEST(watch_quota),
+        TEST(watch_flood),     TEST(watch_quota),     TEST(watch_chains),
         TEST(fairness),        TEST(fragments),
         TEST(hostile_indices), TEST(hostile_reply_indices),
         TEST(hostile_length),  TEST(hostile_random),
