@@ -194,7 +194,7 @@ def clean(text):
 GUESTS = {  # name: (memsize, extra .vmx lines)
     "tiny": 16, "poweroff": 16, "spin": 16, "crash": 16, "triple": 16, "reboot": 16, "chatty": 16, "deny": 16, "bench": 64,
     "regress-0003": 8, "regress-0004": 8, "regress-0005": 8, "regress-0006": 8, "regress-0007": 16, "endings": 16, "himem": 3872, "fpu": 8, "badnet": 8, "race": 16,
-    "badblk": 8, "plug": 8, "blkbench": 16, "flusher": 8, "gauge": 8, "regress-0010": 64, "sensitive": 16,
+    "badblk": 8, "plug": 8, "blkbench": 16, "flusher": 8, "gauge": 8, "regress-0010": 64, "regress-0011": 8, "sensitive": 16,
 }
 
 

@@ -12,6 +12,7 @@
 #define XS_ERROR 16U
 
 static uint64_t store_pfn, store_port;
+void (*pv_meanwhile)(void) = pv_yield;
 static volatile uint64_t *const grants = (volatile uint64_t *)(GRANT_GFN << 12);
 static volatile uint8_t *const shared = (volatile uint8_t *)(SHARED_GFN << 12);
 
@@ -94,7 +95,7 @@ static void put(const void *data, uint32_t len)
 {
     for (uint32_t i = 0; i < len; i++) {
         while (WORD(2052) - WORD(2048) == 1024)
-            pv_yield();
+            pv_meanwhile();
         STORE[WORD(2052) % 1024] = ((const uint8_t *)data)[i];
         WORD(2052) = WORD(2052) + 1;
     }
@@ -105,7 +106,7 @@ static void get(char *data, uint32_t len, uint32_t room)
     for (uint32_t i = 0; i < len; i++) {
         while (WORD(2060) == WORD(2056)) {
             pv_send((uint32_t)store_port);
-            pv_yield();
+            pv_meanwhile();
         }
         if (i < room)
             data[i] = (char)STORE[1024 + WORD(2056) % 1024];

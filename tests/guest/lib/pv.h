@@ -21,6 +21,8 @@ bool pv_open(struct pv_device *d, const char *kind, uint32_t number);
 bool xs_read(const char *path, char *reply, uint32_t room);
 bool xs_write(const char *path, const char *value);
 bool xs_remove(const char *path);
+/* Done again and again while xenstore is waited for: pv_yield, or what the guest puts here. */
+extern void (*pv_meanwhile)(void);
 /* The front end's node NAME; checked to work. */
 void pv_key(const struct pv_device *d, const char *name, const char *value);
 void pv_number(const struct pv_device *d, const char *name, uint64_t value);
