@@ -106,3 +106,17 @@ def test_each_key_of_vmx_files_is_in_the_documentation():
     assert len(rows) > 40
     missing = [key for kind, key in rows if f"`{'scsi0:0.' if kind == 'DISK' else ''}{key.replace('#', 'N')}`" not in text]
     assert not missing
+
+
+def test_each_bug_that_has_a_guest_is_in_the_list():
+    """Of docs/status.md: numbers without a gap, the folders that there are, tests that name the guest."""
+    with open(os.path.join(ROOT, "docs", "status.md"), encoding="utf-8") as f:
+        rows = re.findall(r"^\| (0\d{3}(?:, 0\d{3})*) \| ([^|]*) \| [^|]*\| ([^|]*)\|$", f.read(), re.M)
+    guests = {}
+    for numbers, bug, tests in rows:
+        guests.update({int(n): [] if bug.startswith("not used") else re.findall(r"test_\w+", tests) for n in numbers.split(", ")})
+    there = {int(path[-4:]) for path in glob.glob(os.path.join(ROOT, "tests", "guest", "regress-*"))}
+    assert list(guests) == list(range(1, max(guests) + 1)) and {n for n, tests in guests.items() if tests} == there
+    for n, test in ((n, test) for n, tests in guests.items() for test in tests):
+        with open(os.path.join(ROOT, "tests", "system", test + ".py"), encoding="utf-8") as f:
+            assert f'"regress-{n:04}"' in f.read(), (n, test)
