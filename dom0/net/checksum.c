@@ -83,6 +83,16 @@ static struct found find(const uint8_t *frame, uint32_t len)
     return type == TYPE_IPV4 ? ipv4(frame, len, at) : type == TYPE_IPV6 ? ipv6(frame, len, at) : none;
 }
 
+/* To 16 bits: a number plus itself with its halves exchanged has, in its upper half, the halves' sum with the carry brought round. No step depends on the value:
+ * a frame costs the same whatever is in it, also where ports and sequence numbers are random. */
+static uint16_t fold(uint64_t s)
+{
+    s += s << 32 | s >> 32;
+    uint32_t half = (uint32_t)(s >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
+}
+
 /* One's complement sums do not mind the order of bytes, nor which of them go together: eight at a time, in the machine's order. */
 uint16_t checksum_sum(const void *data, int len)
 {
@@ -94,9 +104,7 @@ uint16_t checksum_sum(const void *data, int len)
     }
     for (int i = 0; i < len; i++)
         s += (uint64_t)p[i] << (i % 2 != 0 ? 8 : 0);
-    while (s >> 16 != 0)
-        s = (s & 0xffff) + (s >> 16);
-    return (uint16_t)s;
+    return fold(s);
 }
 
 enum checksum_kind checksum_find(const uint8_t *frame, uint32_t len) { return find(frame, len).kind; }
@@ -111,11 +119,8 @@ bool checksum_complete(uint8_t *frame, uint32_t len)
     uint32_t s = checksum_sum(rest, sizeof rest);
     s += checksum_sum(frame + f.source, f.kind == CHECKSUM_IPV4 ? 8 : 32);
     s += checksum_sum(frame + f.payload, (int)f.length);
-    while (s >> 16 != 0)
-        s = (s & 0xffff) + (s >> 16);
-    uint32_t value = ~s & 0xffff;
-    if (value == 0 && f.protocol == PROTOCOL_UDP)
-        value = 0xffff; /* zero means "none" there */
+    uint32_t value = ~(uint32_t)fold(s);
+    value -= ((uint16_t)value == 0) & (f.protocol == PROTOCOL_UDP); /* zero means "none" there: 0xffff is the same number */
     frame[f.field] = (uint8_t)value;
     frame[f.field + 1] = (uint8_t)(value >> 8);
     return true;

@@ -112,6 +112,18 @@ static void test_sums(void **state)
     }
 }
 
+/* Each fold's carry comes round: of 32 bits (the first), of 16 (the second), of both. */
+static void test_carries(void **state)
+{
+    (void)state;
+    static const struct { uint8_t data[9]; uint16_t want; } rows[] = {
+        {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 1}, {{0xff, 0xff, 1, 0, 0, 0, 0, 0, 0}, 1}, {{0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 1}, 3},
+        {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0}, 0xffff}, {{0}, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(checksum_sum(rows[i].data, 9), rows[i].want);
+}
+
 static void test_known_value(void **state)
 {
     /* A DNS query as it was seen on a wire elsewhere is not at hand: computed by hand instead. UDP 1 -> 2, length 8, no data:
@@ -160,6 +172,13 @@ static void test_udp_never_sends_none(void **state)
     frame[43] = frame[41];
     assert_true(complete(len));
     assert_true(frame[40] == 0xff && frame[41] == 0xff);
+    len = ipv4(6, 0, 2); /* TCP may */
+    frame[54] = frame[55] = 0;
+    assert_true(complete(len));
+    frame[54] = frame[50];
+    frame[55] = frame[51];
+    assert_true(complete(len));
+    assert_true(frame[50] == 0 && frame[51] == 0);
 }
 
 static void test_lies(void **state)
@@ -221,8 +240,8 @@ static void test_noise(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_ipv4), cmocka_unit_test(test_known_value),          cmocka_unit_test(test_ipv6), cmocka_unit_test(test_vlan),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sums), cmocka_unit_test(test_carries), cmocka_unit_test(test_ipv4), cmocka_unit_test(test_known_value), cmocka_unit_test(test_ipv6), cmocka_unit_test(test_vlan),
         cmocka_unit_test(test_udp_never_sends_none), cmocka_unit_test(test_lies), cmocka_unit_test(test_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
