@@ -156,7 +156,7 @@ fuzz-guest: deps
 	@$(PYTHON) tests/system/test_attack.py --seconds $(SECONDS)
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
+TEST_PARTS := $(B)/bochs/bochs $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img
@@ -170,6 +170,8 @@ check: deps
 bench: deps
 	@$(MAKE) --no-print-directory -j2 -s image guests
 	@$(PYTHON) tests/bench/bench.py $(if $(filter write,$(BASELINE)),--write)
+$(B)/bochs/bochs: | tools/build-bochs
+	@tools/build-bochs $(@D)
 .PHONY: test-parts
 test-parts: $(TEST_PARTS)
 lint: $(B)/corbel.elf $(B)/dom0.elf

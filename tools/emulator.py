@@ -13,7 +13,10 @@ import tempfile
 import time
 
 OVMF = "/usr/share/ovmf/OVMF.fd"
+# Built by tools/build-bochs, without the debugger; where it is not there Debian's is taken.
+FAST_BOCHS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "build", "bochs", "bochs")
 BOCHS_HOST_MIB = 2048  # more cannot be; what a bigger machine uses beyond goes to a file, slowly
+SOUND = "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\nspeaker: enabled=1, mode=system"  # Debian's build has both, and dies without these words
 VGABIOS = "/usr/share/vgabios/vgabios.bin"
 
 
@@ -45,9 +48,9 @@ def free_port():
 class Machine:
     """An emulator with Corbel's image in it; its first serial port is `self.sock` (or a file)."""
 
-    def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True, nic=None, debugger=False):
+    def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True, nic=None, stock=False, debugger=False):
         """NIC (Bochs): (card, UDP port, address), e.g. ("e1000", 40000, "b0:c4:20:00:00:01"): the card receives at the port and sends to the port after it, as bxhub
-        has it. DEBUGGER (Bochs): the guest stops the machine by XCHG BX,BX, its prompt reads `self.proc.stdin`, what it says comes from `self.proc.stdout`."""
+        has it. STOCK: Debian's Bochs, whatever else there is. DEBUGGER (of Debian's Bochs): the guest stops the machine by XCHG BX,BX, its prompt reads `self.proc.stdin`, what it says comes from `self.proc.stdout`."""
         self.kind = kind
         self.work = tempfile.mkdtemp(prefix="corbel-")
         self.sock = None
@@ -64,11 +67,11 @@ class Machine:
         self.debugger = debugger
         self.start_limit = 30 if memory_mib <= BOCHS_HOST_MIB else 300  # Bochs prepares the file, for tens of seconds
         if kind == "bochs":
-            self._start_bochs(memory_mib, cpus, model, sync, nic)
+            self._start_bochs(memory_mib, cpus, model, sync, nic, stock or debugger or not os.path.exists(FAST_BOCHS))
         else:
             self._start_qemu(memory_mib, cpus, kind)
 
-    def _start_bochs(self, memory_mib, cpus, model, sync, nic):
+    def _start_bochs(self, memory_mib, cpus, model, sync, nic, stock):
         size = os.path.getsize(self.image)
         cylinders = size // (16 * 63 * 512)
         com1 = f"mode=file, dev={self.com1_file}" if self.com1_file else f"mode=socket-server, dev=localhost:{self.port}"
@@ -81,8 +84,7 @@ romimage: file={OVMF}, address=0xffe00000, options=none
 vgaromimage: file={VGABIOS}
 vga: extension=vbe
 display_library: rfb, options="timeout=0"
-sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
-speaker: enabled=1, mode=system
+{SOUND if stock else ""}
 pci: enabled=1, chipset=i440fx, slot1=pcivga{slot}
 {card}
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -91,7 +93,7 @@ boot: disk
 clock: sync={sync}, time0=1700000000
 com1: enabled=1, {com1}
 port_e9_hack: enabled=1
-magic_break: enabled={int(self.debugger)}
+{f"magic_break: enabled={int(self.debugger)}" if stock else ""}
 log: {self.log_path}
 panic: action=fatal
 error: action=report
@@ -105,7 +107,7 @@ mouse: enabled=0
         go = os.path.join(self.work, "go")
         with open(go, "w", encoding="ascii") as f:
             f.write("c\n")
-        self._spawn(["bochs-bin", "-q", "-f", rc_path, "-rc", go])
+        self._spawn(["bochs-bin", "-q", "-f", rc_path, "-rc", go] if stock else [FAST_BOCHS, "-q", "-f", rc_path])
 
     def _start_qemu(self, memory_mib, cpus, kind):
         accel = ["-accel", "kvm", "-cpu", "host,+vmx"] if kind == "kvm" else ["-accel", "tcg"]

@@ -140,7 +140,7 @@ def one_run(name, again="", boot=None):
     os.makedirs(os.path.dirname(out), exist_ok=True)
     if os.path.exists(out):
         os.unlink(out)
-    machine = start("bochs", path, com1_file=out, cpus=boot.cpus, debugger=boot.traced)
+    machine = start("bochs", path, stock=True, com1_file=out, cpus=boot.cpus, debugger=boot.traced)
     windows = []
     try:
         deadline = time.monotonic() + LIMIT_S

@@ -21,8 +21,8 @@ def run_tests(names):
     os.makedirs(RUNS)
     env = {**os.environ, "CORBEL_ROOT_ELF": os.path.join(COV, "corbel.elf"), "CORBEL_KEEP_OUTPUT": RUNS}
     files = [f"tests/system/test_{name}.py" for name in names]
-    r = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", "--dist", "loadfile", "--tb=no", "--durations=0", "--durations-min=1", *files], cwd=ROOT, env=env, capture_output=True,
-                       text=True, check=False, timeout=LIMIT_S)
+    r = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", "--dist", "loadfile", "--tb=no", "--durations=0", "--durations-min=1", *files], cwd=ROOT,
+                       env=env, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     with open(os.path.join(COV, "tests.log"), "w", encoding="utf-8") as f:
         f.write(r.stdout)
     return r.stdout.strip().split("\n")[-1] + " (build/cov/tests.log)"
