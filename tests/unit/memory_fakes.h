@@ -106,6 +106,7 @@ void ept_fake_store(uint64_t *slot, uint64_t value)
 {
     if (fake_store_hook)
         fake_store_hook();
+    fake_touch(((uintptr_t)slot - (uintptr_t)host_ram) / PAGE_SIZE);
     __atomic_store_n(slot, value, __ATOMIC_RELEASE);
 }
 static bool fake_nx_large;
@@ -122,7 +123,7 @@ static const unsigned fake_unflushed = 0; /* the EPT itself knows: unsynced */
 /* The boot of this machine's memory. */
 static void fake_memory(void)
 {
-    static struct boot_info boot = {.nr_ranges = 3, .ranges = {
+    static const struct boot_info boot = {.nr_ranges = 3, .ranges = {
         {.base = 1UL << 20, .size = 1UL << 20, .type = BOOT_RANGE_FREE},
         {.base = 2UL << 20, .size = 2UL << 20, .type = BOOT_RANGE_FRAME_TABLE},
         {.base = 4UL << 20, .size = 4UL << 20, .type = BOOT_RANGE_FREE}}};
