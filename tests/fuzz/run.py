@@ -18,6 +18,7 @@ GOAL = 10_000_000  # executions of each target in one run
 FLAGS = {
     "hypercall": ["-max_len=512", "-entropic=0"],
     "exit": ["-max_len=1024"],
+    "context": ["-max_len=1024"],
     "vmdk": ["-max_len=4096"],
 }
 # A freed block waits in a queue of 16 MiB and not 256, which no cache holds, and keeps the address of who allocated it, not the whole stack: a finding's

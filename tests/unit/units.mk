@@ -124,6 +124,10 @@ UNIT_physmap := $(DOMAIN_REAL)
 UNIT_window := kernel/mm/window.c
 UNIT_hypercall := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 UNIT_vmcs_check := vmx/vmcs_check.c vmx/vmcs_setup.c vmx/context.c vmx/context_check.c
+UNIT_DEPS_vmcs_check := tests/unit/vmcs_fakes.h
+FUZZ_context := $(UNIT_vmcs_check)
+FUZZ_DEPS_context := $(UNIT_DEPS_vmcs_check)
+FUZZ_CFLAGS_context := -O2
 # Hypercalls down to the frame lists, over host_memory.h and memory_fakes.h. The linker puts fakes before two of root's functions.
 HYPERCALL_REAL := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 MEMORY_REAL := kernel/mm/frame.c kernel/mm/frame_lists.c kernel/mm/window.c ept/ept.c ept/walk.c ept/flush.c
