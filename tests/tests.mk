@@ -111,7 +111,7 @@ fuzz: deps $(if $(TARGETS),$(TARGETS:%=$(B)/fuzz/%),$(FUZZ_BINS))
 	@$(if $(TARGETS),,$(MAKE) --no-print-directory fuzz-guest SECONDS=$(SECONDS))
 
 # ---- what the fuzzers' inputs reach in the files of root mode and of the loader that they compile ----
-FUZZ_COVER := $(if $(TARGETS),$(TARGETS),hypercall exit acpi)
+FUZZ_COVER := $(if $(TARGETS),$(TARGETS),hypercall exit context acpi)
 define fuzz_cover_rule
 $(B)/fuzz-coverage/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
 	@mkdir -p $$(@D)
