@@ -53,7 +53,7 @@ help:
 	@echo "make tcb      lines of root-mode code"
 	@echo "make image    build/corbel.img only"
 	@echo "make coverage what unit tests cover of root's pure files; coverage-guests: what guests reach of all of root (system tests on a build that counts)"
-	@echo "make fuzz     long fuzzing, then of the hypervisor by a guest (fuzz-guest): SECONDS=600 each, RUNS=10000000, TARGETS=\"hypercall exit\""
+	@echo "make fuzz     long fuzzing, then of the hypervisor by a guest (fuzz-guest): SECONDS=600 each; or RUNS=10000000 each; TARGETS=\"hypercall exit\": these alone"
 	@echo "make explore  every order of events between CPUs, up to some preemptions (MORE=1: one more); make mutants: can it fail?"
 	@echo "make threads  the same CPUs as threads under ThreadSanitizer, for SECONDS"
 	@echo "make fuzz-coverage  which lines of root's files the fuzzers' inputs reach"

@@ -102,14 +102,16 @@ $(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1)) $$(FUZZ_DEPS_$(1))
 endef
 $(foreach u,$(FUZZERS),$(eval $(call fuzz_rule,$(u))))
 FUZZ_BINS := $(patsubst %,$(B)/fuzz/%,$(FUZZERS))
+# With RUNS alone no clock ends it. The guest's turn comes when no TARGETS are named.
+FUZZ_SECONDS := $(if $(SECONDS),$(SECONDS),$(if $(RUNS),0,600))
 SECONDS ?= 600
 RUNS ?= -1
-fuzz: deps $(FUZZ_BINS)
-	@$(PYTHON) tests/fuzz/run.py --seconds $(SECONDS) --runs $(RUNS) $(TARGETS)
-	@$(MAKE) --no-print-directory fuzz-guest SECONDS=$(SECONDS)
+fuzz: deps $(if $(TARGETS),$(TARGETS:%=$(B)/fuzz/%),$(FUZZ_BINS))
+	@$(PYTHON) tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(RUNS) $(TARGETS)
+	@$(if $(TARGETS),,$(MAKE) --no-print-directory fuzz-guest SECONDS=$(SECONDS))
 
 # ---- what the fuzzers' inputs reach in the files of root mode and of the loader that they compile ----
-FUZZ_COVER := $(if $(TARGETS),$(TARGETS),hypercall exit acpi)
+FUZZ_COVER := $(if $(TARGETS),$(TARGETS),hypercall exit context acpi)
 define fuzz_cover_rule
 $(B)/fuzz-coverage/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
 	@mkdir -p $$(@D)

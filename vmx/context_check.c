@@ -21,7 +21,7 @@ static bool control_valid(const struct cbl_vcpu_context *c, const struct vmx_cap
     bool paging = (c->cr0 & CR0_PG) != 0;
     if ((c->cr0 & ~CR0_DEFINED) != 0 || (paging && (c->cr0 & CR0_PE) == 0) || (c->cr0 & (CR0_CD | CR0_NW)) == CR0_NW)
         return false;
-    if ((c->cr4 & ~caps->guest_cr4) != 0 || (c->efer & ~EFER_DEFINED) != 0 || (c->cr3 & ~(1UL << 63)) >> phys_bits != 0)
+    if ((c->cr4 & ~caps->guest_cr4) != 0 || (c->efer & ~EFER_DEFINED) != 0 || c->cr3 >> phys_bits != 0)
         return false;
     bool long_mode = paging && (c->efer & EFER_LME) != 0;
     if (long_mode != ((c->efer & EFER_LMA) != 0) || (long_mode && (c->cr4 & CR4_PAE) == 0))

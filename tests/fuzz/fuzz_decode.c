@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+
+#include <sanitizer/asan_interface.h>
 
 #include "dom0/builder/decode.h"
 #include "dom0/builder/image.h"
@@ -14,7 +17,8 @@
 #include "dom0/kernel/heap.h"
 #include "dom0/kernel/thread.h"
 
-#define LOAN_MAX (48U << 20)
+#define LOAN_MAX  (48U << 20)
+#define TOTAL_MAX (1U << 20)
 
 static const char *const names[] = {"LZ4", "XZ", "gzip", "zstd", "bzip2"};
 static unsigned loans;
@@ -28,10 +32,54 @@ static void must(bool ok, const char *what)
     }
 }
 
+/* Large blocks come out of pens that live for ever, for ASan marks each byte of what malloc() gives. A block begins behind poison and ends at poison, is zero,
+ * and its beginning is poisoned when it has been given back. */
+#define GUARD 4096U
+#define SMALL (64U << 10)
+struct pen { uint8_t *mem, *block, *last; size_t size, used; };
+static struct pen loan_pen = {.size = LOAN_MAX}, whole_pen = {.size = TOTAL_MAX + 1U};
+
+static void *take(struct pen *p, size_t bytes)
+{
+    if (p->mem == NULL) {
+        p->mem = mmap(NULL, GUARD + p->size + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        must(p->mem != MAP_FAILED && madvise(p->mem, GUARD + p->size + GUARD, MADV_NOHUGEPAGE) == 0, "no memory for the fuzzer");
+    }
+    must(p->block == NULL && bytes <= p->size, "two blocks");
+    if (p->last != NULL) {
+        ASAN_UNPOISON_MEMORY_REGION(p->last, p->used < SMALL ? p->used : SMALL);
+    }
+    uint8_t *end = p->mem + GUARD + p->size;
+    p->block = (uint8_t *)((uintptr_t)(end - bytes) & ~(uintptr_t)15);
+    p->used = bytes;
+    ASAN_POISON_MEMORY_REGION(p->block - GUARD, GUARD);
+    ASAN_POISON_MEMORY_REGION(p->block + bytes, (size_t)(end + GUARD - p->block) - bytes);
+    return p->block;
+}
+
+static void give(struct pen *p, void *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    must(block == p->block, "gives back what it was not given");
+    ASAN_UNPOISON_MEMORY_REGION(p->block - GUARD, GUARD);
+    size_t by_hand = p->used < SMALL ? p->used : -(uintptr_t)p->block & 4095U;
+    memset(p->block, 0, by_hand);
+    if (by_hand < p->used) { /* whole pages, of which few have been written */
+        uint8_t *pages = p->block + by_hand;
+        must(madvise(pages, (size_t)(p->mem + GUARD + p->size - pages), MADV_DONTNEED) == 0, "memory does not become zero");
+    }
+    ASAN_UNPOISON_MEMORY_REGION(p->block + p->used, (size_t)(p->mem + p->size + 2 * GUARD - p->block) - p->used);
+    ASAN_POISON_MEMORY_REGION(p->block, p->used < SMALL ? p->used : SMALL);
+    p->last = p->block;
+    p->block = NULL;
+}
+
 void *kernel_cache_borrow(size_t bytes)
 {
     must(!inside, "borrowed inside a preemptible section");
-    void *p = bytes > LOAN_MAX ? NULL : calloc(1, bytes);
+    void *p = bytes > LOAN_MAX ? NULL : take(&loan_pen, bytes);
     loans += p != NULL;
     return p;
 }
@@ -39,7 +87,7 @@ void memory_return(void *p, size_t bytes)
 {
     (void)bytes;
     loans -= p != NULL;
-    free(p);
+    give(&loan_pen, p);
 }
 void thread_yield(void) { must(!inside, "yield inside a preemptible section"); }
 void thread_preemptible(bool on) { inside = on; }
@@ -66,14 +114,14 @@ static enum unpack_result run(const char *name, const uint8_t *data, size_t len,
     *o = (struct out){.limit = total};
     struct unpack u = {
         .decoder = decoder_find(name), .packed = data, .packed_len = len, .total = total, .sink = sink, .ctx = o};
-    u.whole = whole ? malloc(total + 1) : NULL;
+    u.whole = whole ? take(&whole_pen, total + 1) : NULL;
     uint64_t need = 0;
     enum unpack_result r = unpack(&u, &need);
     must(loans == 0 && !inside, "a loan was kept");
     must(r != UNPACK_OK || o->len == total, "length");
     must(r != UNPACK_STOPPED, "nobody stopped it");
     must(r != UNPACK_NO_MEMORY || need > LOAN_MAX, "there was memory");
-    free(u.whole);
+    give(&whole_pen, u.whole);
     return r;
 }
 
@@ -84,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     const char *name = names[data[0] % 5];
-    uint64_t total = ((uint64_t)data[2] | (uint64_t)data[3] << 8 | (uint64_t)data[4] << 16) % (1U << 20) + 1U;
+    uint64_t total = ((uint64_t)data[2] | (uint64_t)data[3] << 8 | (uint64_t)data[4] << 16) % TOTAL_MAX + 1U;
     struct out a, b;
     enum unpack_result r = run(name, data + 5, size - 5, total, data[1] & 1, &a);
     if (r == UNPACK_OK) {

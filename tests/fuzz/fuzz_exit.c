@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [HOST] What a guest can make of exits: any sequence of them with any registers and qualifications, and between them what an entry does, through the real
  * dispatcher, handlers, local APIC, injection, MSR, port and CPUID policies, on a VMCS that is an array. What the next entry would be given is an event that
- * the CPU accepts; no reserved vector is requested; nothing of the guest's reaches the host's half of the VMCS or its control fields but the few that are meant. */
+ * the CPU accepts in that mode; only 64-bit kernel code gets to a hypercall; no reserved vector is requested; nothing of the guest's reaches the host's half
+ * of the VMCS or its control fields but the few that are meant. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,7 +56,7 @@ static uint32_t interrupted(void)
         return vlapic_highest_isr(&v->vmx) >= 16 ? INTR_VALID | (uint32_t)vlapic_highest_isr(&v->vmx) : 0;
     vector = type == INTR_TYPE_NMI ? 2 : type == INTR_TYPE_EXCEPTION ? vector & 31 : type == INTR_TYPE_PRIV_EXCEPTION ? 1 : type == INTR_TYPE_SOFT_EXCEPTION ? 3 + (vector & 1) : vector;
     vector = vector == 2 && type == INTR_TYPE_EXCEPTION ? 0 : vector;
-    bool error = type == INTR_TYPE_EXCEPTION && (vector == 8 || (vector >= 10 && vector <= 14) || vector == 17);
+    bool error = type == INTR_TYPE_EXCEPTION && (fields[VMCS_GUEST_CR0] & CR0_PE) && (vector == 8 || (vector >= 10 && vector <= 14) || vector == 17);
     return INTR_VALID | (uint32_t)type << 8 | vector | (error ? INTR_ERROR_CODE : 0);
 }
 
@@ -105,6 +106,7 @@ static void event_is_valid(void)
     must(type != INTR_TYPE_EXCEPTION || vector < 32, "an exception with another vector");
     bool error = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
     must(!(info & INTR_ERROR_CODE) || (type == INTR_TYPE_EXCEPTION && error), "an error code for what has none");
+    must(!(info & INTR_ERROR_CODE) || (fields[VMCS_GUEST_CR0] & CR0_PE), "an error code in real mode");
     must(type != INTR_TYPE_SOFT_INTERRUPT || (fields[VMCS_ENTRY_INSTR_LEN] >= 1 && fields[VMCS_ENTRY_INSTR_LEN] <= 15), "an instruction without length");
 }
 
@@ -114,6 +116,23 @@ static void apic_is_valid(struct vmx_vcpu *w)
     must((p[VLAPIC_IRR << 2] & 0xffff) == 0 && (p[VLAPIC_ISR << 2] & 0xffff) == 0, "a reserved vector is requested");
     must(vlapic_highest_irr(w) < 256 && vlapic_highest_isr(w) < 256 && vlapic_ppr(w) < 256 && vlapic_deliverable(w) < 256, "a priority");
     must(w->vlapic.base_msr == 0xfee00c00, "the local APIC has moved");
+}
+
+/* 64-bit kernel code, unless M says: user, compatibility or 32-bit code, real mode; single steps. */
+static void guest_mode(uint8_t m)
+{
+    fields[VMCS_GUEST_RFLAGS] |= m & 16 ? RFLAGS_TF : 0;
+    if ((m & 15) == 15) {
+        fields[VMCS_GUEST_CR0] = 0;
+        fields[VMCS_GUEST_CS_AR] = 0x9b;
+    } else if (m & 1) {
+        fields[VMCS_GUEST_SS_AR] = 0xf3;
+        fields[VMCS_GUEST_CS_AR] = SEG_LONG | 0xfb;
+    }
+    if (m & 2)
+        fields[VMCS_GUEST_CS_AR] = (fields[VMCS_GUEST_CS_AR] & ~(uint64_t)SEG_LONG) | (1U << 14);
+    if ((m & 6) == 6)
+        fields[VMCS_GUEST_EFER] = fields[VMCS_ENTRY_CTLS] = 0;
 }
 
 static void entry(void)
@@ -135,7 +154,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.len = size;
     (void)reset(NULL);
     vmx_caps.virtual_interrupts = next() & 1;
-    with_callback = next() & 1;
+    uint8_t mode = next();
+    with_callback = mode & 1;
+    guest_mode(mode >> 1);
     for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
         fields[ours[i]] = 0x5a5a0000 + i;
     for (unsigned i = 0; in.len > 0 && i < 64 && !killed; i++) {
@@ -151,6 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
         must(fields[ours[i]] == 0x5a5a0000 + i, "a field of the host's has changed");
+    bool kernel_64 = SEG_DPL(fields[VMCS_GUEST_SS_AR]) == 0 && (fields[VMCS_GUEST_CS_AR] & SEG_LONG) && (fields[VMCS_GUEST_EFER] & EFER_LMA);
+    must(hypercalls == 0 || kernel_64, "a hypercall from outside of 64-bit kernel code");
     must(fields[VMCS_CR0_SHADOW] <= 0xffffffff && !(cpuid_policy_get(1, 0, &(struct cpuid_vcpu){0}).ecx & 1U << 5), "CPUID offers VMX");
     return 0;
 }

@@ -77,7 +77,7 @@ static void use(const uint8_t *in, size_t size)
     for (size_t i = 0; i + 3 <= size && i < 3 * OPS_MAX; i += 3) {
         uint64_t at = (in[i + 1] | in[i + 2] << 8) * 5UL % vdisk_sectors(d), left = vdisk_sectors(d) - at;
         uint32_t count = in[i] / 6U + 1U < left ? in[i] / 6U + 1U : (uint32_t)left;
-        memset(buf, in[i] | 1, sizeof buf);
+        memset(buf, in[i] | 1, count * 512UL);
         switch (in[i] % 6) {
         case 0:
             (void)vdisk_discard(d, at, count, &e);

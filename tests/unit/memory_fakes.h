@@ -70,14 +70,34 @@ enum status pagetable_map_root(hfn_t first, unsigned order)
         fake_touch(first.v + i);
     return fake_fails(&fake_maps_until_failure) ? STATUS_NO_MEMORY : STATUS_OK;
 }
+#if defined(HOST_SNAPSHOT) && defined(FAKES_POISON)
+static uint16_t fake_shown[FAKE_CPUS][WINDOW_SLOTS + 1]; /* by each window; 0: nothing */
+static uint8_t fake_windows[HOST_FRAMES];                /* that show the frame */
+/* A guest's page is there only while a window shows it: beside it, before and after is poison, unless another window happens to show what lies there. */
+static void fake_show(uint32_t cpu, unsigned slot, size_t f)
+{
+    uint16_t old = fake_shown[cpu][slot];
+    uint64_t type = frame_test_table[old] & DESC_TYPE;
+    if (old && --fake_windows[old] == 0 && (type == FRAME_GUEST || type == FRAME_FREE))
+        fake_poison(old, 1UL);
+    fake_shown[cpu][slot] = (uint16_t)f;
+    fake_windows[f] = (uint8_t)(fake_windows[f] + (f != 0));
+}
+#else
+#define fake_show(cpu, slot, f) ((void)(cpu), (void)(slot))
+#endif
 void *pagetable_set_window(uint32_t cpu, unsigned slot, hfn_t f)
 {
-    (void)cpu;
+    fake_show(cpu, slot, f.v == HFN_INVALID.v ? 0 : f.v);
     if (f.v == HFN_INVALID.v)
         return NULL;
     assert_true(f.v >= FAKE_FIRST_FREE && f.v < HOST_FRAMES);
+#if defined(HOST_SNAPSHOT) && defined(FAKES_POISON)
+    fake_unpoison(f.v, 1UL);
+#else
     if (slot == WINDOW_SLOTS) /* for scrubbing: it is being allocated */
         fake_unpoison(f.v, 1UL);
+#endif
     fake_touch(f.v);
     return host_ram[f.v];
 }
@@ -106,6 +126,7 @@ void ept_fake_store(uint64_t *slot, uint64_t value)
 {
     if (fake_store_hook)
         fake_store_hook();
+    fake_touch(((uintptr_t)slot - (uintptr_t)host_ram) / PAGE_SIZE);
     __atomic_store_n(slot, value, __ATOMIC_RELEASE);
 }
 static bool fake_nx_large;
@@ -122,7 +143,7 @@ static const unsigned fake_unflushed = 0; /* the EPT itself knows: unsynced */
 /* The boot of this machine's memory. */
 static void fake_memory(void)
 {
-    static struct boot_info boot = {.nr_ranges = 3, .ranges = {
+    static const struct boot_info boot = {.nr_ranges = 3, .ranges = {
         {.base = 1UL << 20, .size = 1UL << 20, .type = BOOT_RANGE_FREE},
         {.base = 2UL << 20, .size = 2UL << 20, .type = BOOT_RANGE_FRAME_TABLE},
         {.base = 4UL << 20, .size = 4UL << 20, .type = BOOT_RANGE_FREE}}};

@@ -346,6 +346,7 @@ static void test_context(void **state)
     REFUSED(c.cr4 = CR4_VMXE);
     REFUSED(c.cr4 = CR4_LA57);
     REFUSED(c.cr3 = 1UL << 40);
+    REFUSED(c.cr3 = 1UL << 63); /* of MOV to CR3 only: CR3 never has it */
     REFUSED(c.rip = 1UL << 32);
     REFUSED(c.rflags = 1UL << 22);
     REFUSED(c.rflags = 1UL << 3);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # [HOST] Every file of another world that unit tests (UNIT_) and fuzzers (FUZZ_) compile, by test; UNIT_DEPS_ are what a test includes. Those of root
 # are its pure files: ROOT_PURE in tests/tests.mk, and `make coverage` lists them with what is covered, then the files that no unit test compiles.
+# Fuzzers that need no help to guess values: their inputs are put together of values that mean something, or change something sound.
+NO_CMP := -fno-sanitize-coverage=trace-cmp
 UNIT_cache := dom0/fs/cache.c
 UNIT_cache_threads := dom0/fs/cache.c dom0/kernel/thread.c
 UNIT_DEPS_cache_threads := tests/unit/thread_model.h
@@ -31,6 +33,7 @@ UNIT_DEPS_ne2k := tests/unit/net_fakes.h
 UNIT_virtio_net := drivers/virtio_net.c drivers/virtqueue.c
 UNIT_DEPS_virtio_net := tests/unit/net_fakes.h
 FUZZ_fat32 := dom0/fs/partition.c $(UNIT_fat32)
+FUZZ_CFLAGS_fat32 := $(NO_CMP)
 UNIT_config := boot/efi/config.c boot/efi/fmt.c
 UNIT_elf := boot/efi/elf.c
 UNIT_folder := boot/efi/folder.c boot/efi/fmt.c
@@ -52,6 +55,7 @@ UNIT_cpulist := dom0/manager/cpulist.c dom0/lib/text.c
 NET_PURE := dom0/net/switch.c dom0/net/mac.c dom0/net/rate.c dom0/net/checksum.c
 UNIT_vmx := dom0/vdisk/vdisk_name.c $(addprefix dom0/manager/,vmx.c vmx_keys.c vmx_disks.c vmx_edit.c nic.c) $(NET_PURE) dom0/manager/cpulist.c dom0/manager/vmx_file.c dom0/manager/nearest.c dom0/lib/text.c dom0/lib/error.c
 FUZZ_vmx := $(UNIT_vmx)
+FUZZ_CFLAGS_vmx := $(NO_CMP)
 UNIT_console_filter := dom0/backend/console_filter.c dom0/backend/guest_ring.c
 UNIT_console_backend := dom0/backend/console_backend.c dom0/backend/guest_ring.c dom0/lib/limit.c
 UNIT_block := dom0/kernel/thread.c dom0/backend/blk_ring.c dom0/backend/block_backend.c dom0/backend/block_crew.c dom0/backend/block_io.c dom0/backend/block_nodes.c dom0/backend/xenbus_nodes.c dom0/lib/limit.c dom0/lib/error.c dom0/lib/text.c
@@ -63,6 +67,7 @@ UNIT_vmdk_fat := $(VDISK) $(UNIT_fat32) dom0/fs/partition.c dom0/lib/text.c
 UNIT_DEPS_vmdk := tests/unit/vdisk_files.h tests/unit/vdisk_model.h
 UNIT_DEPS_vmdk_fat := tests/unit/vdisk_model.h
 FUZZ_vmdk := $(UNIT_vmdk)
+FUZZ_CFLAGS_vmdk := $(NO_CMP)
 UNIT_net_switch := $(NET_PURE) dom0/lib/text.c
 UNIT_checksum := dom0/net/checksum.c
 NET_TEXT := $(addprefix dom0/net/,address.c url.c http.c dns_message.c) dom0/lib/text.c
@@ -90,6 +95,7 @@ UNIT_builder = $(addprefix dom0/builder/,builder.c kernel.c kernel_cache.c guest
 	$(DECODE_REAL) $(HOST_LIBS)
 UNIT_CFLAGS_builder = $(LIB_HEADERS)
 FUZZ_store := $(STORE_PURE)
+FUZZ_CFLAGS_store := $(NO_CMP)
 FUZZ_image := dom0/builder/image.c dom0/builder/elf_plan.c dom0/builder/start_info.c
 FUZZ_decode = dom0/builder/image.c $(DECODE_REAL) $(FUZZ_LIBS)
 FUZZ_CFLAGS_decode = $(LIB_HEADERS)
@@ -118,16 +124,20 @@ UNIT_physmap := $(DOMAIN_REAL)
 UNIT_window := kernel/mm/window.c
 UNIT_hypercall := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 UNIT_vmcs_check := vmx/vmcs_check.c vmx/vmcs_setup.c vmx/context.c vmx/context_check.c
+UNIT_DEPS_vmcs_check := tests/unit/vmcs_fakes.h
+FUZZ_context := $(UNIT_vmcs_check)
+FUZZ_DEPS_context := $(UNIT_DEPS_vmcs_check)
+FUZZ_CFLAGS_context := -O2
 # Hypercalls down to the frame lists, over host_memory.h and memory_fakes.h. The linker puts fakes before two of root's functions.
 HYPERCALL_REAL := $(DOMAIN_REAL) kernel/domain/dom0.c kernel/core/status.c $(wildcard kernel/hypercall/*.c)
 MEMORY_REAL := kernel/mm/frame.c kernel/mm/frame_lists.c kernel/mm/window.c ept/ept.c ept/walk.c ept/flush.c
 MEMORY_FLAGS := -include tests/unit/host_memory.h -Wl,--wrap=frame_lists_take,--wrap=frame_free
 FUZZ_hypercall := $(HYPERCALL_REAL) $(MEMORY_REAL)
 FUZZ_DEPS_hypercall := $(addprefix tests/unit/,domain_fakes.h memory_fakes.h host_memory.h)
-FUZZ_CFLAGS_hypercall := -O2 -fno-sanitize-coverage=trace-cmp -DHOST_SNAPSHOT $(MEMORY_FLAGS) -lcmocka
+FUZZ_CFLAGS_hypercall := -O2 $(NO_CMP) -DHOST_SNAPSHOT $(MEMORY_FLAGS) -lcmocka
 FUZZ_exit := $(UNIT_exit)
 FUZZ_DEPS_exit := tests/unit/exit_fakes.h
-FUZZ_CFLAGS_exit := -O2 -lcmocka
+FUZZ_CFLAGS_exit := -O2 $(NO_CMP) -lcmocka
 UNIT_alloc := $(HYPERCALL_REAL) $(MEMORY_REAL) vmx/vcpu.c
 UNIT_DEPS_alloc := $(FUZZ_DEPS_hypercall)
 UNIT_CFLAGS_alloc := -O0 -no-pie -fno-pie -fno-omit-frame-pointer $(MEMORY_FLAGS)
