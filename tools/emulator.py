@@ -50,7 +50,8 @@ class Machine:
 
     def __init__(self, kind, image, memory_mib=1024, cpus=1, model="corei7_skylake_x", sync="none", com1_file=None, private=True, nic=None, stock=False, debugger=False):
         """NIC (Bochs): (card, UDP port, address), e.g. ("e1000", 40000, "b0:c4:20:00:00:01"): the card receives at the port and sends to the port after it, as bxhub
-        has it. STOCK: Debian's Bochs, whatever else there is. DEBUGGER (of Debian's Bochs): the guest stops the machine by XCHG BX,BX, its prompt reads `self.proc.stdin`, what it says comes from `self.proc.stdout`."""
+        has it. STOCK: Debian's Bochs, whatever else there is. DEBUGGER (of Debian's Bochs): the guest stops the machine by XCHG BX,BX, its prompt reads `self.proc.stdin`,
+        what it says comes from `self.proc.stdout`."""
         self.kind = kind
         self.work = tempfile.mkdtemp(prefix="corbel-")
         self.sock = None

@@ -154,7 +154,7 @@ def run(kind):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     nothing = {f"\\corbel\\{name}": None for name in ("corbel.elf", "dom0.elf", "corbel.cfg")}
     files = {**nothing, "\\EFI\\BOOT\\BOOTX64.EFI": BARE_EFI, "\\guest.elf": GUEST_ELF} if bare else guest_files("sensitive")
-    machine = Corbel(make_image(path, files, 64 if bare else 128), f"sensitive_{kind}")
+    machine = Corbel(make_image(path, files, 64 if bare else 128), f"sensitive_{kind}", stock=True)
     try:
         if not bare:
             machine.boot().send("create sensitive\r")

@@ -8,6 +8,7 @@ from corbel import debian_files, guest_files
 
 CFG = "loglvl = info\ndebug = on\n"
 SIZE_MIB = 192
+MACHINE = {"stock": True}  # its words are compared, which differ from version to version
 HERE, CREATE = r"vmx_poke\+0x[0-9a-f]+, called by hc_control\S*", r"setup_controls\+0x[0-9a-f]+, called by vmx_vcpu_create\S*"
 CONTEXT, SEGMENT = r"vmx_context_set\+0x[0-9a-f]+, called by hc_control_CONTEXT_SET\S*", r"setup_segment\+0x[0-9a-f]+, called by vmx_context_set\S*"
 REGISTER = r"setup_guest_cr0\+0x[0-9a-f]+, called by vmx_context_set\S*"
