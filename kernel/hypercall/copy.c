@@ -14,29 +14,69 @@
 
 static bool canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) == a; }
 
+/* The way from a pointer to its page, as this CPU went it: what it read on it, and where. If nothing that names the way has changed, its windows are
+ * still open and each entry reads the same, it leads to the same page. Nothing is trusted to have stayed: guests change entries unseen. */
+struct way {
+    uint64_t page, generation, cr0, cr3, opened; /* PAGE: of the pointer, odd for writing; 0: no way. OPENED: when it began */
+    uint32_t levels;
+    const uint64_t *at[4];
+    uint64_t entry[4];
+    char *bytes;
+};
+#define WAYS 8U
+static struct way ways[MAX_CPUS][WAYS];
+
 /* SDM vol 3, "4-Level Paging and 5-Level Paging": entries of 4 KiB, 2 MiB and 1 GiB pages; PS is reserved in a PML4E. The caller acts at CPL 0, so
  * the U/S bit does not matter; XD neither, for nothing is fetched. Accessed and dirty flags are left alone. LA57 is not offered. */
-enum status translate_gva(struct vcpu *v, gva_t a, bool write, gpa_t *out)
+static enum status walk(struct vcpu *v, gva_t a, bool write, struct way *w, gpa_t *out)
 {
-    uint64_t cr0 = vmx_cr0(&v->vmx), needed = write && (cr0 & CR0_WP) ? PTE_P | PTE_RW : PTE_P;
-    uint64_t table = vmx_cr3(&v->vmx) & PTE_ADDR;
+    uint64_t cr0 = w->cr0, needed = write && (cr0 & CR0_WP) ? PTE_P | PTE_RW : PTE_P;
+    uint64_t table = w->cr3 & PTE_ADDR;
     *out = gpa(a.v);
     if (!(cr0 & CR0_PG))
         return STATUS_OK;
     for (unsigned shift = 39; canonical(a.v); shift -= 9) {
-        const uint64_t *at = physmap_open(v->domain, gpa(table + (a.v >> shift & 511) * 8), false);
-        uint64_t entry = at ? __atomic_load_n(at, __ATOMIC_RELAXED) : 0; /* once: the guest may change it meanwhile */
+        const uint64_t *at = w->at[w->levels] = physmap_open(v->domain, gpa(table + (a.v >> shift & 511) * 8), false);
+        uint64_t entry = w->entry[w->levels++] = at ? __atomic_load_n(at, __ATOMIC_RELAXED) : 0; /* once: the guest may change it meanwhile */
         bool large = entry & PTE_PS;
         if ((entry & needed) != needed || (large && shift == 39))
             break;
         table = entry & PTE_ADDR;
         if (shift == 12 || large) {
-            uint64_t inside = (1UL << shift) - 1;
-            *out = gpa((table & ~inside) | (a.v & inside));
+            *out = gpa((table & -(1UL << shift)) | (a.v & ((1UL << shift) - 1)));
             return STATUS_OK;
         }
     }
     return STATUS_FAULT;
+}
+
+enum status translate_gva(struct vcpu *v, gva_t a, bool write, gpa_t *out)
+{
+    struct way w = {.cr0 = vmx_cr0(&v->vmx), .cr3 = vmx_cr3(&v->vmx)};
+    return walk(v, a, write, &w, out);
+}
+
+static bool reads_the_same(const struct way *w)
+{
+    uint64_t changed = 0;
+    for (uint32_t i = 0; i < w->levels; i++)
+        changed |= __atomic_load_n(w->at[i], __ATOMIC_RELAXED) ^ w->entry[i];
+    return changed == 0;
+}
+
+/* The page that A leads to, as physmap_open gives it, to be used at once; NULL: nowhere, or it may not be written. */
+static char *page_of(struct vcpu *v, gva_t a, bool write)
+{
+    struct way *w = &ways[cpu_id()][(a.v >> PAGE_SHIFT << 1 | write) % WAYS];
+    uint64_t generation = __atomic_load_n(&v->domain->ept.generation, __ATOMIC_ACQUIRE), page = (a.v & ~(PAGE_SIZE - 1)) | 2 | write;
+    uint64_t cr0 = vmx_cr0(&v->vmx), cr3 = vmx_cr3(&v->vmx), opened = windows[cpu_id()].opened;
+    gpa_t g;
+    if (w->page == page && w->generation == generation && w->cr0 == cr0 && w->cr3 == cr3 && opened - w->opened < WINDOW_LASTS && reads_the_same(w))
+        return w->bytes;
+    *w = (struct way){.generation = generation, .cr0 = cr0, .cr3 = cr3, .opened = opened};
+    w->bytes = walk(v, a, write, w, &g) == STATUS_OK ? physmap_open(v->domain, gpa(g.v & ~(PAGE_SIZE - 1)), write) : NULL;
+    w->page = w->bytes ? page : 0;
+    return w->bytes;
 }
 
 /* One page's worth at a time: IN or OUT is NULL. */
@@ -45,13 +85,12 @@ static int64_t copy(struct vcpu *v, uint64_t at, char *in, const char *out, size
     if (at + len < at)
         return HC_EFAULT;
     for (size_t done = 0, n; done < len; done += n) {
-        gva_t here = gva(at + done);
-        gpa_t g;
-        n = MIN(len - done, PAGE_SIZE - here.v % PAGE_SIZE);
-        void *p = translate_gva(v, here, out != NULL, &g) == STATUS_OK ? physmap_open(v->domain, g, out != NULL) : NULL;
+        uint64_t inside = (at + done) % PAGE_SIZE;
+        char *p = page_of(v, gva(at + done), out != NULL);
+        n = MIN(len - done, PAGE_SIZE - inside);
         if (!p)
             return HC_EFAULT;
-        (void)(out ? memcpy(p, out + done, n) : memcpy(in + done, p, n));
+        (void)(out ? memcpy(p + inside, out + done, n) : memcpy(in + done, p + inside, n));
     }
     return 0;
 }

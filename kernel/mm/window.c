@@ -17,6 +17,7 @@ void *window_enter(uint64_t tag, uint64_t number, hfn_t f)
     struct windows *w = &windows[cpu_id()];
     uint32_t i = w->next, old = (i + WINDOW_LASTS) % WINDOW_SLOTS;
     w->next = (i + 1) % WINDOW_SLOTS;
+    w->opened++;
     if (w->slots[old].tag != 0)
         w->slots[old].tag = TAG_OLD;
     w->slots[i] = (struct window_slot){tag, number, pagetable_set_window(cpu_id(), i, f)};
@@ -34,6 +35,7 @@ void window_flush(void)
 {
     struct windows *w = &windows[cpu_id()];
     w->next = 0;
+    w->opened += WINDOW_LASTS;
     for (uint32_t i = 0; i < WINDOW_SLOTS && w->slots[i].tag != 0; i++) { /* they were filled in order */
         w->slots[i] = (struct window_slot){0};
         pagetable_set_window(cpu_id(), i, HFN_INVALID);

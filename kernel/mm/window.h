@@ -13,6 +13,7 @@
 
 struct window_slot { uint64_t tag, number; char *va; }; /* tag 0: empty */
 struct windows {
+    uint64_t opened; /* how many; closing all counts as WINDOW_LASTS */
     uint32_t next;
     uint8_t hint[WINDOW_HINTS]; /* where a name was last; the slot says whether it still is */
     struct window_slot slots[WINDOW_SLOTS];

@@ -282,8 +282,15 @@ bool frame_check(char *why, size_t len) { (void)why; (void)len; return true; }
 bool pagetable_check_wx(uint64_t *bad) { (void)bad; return true; }
 bool bitmaps_check(char *why, size_t len) { (void)why; (void)len; return true; }
 struct windows windows[MAX_CPUS]; /* empty: each time through the EPT */
+static bool windows_stay;         /* those that were opened: ways through page tables may be gone again */
 void *window_open(hfn_t f) { assert_true(frame_is_ram(f)); return root_va(hpa_of_hfn(f)); }
-void *window_enter(uint64_t tag, uint64_t number, hfn_t f) { (void)tag; (void)number; return window_open(f); }
+void *window_enter(uint64_t tag, uint64_t number, hfn_t f)
+{
+    (void)tag;
+    (void)number;
+    windows[cpu_id()].opened += windows_stay ? 0 : WINDOW_LASTS;
+    return window_open(f);
+}
 void window_flush(void) {}
 
 /* ---- second-level tables: one slot per gfn below FAKE_GFNS and per gfn of a high range ---------------- */

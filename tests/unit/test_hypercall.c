@@ -418,6 +418,38 @@ static void page_walk(void **state)
     assert_int_equal(hc_put(&at, 0x40001ff0, bytes, 16), 0);
     assert_memory_equal((char *)fake_page(d, 5) + 0xff0, bytes, 16);
     assert_int_equal(hc_get(&at, back, ~0UL - 4, 16), HC_EFAULT);
+    /* With its windows still open the way is looked at, not gone again: what the guest changes on it is seen, at any level. */
+    windows_stay = true;
+    ((char *)fake_page(d, 5))[0x234] = 'a';
+    ((char *)fake_page(d, 6))[0x234] = 'b';
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(hc_get(&at, back, 0x40001234, 1), 0);
+        assert_int_equal(back[0], 'a');
+    }
+    l1[1] = 6 << 12 | 1;
+    assert_int_equal(hc_get(&at, back, 0x40001234, 1), 0);
+    assert_int_equal(back[0], 'b');
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), HC_EFAULT); /* read-only */
+    l1[1] = 5 << 12 | 3;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), 0);
+    assert_int_equal(((char *)fake_page(d, 5))[0x234], '0');
+    l1[1] = 5 << 12 | 1;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), HC_EFAULT);
+    fake_paging.cr0 &= ~CR0_WP;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), 0);
+    fake_paging.cr0 |= CR0_WP;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), HC_EFAULT);
+    l1[1] = 5 << 12 | 3;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), 0);
+    l2[0] = 0;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), HC_EFAULT);
+    l2[0] = 51 << 12 | 3;
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), 0);
+    fake_paging.cr3 = 5 << 12; /* another address space: a page that holds no entries */
+    assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), HC_EFAULT);
+    fake_paging.cr3 = 48 << 12 | 0xfff;
+    assert_int_equal(hc_get(&at, back, 0x40001234, 1), 0);
+    windows_stay = false;
     l4[0] = 3UL << 50 | 3; /* a table outside of its memory */
     assert_int_equal(translate_gva(v, gva(0x40001234), false, &g), STATUS_FAULT);
     l4[0] = 49 << 12 | 0x83; /* PS is reserved there */
