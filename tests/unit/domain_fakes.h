@@ -361,6 +361,7 @@ void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
 }
 void ept_unmap(struct ept *e, gfn_t g, unsigned order)
 {
+    flush_mark(e); /* as the real one does */
     fake_unflushed++;
     if (order == 0)
         fake_split(e, g.v);
@@ -387,7 +388,7 @@ void ept_walk(const struct ept *e, gfn_t first, gfn_t last, bool (*fn)(gfn_t g, 
         i += (1UL << leaf.order) - 1;
     }
 }
-void flush_mark(struct ept *e) { (void)e; }
+void flush_mark(struct ept *e) { e->generation++; }
 static unsigned fake_deferred; /* frees that wait for flush_sync (though done at once here) */
 void flush_defer_free(struct ept *e, hfn_t f, unsigned order) { (void)e; fake_deferred++; frame_free(f, order); }
 void flush_sync(struct ept *e) { (void)e; fake_unflushed = fake_deferred = 0; }

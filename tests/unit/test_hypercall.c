@@ -449,6 +449,15 @@ static void page_walk(void **state)
     assert_int_equal(hc_put(&at, 0x40001234, bytes, 1), HC_EFAULT);
     fake_paging.cr3 = 48 << 12 | 0xfff;
     assert_int_equal(hc_get(&at, back, 0x40001234, 1), 0);
+    struct domain_locked l = domain_lock(d); /* another frame is its page 5 */
+    assert_int_equal(physmap_release(l, gfn(5), 0), STATUS_OK);
+    assert_int_equal(hc_get(&at, back, 0x40001234, 1), HC_EFAULT);
+    assert_int_equal(physmap_populate(l, gfn(5), 0), STATUS_OK);
+    domain_unlock(l);
+    flush_sync(&d->ept);
+    *((char *)fake_page(d, 5) + 0x234) = 'c';
+    assert_int_equal(hc_get(&at, back, 0x40001234, 1), 0);
+    assert_int_equal(back[0], 'c');
     windows_stay = false;
     l4[0] = 3UL << 50 | 3; /* a table outside of its memory */
     assert_int_equal(translate_gva(v, gva(0x40001234), false, &g), STATUS_FAULT);
