@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Guest memory in and out, once. A guest pointer is a gva_t and is never dereferenced: the guest's page tables are walked
- * as CPL 0 (SDM vol 3, "4-Level Paging"), then its EPT, then a window is opened. */
+ * as CPL 0 (SDM vol 3, "4-Level Paging"), then its EPT, then a window is opened; or the entries of the last such way still read the same. */
 #pragma once
 
 #include "kernel/domain/vcpu.h"

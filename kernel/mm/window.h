@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Per-CPU windows on frames that root does not own. They stay open, under the name that they were given, so that the next use costs a
  * look: a frame's number, or a page of a guest under the generation of its EPT (ept/flush.h), which spares the way through that EPT too.
- * A pointer stays valid until this CPU opens WINDOW_LASTS others, calls window_flush, or switches vCPU. */
+ * A pointer stays valid until this CPU opens WINDOW_LASTS others or calls window_flush (`opened` tells), and passes an epoch: after that what is
+ * behind it may be somebody else's, unless the generation under which it was found is still its EPT's. */
 #pragma once
 
 #include "kernel/core/addr.h"

@@ -354,6 +354,8 @@ static void fake_split(struct ept *e, uint64_t g)
 }
 void ept_map(struct ept *e, gfn_t g, unsigned order, hfn_t h, unsigned rights)
 {
+    if (fake_leaf(e, g.v)->present)
+        flush_mark(e); /* as the real one does */
     if (order == 0)
         fake_split(e, g.v);
     for (uint64_t i = 0; i < 1UL << order; i++)

@@ -69,6 +69,34 @@ static void pointers_last(void **state)
     }
 }
 
+/* What copy.c builds on: a pointer that was found when `opened` was N shows its frame while `opened` is below N + WINDOW_LASTS, and one opening more may end it. */
+static void opened_tells_how_long(void **state)
+{
+    (void)state;
+    unsigned ended = 0;
+    for (uint64_t round = 0; round < 400; round++) {
+        for (uint64_t i = 0; i < round % 37; i++)
+            window_open(hfn(9000 + round * 100 + i));
+        window_open(hfn(5));
+        for (uint64_t i = 0; i < round % 11; i++)
+            window_open(hfn(5000 + round * 100 + i));
+        uint64_t before = windows[0].opened;
+        char *p = window_open(hfn(5)); /* found, or opened */
+        while (windows[0].opened - before < WINDOW_LASTS) {
+            assert_int_equal(frame_at(p), 5);
+            window_enter(3, windows[0].opened, hfn(500));
+        }
+        for (uint64_t i = 0; i < WINDOW_SLOTS; i++)
+            window_enter(3, windows[0].opened, hfn(500));
+        ended += frame_at(p) != 5;
+        before = windows[0].opened;
+        window_open(hfn(5));
+        window_flush();
+        assert_true(windows[0].opened - before >= WINDOW_LASTS);
+    }
+    assert_int_equal(ended, 400);
+}
+
 /* Random names against what was entered last under each. */
 static void model(void **state)
 {
@@ -111,6 +139,7 @@ int main(void)
     syscall(SYS_arch_prctl, ARCH_SET_GS, &boot_cpu); /* this_cpu() reads GS:0 */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(same_name_same_page, fresh), cmocka_unit_test_setup(pointers_last, fresh), cmocka_unit_test_setup(model, fresh),
+        cmocka_unit_test_setup(opened_tells_how_long, fresh),
         cmocka_unit_test_setup(scrubbing, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
