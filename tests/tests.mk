@@ -154,11 +154,12 @@ mutants: $(B)/races/explore $(B)/races/threads
 # Random operations inside of a guest, in Bochs: fresh seeds, which it prints.
 .PHONY: fuzz-guest
 fuzz-guest: deps
-	@$(MAKE) --no-print-directory -j2 -s $(B)/corbel.img guests
+	@$(MAKE) --no-print-directory -j2 -s $(B)/bochs/bochs $(B)/corbel.img guests
 	@$(PYTHON) tests/system/test_attack.py --seconds $(SECONDS)
 
 # ---- everything together -----------------------------------------------------------------------
-TEST_PARTS := $(B)/bochs/bochs $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
+TEST_PARTS := $(B)/bochs/bochs $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) \
+	$(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img
@@ -172,7 +173,7 @@ check: deps
 bench: deps
 	@$(MAKE) --no-print-directory -j2 -s image guests
 	@$(PYTHON) tests/bench/bench.py $(if $(filter write,$(BASELINE)),--write)
-$(B)/bochs/bochs: | tools/build-bochs
+$(B)/bochs/bochs: tools/build-bochs
 	@tools/build-bochs $(@D)
 .PHONY: test-parts
 test-parts: $(TEST_PARTS)

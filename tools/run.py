@@ -88,7 +88,7 @@ def main():
     say(f"{name}: {why if not os.environ.get('CORBEL_EMULATOR') else 'as CORBEL_EMULATOR says'}")
     say(f"disk {image}; Ctrl-\\ ends the machine and this program")
     try:
-        machine = Machine(kind, image, sync="slowdown", private=False)
+        machine = Machine(kind, image, sync="slowdown", private=False, stock=True)
     except RuntimeError as e:
         sys.exit(f"error: emulator: {e}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

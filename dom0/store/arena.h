@@ -56,7 +56,7 @@ struct store {
     uint32_t free[STORE_BINS];
     struct store_perms special[STORE_SPECIALS]; /* who hears of domains that come and go; at first Dom0 alone */
     uint32_t watches, pad[3];
-    uint32_t chain[STORE_CHAINS]; /* each watch is in one, so that a change costs the same however many there are */
+    uint32_t chain[STORE_CHAINS]; /* each watch is in one: a change looks at those of its path and of the paths above */
 };
 _Static_assert(sizeof(struct store) == 448, "store arena");
 

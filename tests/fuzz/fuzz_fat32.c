@@ -155,7 +155,8 @@ static void fuzz_write(struct fake_disk *d, uint64_t first, uint64_t sectors, co
     cache_invalidate(&d->dev);
     if (!fat32_mount(&fs, "hd0p1", &d->dev, first, sectors, &e))
         return;
-    for (size_t i = 0; pattern[1] == 0 && i < sizeof(pattern); i++)
+    bool filled = pattern[1] != 0;
+    for (size_t i = 0; !filled && i < sizeof(pattern); i++)
         pattern[i] = (uint8_t)(i * 2654435761U >> 11);
     d->first = first;
     d->end = first + sectors;

@@ -93,7 +93,8 @@ void *pagetable_set_window(uint32_t cpu, unsigned slot, hfn_t f)
         return NULL;
     assert_true(f.v >= FAKE_FIRST_FREE && f.v < HOST_FRAMES);
 #if defined(HOST_SNAPSHOT) && defined(FAKES_POISON)
-    fake_unpoison(f.v, 1UL);
+    if (slot == WINDOW_SLOTS || (frame_test_table[f.v] & DESC_TYPE) == FRAME_GUEST) /* a frame that was freed stays poison */
+        fake_unpoison(f.v, 1UL);
 #else
     if (slot == WINDOW_SLOTS) /* for scrubbing: it is being allocated */
         fake_unpoison(f.v, 1UL);

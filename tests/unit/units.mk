@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # [HOST] Every file of another world that unit tests (UNIT_) and fuzzers (FUZZ_) compile, by test; UNIT_DEPS_ are what a test includes. Those of root
 # are its pure files: ROOT_PURE in tests/tests.mk, and `make coverage` lists them with what is covered, then the files that no unit test compiles.
-# Fuzzers that need no help to guess values: their inputs are put together of values that mean something, or change something sound.
+# Fuzzers that need no help to guess values: their inputs are put together of values that mean something, or (fat32, by its seeds and every second input) change something sound.
 NO_CMP := -fno-sanitize-coverage=trace-cmp
 UNIT_cache := dom0/fs/cache.c
 UNIT_cache_threads := dom0/fs/cache.c dom0/kernel/thread.c
@@ -55,7 +55,6 @@ UNIT_cpulist := dom0/manager/cpulist.c dom0/lib/text.c
 NET_PURE := dom0/net/switch.c dom0/net/mac.c dom0/net/rate.c dom0/net/checksum.c
 UNIT_vmx := dom0/vdisk/vdisk_name.c $(addprefix dom0/manager/,vmx.c vmx_keys.c vmx_disks.c vmx_edit.c nic.c) $(NET_PURE) dom0/manager/cpulist.c dom0/manager/vmx_file.c dom0/manager/nearest.c dom0/lib/text.c dom0/lib/error.c
 FUZZ_vmx := $(UNIT_vmx)
-FUZZ_CFLAGS_vmx := $(NO_CMP)
 UNIT_console_filter := dom0/backend/console_filter.c dom0/backend/guest_ring.c
 UNIT_console_backend := dom0/backend/console_backend.c dom0/backend/guest_ring.c dom0/lib/limit.c
 UNIT_block := dom0/kernel/thread.c dom0/backend/blk_ring.c dom0/backend/block_backend.c dom0/backend/block_crew.c dom0/backend/block_io.c dom0/backend/block_nodes.c dom0/backend/xenbus_nodes.c dom0/lib/limit.c dom0/lib/error.c dom0/lib/text.c
