@@ -23,7 +23,7 @@ struct way {
     uint64_t entry[4];
     char *bytes;
 };
-#define WAYS 8U
+#define WAYS 16U
 static struct way ways[MAX_CPUS][WAYS];
 
 /* SDM vol 3, "4-Level Paging and 5-Level Paging": entries of 4 KiB, 2 MiB and 1 GiB pages; PS is reserved in a PML4E. The caller acts at CPL 0, so
@@ -67,8 +67,8 @@ static bool reads_the_same(const struct way *w)
 /* The page that A leads to, as physmap_open gives it, to be used at once; NULL: nowhere, or it may not be written. */
 static char *page_of(struct vcpu *v, gva_t a, bool write)
 {
-    struct way *w = &ways[cpu_id()][(a.v >> PAGE_SHIFT << 1 | write) % WAYS];
     uint64_t generation = __atomic_load_n(&v->domain->ept.generation, __ATOMIC_ACQUIRE), page = (a.v & ~(PAGE_SIZE - 1)) | 2 | write;
+    struct way *w = &ways[cpu_id()][((a.v >> PAGE_SHIFT << 1 | write) + generation * 6) % WAYS]; /* guests that take turns use the same addresses */
     uint64_t cr0 = vmx_cr0(&v->vmx), cr3 = vmx_cr3(&v->vmx), opened = windows[cpu_id()].opened;
     gpa_t g;
     if (w->page == page && w->generation == generation && w->cr0 == cr0 && w->cr3 == cr3 && opened - w->opened < WINDOW_LASTS && reads_the_same(w))

@@ -132,7 +132,7 @@ def test_flood(kind):
             pass
     w.send(b"Q")
     n = struct.unpack(">I", w.get(b"Q")[16:20])[0]
-    assert 30 <= n <= 1200
+    assert 24 <= n <= 1200  # the smallest ring, of ne2k, holds eight or nine of them, and the machine may be too slow to take one meanwhile
     assert all(w.echo(size) for size in (60, 700, 1514))
     last = w.end()
     assert last["resets"] == 0 and last["state"] == "up"
