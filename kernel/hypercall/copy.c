@@ -16,22 +16,20 @@ static bool canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) 
 
 /* The way from a pointer to its page, as this CPU went it: what it read on it, and where. If nothing that names the way has changed, its windows are
  * still open and each entry reads the same, it leads to the same page. Nothing is trusted to have stayed: guests change entries unseen. */
-struct way {
-    uint64_t page, generation, cr0, cr3, opened; /* PAGE: of the pointer, odd for writing; 0: no way. OPENED: when it began */
-    uint32_t levels;
-    const uint64_t *at[4];
-    uint64_t entry[4];
-    char *bytes;
-};
 #define WAYS 16U
-static struct way ways[MAX_CPUS][WAYS];
+static struct way {
+    struct way_name { uint64_t page, generation, cr0, cr3, opened; } name; /* PAGE: of the pointer, odd for writing; 0: no way. OPENED: when it began */
+    const uint64_t *at[4];
+    uint64_t entry[4], levels;
+    char *bytes;
+} ways[MAX_CPUS][WAYS];
 
 /* SDM vol 3, "4-Level Paging and 5-Level Paging": entries of 4 KiB, 2 MiB and 1 GiB pages; PS is reserved in a PML4E. The caller acts at CPL 0, so
  * the U/S bit does not matter; XD neither, for nothing is fetched. Accessed and dirty flags are left alone. LA57 is not offered. */
 static enum status walk(struct vcpu *v, gva_t a, bool write, struct way *w, gpa_t *out)
 {
-    uint64_t cr0 = w->cr0, needed = write && (cr0 & CR0_WP) ? PTE_P | PTE_RW : PTE_P;
-    uint64_t table = w->cr3 & PTE_ADDR;
+    uint64_t cr0 = w->name.cr0, needed = write && (cr0 & CR0_WP) ? PTE_P | PTE_RW : PTE_P;
+    uint64_t table = w->name.cr3 & PTE_ADDR;
     *out = gpa(a.v);
     if (!(cr0 & CR0_PG))
         return STATUS_OK;
@@ -52,14 +50,14 @@ static enum status walk(struct vcpu *v, gva_t a, bool write, struct way *w, gpa_
 
 enum status translate_gva(struct vcpu *v, gva_t a, bool write, gpa_t *out)
 {
-    struct way w = {.cr0 = vmx_cr0(&v->vmx), .cr3 = vmx_cr3(&v->vmx)};
+    struct way w = {.name = {.cr0 = vmx_cr0(&v->vmx), .cr3 = vmx_cr3(&v->vmx)}};
     return walk(v, a, write, &w, out);
 }
 
 static bool reads_the_same(const struct way *w)
 {
     uint64_t changed = 0;
-    for (uint32_t i = 0; i < w->levels; i++)
+    for (uint64_t i = 0; i < w->levels; i++)
         changed |= __atomic_load_n(w->at[i], __ATOMIC_RELAXED) ^ w->entry[i];
     return changed == 0;
 }
@@ -67,15 +65,17 @@ static bool reads_the_same(const struct way *w)
 /* The page that A leads to, as physmap_open gives it, to be used at once; NULL: nowhere, or it may not be written. */
 static char *page_of(struct vcpu *v, gva_t a, bool write)
 {
-    uint64_t generation = __atomic_load_n(&v->domain->ept.generation, __ATOMIC_ACQUIRE), page = (a.v & ~(PAGE_SIZE - 1)) | 2 | write;
-    struct way *w = &ways[cpu_id()][((a.v >> PAGE_SHIFT << 1 | write) + generation * 6) % WAYS]; /* guests that take turns use the same addresses */
-    uint64_t cr0 = vmx_cr0(&v->vmx), cr3 = vmx_cr3(&v->vmx), opened = windows[cpu_id()].opened;
+    const struct way_name now = {(a.v & ~(PAGE_SIZE - 1)) | 2 | write, __atomic_load_n(&v->domain->ept.generation, __ATOMIC_ACQUIRE),
+                                 vmx_cr0(&v->vmx), vmx_cr3(&v->vmx), windows[cpu_id()].opened};
+    struct way *w = &ways[cpu_id()][((a.v >> PAGE_SHIFT << 1 | write) + now.generation * 6) % WAYS]; /* guests that take turns use the same addresses */
     gpa_t g;
-    if (w->page == page && w->generation == generation && w->cr0 == cr0 && w->cr3 == cr3 && opened - w->opened < WINDOW_LASTS && reads_the_same(w))
+    if (w->name.page == now.page && w->name.generation == now.generation && w->name.cr0 == now.cr0 && w->name.cr3 == now.cr3 &&
+        now.opened - w->name.opened < WINDOW_LASTS && reads_the_same(w))
         return w->bytes;
-    *w = (struct way){.generation = generation, .cr0 = cr0, .cr3 = cr3, .opened = opened};
+    w->name = now;
+    w->levels = 0;
     w->bytes = walk(v, a, write, w, &g) == STATUS_OK ? physmap_open(v->domain, gpa(g.v & ~(PAGE_SIZE - 1)), write) : NULL;
-    w->page = w->bytes ? page : 0;
+    w->name.page = w->bytes ? now.page : 0;
     return w->bytes;
 }
 
