@@ -554,11 +554,12 @@ static void holds(void)
     must(a.ok || strncmp(a.why, "no memory for the audit", 23) == 0, a.why); /* not one page is free */
 }
 
+struct foreign { gfn_t g; uint32_t pages; };
 static bool foreign(gfn_t g, const struct ept_leaf *leaf, void *ctx)
 {
     bool found = frame_is_ram(leaf->hfn) && frame_owner(leaf->hfn) != 0;
     if (found)
-        *(gfn_t *)ctx = g;
+        *(struct foreign *)ctx = (struct foreign){g, 1U << leaf->order};
     return !found;
 }
 
@@ -567,12 +568,13 @@ static void all_end(void)
     struct domain *dom0 = domain_dom0();
     be(0);
     grant_release_mappings(dom0);
-    for (gfn_t g;;) {
-        g = GFN_INVALID;
-        ept_walk(&dom0->ept, gfn(0), gfn(physmap_gfn_limit() - 1), foreign, &g);
-        if (gfn_eq(g, GFN_INVALID))
+    for (;;) {
+        struct foreign f = {GFN_INVALID, 0};
+        ept_walk(&dom0->ept, gfn(0), gfn(physmap_gfn_limit() - 1), foreign, &f);
+        if (f.pages == 0)
             break;
-        must(physmap_unmap_foreign(dom0, g, 1) == STATUS_OK, "Dom0 does not get rid of a mapping");
+        /* All of a large page: a part of it takes a table, for which there may be no memory. */
+        must(physmap_unmap_foreign(dom0, f.g, f.pages) == STATUS_OK, "Dom0 does not get rid of a mapping");
         flush_sync(&dom0->ept);
     }
     for (uint16_t slot = 1; slot < MAX_DOMAINS; slot++) {
