@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [ROOT] Hypercall 55: Corbel's own control interface. One row per operation says argument, privilege and target; the check is here, not in
  * the handlers. */
+#include "ept/flush.h"
 #include "kernel/core/string.h"
 #include "kernel/hypercall/hc_control_priv.h"
 #include "kernel/hypercall/hc_priv.h"
@@ -63,6 +64,7 @@ int64_t hc_control(struct hc *hc)
     enum status s = invoke(hc->a1, &c, &a);
     if (row->target != TARGET_NONE)
         domain_unlock_pair(c.pair);
+    flush_sync(&c.caller->ept); /* what mapping and unmapping took out, tables too */
     if (hc_put(hc, hc->a2, &a, row->size) != 0) /* also after a failure: "done" says how far it came */
         return HC_EFAULT;
     return hc_status(s);

@@ -62,8 +62,7 @@ static enum status memory(struct domain_locked l, struct cbl_mem_units *a, bool 
         spin_pass(); /* zeroing a large unit takes long; no translation is in use here */
         s = populate ? physmap_populate(l, g, a->order) : physmap_release(l, g, a->order);
     }
-    if (!populate)
-        flush_sync(&l.d->ept);
+    flush_sync(&l.d->ept); /* also after populating: a large page may have taken the place of a table */
     return s;
 }
 
@@ -91,9 +90,7 @@ enum status hc_control_UNMAP_FOREIGN(struct control *c, struct cbl_unmap_foreign
 {
     if (a->nr > MAX_UNITS || !policy_map_at(c->caller, a->at_gfn, a->nr))
         return STATUS_INVALID;
-    enum status s = physmap_unmap_foreign(c->caller, gfn(a->at_gfn), a->nr);
-    flush_sync(&c->caller->ept);
-    return s;
+    return physmap_unmap_foreign(c->caller, gfn(a->at_gfn), a->nr);
 }
 
 enum status hc_control_MAP_MMIO(struct control *c, struct cbl_map_mmio *a)
