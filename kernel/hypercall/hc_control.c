@@ -64,7 +64,8 @@ int64_t hc_control(struct hc *hc)
     enum status s = invoke(hc->a1, &c, &a);
     if (row->target != TARGET_NONE)
         domain_unlock_pair(c.pair);
-    flush_sync(&c.caller->ept); /* what mapping and unmapping took out, tables too */
+    if (row->privilege & (CBL_PRIV_MAP | CBL_PRIV_DEVICE))
+        flush_sync(&c.caller->ept); /* what mapping and unmapping took out, tables too */
     if (hc_put(hc, hc->a2, &a, row->size) != 0) /* also after a failure: "done" says how far it came */
         return HC_EFAULT;
     return hc_status(s);
