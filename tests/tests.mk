@@ -96,7 +96,7 @@ coverage: $(COVER_UNITS:%=$(B)/coverage/%/run)
 FUZZ_FLAGS := -std=gnu2x -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -I. -Itests/unit -D__XEN_INTERFACE_VERSION__=0x00040e00 -DCORBEL_HOST_TEST
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 define fuzz_rule
-$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1)) $$(FUZZ_DEPS_$(1))
+$(B)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(wildcard tests/fuzz/*.h) $$(FUZZ_$(1)) $$(FUZZ_DEPS_$(1))
 	@mkdir -p $$(@D)
 	$(Q)clang $(FUZZ_FLAGS) $$(FUZZ_CFLAGS_$(1)) -o $$@ tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1))
 endef

@@ -30,7 +30,8 @@ static void chain_add(struct store *s, struct store_watch *w)
     s->watches++;
 }
 
-static void chain_remove(struct store *s, const struct store_watch *w)
+/* W, which is out of its domain D's list and has no events, ends. */
+static void end_watch(struct store *s, struct store_domain *d, struct store_watch *w)
 {
     uint32_t *prev = chain_of(s, store_hash(STORE_HASH_SEED, watch_path(w), w->path_len));
     while (*prev != store_off(s, w)) {
@@ -38,6 +39,8 @@ static void chain_remove(struct store *s, const struct store_watch *w)
     }
     *prev = w->chain;
     s->watches--;
+    d->watches--;
+    store_free(s, w);
 }
 
 static struct store_watch *find(struct store *s, const struct store_domain *d, const char *path, const char *token)
@@ -147,10 +150,8 @@ int store_watch_del(struct store *s, uint16_t domid, const char *path, const cha
         prev = &((struct store_watch *)store_at(s, *prev))->next;
     }
     *prev = w->next;
-    chain_remove(s, w);
     drop_events(s, d, store_off(s, w));
-    d->watches--;
-    store_free(s, w);
+    end_watch(s, d, w);
     return 0;
 }
 
@@ -164,9 +165,7 @@ void store_watch_del_all(struct store *s, uint16_t domid)
     while (d->first_watch != STORE_NONE) {
         struct store_watch *w = store_at(s, d->first_watch);
         d->first_watch = w->next;
-        chain_remove(s, w);
-        d->watches--;
-        store_free(s, w);
+        end_watch(s, d, w);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/fuzz/input.h"
 #include "vmcs_fakes.h"
 #include "vmx/context_check.h"
 
@@ -37,22 +38,6 @@ void vmcs_fake_write(uint32_t f, uint64_t value)
 }
 
 /* ---- the input ---- */
-static struct { const uint8_t *p; size_t len; } in;
-static uint8_t next(void)
-{
-    if (in.len == 0)
-        return 0;
-    in.len--;
-    return *in.p++;
-}
-static uint64_t raw(size_t bytes)
-{
-    uint64_t n = 0;
-    while (bytes-- > 0)
-        n = n << 8 | next();
-    return n;
-}
-
 /* Words that say the most are chosen the most. */
 static size_t word(void)
 {

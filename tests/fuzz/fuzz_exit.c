@@ -7,27 +7,13 @@
 #include <stdlib.h>
 
 #include "exit_fakes.h"
+#include "tests/fuzz/input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define must(cond, what) do { if (!(cond)) { fprintf(stderr, "fuzz_exit: %s (%s:%d)\n", what, __FILE__, __LINE__); abort(); } } while (0)
 
-static struct { const uint8_t *p; size_t len; } in;
-static uint8_t next(void)
-{
-    if (in.len == 0)
-        return 0;
-    in.len--;
-    return *in.p++;
-}
 static bool with_callback;
-static uint64_t raw(size_t bytes)
-{
-    uint64_t n = 0;
-    while (bytes-- > 0)
-        n = n << 8 | next();
-    return n;
-}
 
 static uint32_t msr(void)
 {

@@ -11,6 +11,7 @@
 #include "kernel/cpu/x86.h"
 #include "kernel/domain/dom0.h"
 #include "kernel/domain/pvclock.h"
+#include "tests/fuzz/input.h"
 
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
@@ -223,7 +224,6 @@ static void restore(void)
 }
 
 /* ---- the input ---------------------------------------------------------------------------------------------------------- */
-static struct { const uint8_t *p; size_t len; } in;
 static uint32_t lot; /* drawn by all bytes of an input: whether it has what costs more than most inputs. Whatever is changed in it draws again */
 static bool audited;
 static uint32_t draw(const uint8_t *p, size_t len)
@@ -232,20 +232,6 @@ static uint32_t draw(const uint8_t *p, size_t len)
     while (len-- > 0)
         h = (h ^ *p++) * 16777619U;
     return h >> 16;
-}
-static uint8_t next(void)
-{
-    if (in.len == 0)
-        return 0;
-    in.len--;
-    return *in.p++;
-}
-static uint64_t raw(size_t bytes)
-{
-    uint64_t v = 0;
-    while (bytes-- > 0)
-        v = v << 8 | next();
-    return v;
 }
 /* One of the N values, or bytes as they come. */
 static uint64_t among(const uint64_t *v, size_t n, size_t bytes)

@@ -33,12 +33,7 @@ static bool connect(void)
         pv_grant_page(REF_DATA + i, data[i]);
         ((struct blkif_request_segment *)(void *)table)[i] = (struct blkif_request_segment){REF_DATA + i, 0, 7};
     }
-    bool ready = pv_wait_state(&disk, '2');
-    pv_number(&disk, "ring-ref", REF_RING);
-    pv_number(&disk, "event-channel", disk.port);
-    pv_key(&disk, "protocol", "x86_64-abi");
-    pv_key(&disk, "state", "3");
-    return ready && pv_wait_state(&disk, '4');
+    return pv_connect_disk(&disk, REF_RING);
 }
 
 static void fill(uint8_t op, unsigned pages)

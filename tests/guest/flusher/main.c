@@ -47,12 +47,7 @@ static bool connect(void)
     ring->req_event = ring->rsp_event = 1;
     pv_grant_page(REF_RING, ring_page);
     pv_grant_page(REF_DATA, data);
-    bool ready = pv_wait_state(&disk, '2');
-    pv_number(&disk, "ring-ref", REF_RING);
-    pv_number(&disk, "event-channel", disk.port);
-    pv_key(&disk, "protocol", "x86_64-abi");
-    pv_key(&disk, "state", "3");
-    return ready && pv_wait_state(&disk, '4');
+    return pv_connect_disk(&disk, REF_RING);
 }
 
 void guest_main(const void *start_info)

@@ -185,6 +185,16 @@ bool pv_wait_state(const struct pv_device *d, char want)
     return false;
 }
 
+bool pv_connect_disk(const struct pv_device *d, uint32_t ring)
+{
+    bool ready = pv_wait_state(d, '2');
+    pv_number(d, "ring-ref", ring);
+    pv_number(d, "event-channel", d->port);
+    pv_key(d, "protocol", "x86_64-abi");
+    pv_key(d, "state", "3");
+    return ready && pv_wait_state(d, '4');
+}
+
 bool pv_open(struct pv_device *d, const char *kind, uint32_t number)
 {
     char path[128], text[24];

@@ -30,6 +30,8 @@ void pv_remove(const struct pv_device *d, const char *name);
 /* '?': there is none. */
 char pv_back_state(const struct pv_device *d);
 bool pv_wait_state(const struct pv_device *d, char want);
+/* A disk just opened, with a ring of the one page that is granted as RING. false: the back end does not come along. */
+bool pv_connect_disk(const struct pv_device *d, uint32_t ring);
 
 /* ---- grants: 512 of them ---- */
 #define GRANT_READONLY 4U

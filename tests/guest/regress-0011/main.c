@@ -31,12 +31,7 @@ static bool connect(void)
     pv_grant_page(REF_RING, ring_page);
     for (uint32_t i = 0; i < sizeof(data) / 4096; i++)
         pv_grant_page(REF_DATA + i, (const uint8_t *)(uint64_t)data + 4096 * i);
-    bool ready = pv_wait_state(&disk, '2');
-    pv_number(&disk, "ring-ref", REF_RING);
-    pv_number(&disk, "event-channel", disk.port);
-    pv_key(&disk, "protocol", "x86_64-abi");
-    pv_key(&disk, "state", "3");
-    return ready && pv_wait_state(&disk, '4');
+    return pv_connect_disk(&disk, REF_RING);
 }
 
 /* The first ones write each sector's number. */
