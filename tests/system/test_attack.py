@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from corbel import ROOT, CorbelApart, guest_files, make_image, vmx_text
+from corbel import ROOT, CorbelApart, Timeout, guest_files, make_image, vmx_text
 
 SEEDS = {"fuzz": 1000, "fuzz2": 2000}
 OPERATIONS = 20000
@@ -59,7 +59,10 @@ class Attack:
 
     def step(self):
         """Takes the next thing that happens; after each batch, the audit."""
-        m = self.corbel.expect_told(EVENT, self.seen)
+        try:
+            m = self.corbel.expect_told(EVENT, self.seen, 120)
+        except Timeout as e:
+            raise AssertionError(f"{e}\n{self.where_they_are()}") from e
         self.seen = m.end()
         text = m.group(0).strip()
         if text.startswith("fuzz: seed"):
@@ -73,6 +76,16 @@ class Attack:
             assert m.group(11), f"{text}\n{self.corbel.told[m.start() - 500:][:4000]}"
             self.crashes += 1
         return text
+
+    def where_they_are(self):
+        """Of guests that say nothing any more: the state of each virtual CPU."""
+        corbel, mark = self.corbel, len(self.corbel.told)
+        listed = corbel.run("vcpu-list")
+        for name in SEEDS:
+            corbel.run(f"pause {name}")
+        corbel.run("debug-keys v")
+        corbel.pump(5)
+        return f"{listed}\n{corbel.told[mark:]}"
 
     def others_go_on(self):
         corbel = self.corbel
