@@ -39,6 +39,14 @@ $(B)/guests/bench.elf: tests/bench/guest/bench.c tests/bench/guest/entry.asm tes
 .PHONY: guests
 guests: $(GUEST_ELFS)
 
+# ---- a stand-in for Dom0 that makes the requests the real one never makes: build/standin.elf -------
+STANDIN_OBJ := $(patsubst %.c,$(B)/standin/%.o,$(wildcard tests/standin/*.c)) $(B)/dom0/dom0/kernel/entry.asm.o
+$(B)/standin/%.o: %.c $(wildcard tests/standin/*.h) | $(B)/include/xen
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(DOM0_CFLAGS) $(XEN_VERSION_DEF) -MMD -MP -c -o $@ $<
+$(B)/standin.elf: $(STANDIN_OBJ) dom0/dom0.ld
+	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none -T dom0/dom0.ld -o $@ $(STANDIN_OBJ)
+
 # ---- the shipped example: \corbel\vm\debian ----------------------------------------------
 $(B)/debian/vmlinuz: tools/fetch-kernel
 	tools/fetch-kernel $(B)/debian
@@ -159,7 +167,7 @@ fuzz-guest: deps
 
 # ---- everything together -----------------------------------------------------------------------
 TEST_PARTS := $(B)/bochs/bochs $(B)/corbel.img $(B)/deb/disk.img $(B)/debian-generic/vmlinuz $(B)/debian-generic/initrd.gz $(GUEST_ELFS) \
-	$(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
+	$(B)/standin.elf $(B)/bare/BOOTX64.EFI $(patsubst %,$(B)/unit/%,$(UNITS)) $(FUZZ_BINS) $(B)/races/explore $(B)/races/threads
 run: deps
 	@$(MAKE) --no-print-directory -s image
 	@$(PYTHON) tools/run.py $(B)/corbel.img
