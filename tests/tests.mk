@@ -207,7 +207,7 @@ COV_LD := $(subst -T linker.ld,-T $(COV)/linker.ld,$(ROOT_LD)) --wrap=audit_run 
 COV_ALL := $(COV_OBJ) $(COV)/dump.o $(filter %.asm.o,$(ROOT_OBJ))
 $(COV)/corbel.elf: $(COV_ALL) $(COV)/linker.ld
 	$(Q)$(COV_LD) -o $@ $(COV_ALL) $(B)/gen/syms0.o $$($(CC) -print-file-name=libgcov.a)
-GUEST_TESTS ?= smp lifecycle2 net linux kernels models leaks block attack badblk images vmx dom0_net dos entry deny sensitive bench fair lifecycle vcpus himem quick tcp files
+GUEST_TESTS ?= smp lifecycle2 net linux kernels models leaks block attack badblk images vmx dom0_net dos entry deny sensitive bench fair lifecycle vcpus himem quick tcp files standin keys
 coverage-guests: deps
 	@$(MAKE) --no-print-directory -j2 -s test-parts $(COV)/corbel.elf
 	@$(PYTHON) tests/coverage/guests.py $(GUEST_TESTS)

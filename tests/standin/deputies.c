@@ -8,6 +8,8 @@
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
 #include <xen/features.h>
 #include <xen/version.h>
 
@@ -58,6 +60,13 @@ static void events(const struct deputy *d)
     EXPECT(ENOENT, EVENT(bind_ipi, .vcpu = 1));
     EXPECT(0, EVENT(bind_virq, .virq = VIRQ_TIMER));
     EXPECT(EEXIST, EVENT(bind_virq, .virq = VIRQ_TIMER));
+    /* Sent to while it is masked: pending, and that is all. */
+    shared->evtchn_mask[0] |= 1UL << b.local_port;
+    EXPECT(0, DEPUTY(d, event_channel_op, EVTCHNOP_send, &(struct evtchn_send){.port = b.remote_port}));
+    EXPECT(1, (long)(shared->evtchn_pending[0] >> b.local_port & 1));
+    KEY('e');
+    EXPECT(0, EVENT(unmask, .port = b.local_port));
+    EXPECT(0, (long)(shared->evtchn_mask[0] >> b.local_port & 1));
     EXPECT(0, DEPUTY(d, event_channel_op, EVTCHNOP_close, &(struct evtchn_close){.port = b.remote_port}));
     EXPECT(EVTCHNSTAT_unbound, status_of(0, b.local_port)); /* it waits for the same domain again */
     EXPECT(0, EVENT(send, .port = b.local_port));
@@ -145,7 +154,7 @@ static uint32_t grants(const struct deputy *d)
     /* Rewritten while it is used. */
     deputy_store(d, (TABLE_GFN << 12) + 8UL * SHARED_RW, GTF_permit_access | 1234UL << 16 | 7UL << 32);
     EXPECT(GNTST_bad_domain, grant(d->domid, SHARED_RW, at + 0x2000, rw, NULL));
-    EXPECT(0, CONTROL(DEBUG_KEY, debug_key, .key = 'g'));
+    KEY('g');
     EXPECT(GNTST_bad_handle, ungrant(handle + 100, 0));
     EXPECT(GNTST_bad_virt_addr, ungrant(handle, at + 0x1000));
     EXPECT(GNTST_okay, ungrant(second, at + 0x1000));
@@ -241,7 +250,28 @@ static void memory(const struct deputy *d)
     EXPECT(EFAULT, hypercall2(CBL_HYPERCALL, CTL_CPU_INFO, (uint64_t)scratch(8)));
     EXPECT(EFAULT, XEN(console_io, CONSOLEIO_read, scratch(8)) > 0 ? 0 : hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, 16, NOWHERE));
     EXPECT(EINVAL, hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, 16385, (uint64_t)scratch(8)));
+    KEY('D');
     EXPECT(0, CONTROL(UNMAP_FOREIGN, unmap_foreign, .at_gfn = scratch_gfn(8), .nr = 1));
+}
+
+/* For an hour, with a timer armed. */
+static void waits(const struct deputy *d)
+{
+    struct sched_poll poll = {.timeout = 7200000000000};
+    EXPECT(0, deputy_call(d, __HYPERVISOR_set_timer_op, 3600000000000, 0, 0));
+    EXPECT(ENOSYS, deputy_call(d, __HYPERVISOR_vcpu_op, 99, 0, 0));
+    EXPECT(ENOENT, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0));
+    for (size_t i = 0; i < sizeof(poll); i++)
+        d->mem[DEPUTY_BUFFER + i] = ((const char *)&poll)[i];
+    deputy_tell(d, __HYPERVISOR_sched_op, SCHEDOP_poll, DEPUTY_BUFFER, 0);
+    struct cbl_vcpu_info v = {.domid = d->domid};
+    for (unsigned i = 0; i < 1000 && v.state != 3; i++) {
+        (void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+        EXPECT(0, control(CTL_VCPU_INFO, &v));
+    }
+    EXPECT(3, v.state);
+    KEY('a');
+    KEY('q');
 }
 
 static void plain(void)
@@ -260,7 +290,8 @@ static void plain(void)
     parameters(&d);
     memory(&d);
     uint32_t handle = grants(&d);
-    /* The mapping outlives its domain. */
+    waits(&d);
+    /* The mapping outlives its domain, which ends while it waits. */
     struct cbl_domain_info i = {.domid = d.domid, .exact = 1};
     EXPECT(0, CONTROL(UNMAP_FOREIGN, unmap_foreign, .at_gfn = scratch_gfn(512), .nr = 512));
     EXPECT(0, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = d.domid));
@@ -268,7 +299,7 @@ static void plain(void)
     EXPECT(CBL_DOM_DYING, i.state);
     EXPECT(GNTST_bad_domain, grant(d.domid, SHARED_RW, scratch_gfn(6) << 12, GNTMAP_host_map, NULL));
     EXPECT(0x5eed, *(volatile long *)scratch(4) & 0xffff);
-    EXPECT(0, CONTROL(DEBUG_KEY, debug_key, .key = '*'));
+    KEY('*');
     EXPECT(GNTST_okay, ungrant(handle, 0));
     EXPECT(ESRCH, control(CTL_DOMAIN_INFO, &i));
 }
@@ -324,7 +355,7 @@ static void driver(void)
     EXPECT(EPERM, DEPUTY_CONTROL(&d, DOMAIN_CREATE, domain_create, .max_pages = 16, .vcpus = 1));
     EXPECT(EPERM, DEPUTY_CONTROL(&d, DOMAIN_INFO, domain_info, 0));
     EXPECT(0, DEPUTY_CONTROL(&d, AUDIT, audit, 0));
-    EXPECT(0, CONTROL(DEBUG_KEY, debug_key, .key = 'D'));
+    KEY('D');
     deputy_end(&d, 1);
 }
 

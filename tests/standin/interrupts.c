@@ -15,7 +15,7 @@
 #define CLOCK_DATA 0x71
 #define BINDINGS 64U
 
-static struct shared_info *shared;
+struct shared_info *shared;
 
 static uint8_t clock_read(uint8_t reg)
 {

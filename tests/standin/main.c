@@ -113,10 +113,16 @@ struct deputy deputy_new(uint32_t privileges, uint32_t slot)
     return d;
 }
 
-long deputy_call(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
+void deputy_tell(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
 {
     volatile uint64_t *box = (volatile uint64_t *)(d->mem + 0x5000);
     box[1] = nr, box[2] = a, box[3] = b, box[4] = c, box[0] = 1;
+}
+
+long deputy_call(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
+{
+    const volatile uint64_t *box = (const volatile uint64_t *)(d->mem + 0x5000);
+    deputy_tell(d, nr, a, b, c);
     for (unsigned i = 0; i < 100000 && box[0] != 0; i++)
         (void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
     return box[0] == 0 ? (long)box[5] : 9999;

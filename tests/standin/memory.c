@@ -105,8 +105,8 @@ static void foreign_outlives(uint16_t d)
     EXPECT(512, (long)i.pages); /* 511 and the one at scratch page 767 */
     EXPECT(ESRCH, map(d, 0x4000, scratch_gfn(0), 1, NULL)); /* nobody comes to it any more */
     EXPECT(ESRCH, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = d));
-    EXPECT(0, CONTROL(DEBUG_KEY, debug_key, .key = 'q'));
-    EXPECT(0, CONTROL(DEBUG_KEY, debug_key, .key = '*'));
+    KEY('q');
+    KEY('*');
     EXPECT(0, unmap(scratch_gfn(1024), 100));
     EXPECT(0, unmap(scratch_gfn(1024 + 101), 411));
     EXPECT(0, unmap(scratch_gfn(512 + 255), 1));

@@ -28,9 +28,11 @@
 void expect(long want, long got, const char *what, const char *file, int line);
 /* A control operation on struct cbl_ARG with the members that follow. */
 #define CONTROL(op, arg, ...) control(CTL_##op, &(struct cbl_##arg){__VA_ARGS__})
+#define KEY(letter) EXPECT(0, CONTROL(DEBUG_KEY, debug_key, .key = letter))
 #define XEN(nr, op, ...) hypercall3(__HYPERVISOR_##nr, op, (uint64_t)(__VA_ARGS__), 1)
 
 extern struct cbl_host_info host;
+extern struct shared_info *shared; /* ours, from test_interrupts on */
 extern uint64_t start_of_ram; /* our own, a physical address */
 
 /* Page N of the range for foreign mappings, and where it appears here. */
@@ -47,6 +49,8 @@ struct deputy { uint16_t domid; volatile char *mem; };
 /* Makes one with PRIVILEGES; SLOT: which 2 MiB of the scratch range show its memory. */
 struct deputy deputy_new(uint32_t privileges, uint32_t slot);
 long deputy_call(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c);
+/* Tells it, and does not wait for the answer. */
+void deputy_tell(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c);
 void deputy_store(const struct deputy *d, uint64_t at, uint64_t value);
 /* The same with a copy of ARG, which gets the answer; _control: a control operation. */
 long deputy_xen(const struct deputy *d, uint64_t nr, uint64_t op, void *arg, size_t size);

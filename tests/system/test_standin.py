@@ -11,6 +11,14 @@ from corbel import ROOT, Corbel, guest_files, make_image
 AND_RESET = r"Dom0 ended \(reason {}\): the machine cannot go on without it and is reset"
 ENDINGS = {"poweroff": "Dom0 asked for power off", "crash": AND_RESET.format(3), "triple": AND_RESET.format(3), "stray": AND_RESET.format(64)}
 
+# What the keys that it presses must show of what it has made.
+SHOWN = [
+    r"d\d+ dying, shutdown 255 , pause 1", r"d\d+ blocked, shutdown 255 , pause 0", r"d0 port \d+ interdomain v0 peer \d+:\d+ pending masked\s",
+    r"d0 port \d+ virq v0 peer 0:0\s", r"d\d+ grant frames 1", r"ref 8 used by d0: 1 readers, 1 writers, frame 0x[0-9a-f]+",
+    r"d\d+v0 single-shot 36\d{11}, poll 72\d{11}, now \d+ ns", r"d\d+v0 single-shot 0 \(off\), poll 0 \(off\), now", r"gfn 0xd0000 \+0x200 -> frame 0xd0000 rw- order 0",
+    r"gfn 0xd0200 \+0x200 -> frame 0xd0200 rw- order 9", r"gfn 0x[0-9a-f]+ \+0x1 -> frame 0x[0-9a-f]+ r-- order 0", r"gfn 0x0 \+0x10 -> frame 0x[0-9a-f]+ rwx order 0",
+]
+
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_requests_that_dom0_never_makes(ending):
@@ -22,6 +30,8 @@ def test_requests_that_dom0_never_makes(ending):
         counts = corbel.expect(r"standin: (\d+) passed, (\d+) failed", 60)
         assert counts.group(2) == "0", "\n".join(re.findall(r"FAILED: .*", corbel.text))
         assert int(counts.group(1)) > 900
+        missing = [shown for shown in SHOWN if not re.search(shown, corbel.text)]
+        assert not missing, missing
         corbel.expect(ENDINGS[ending], 60)
         assert "standin: still there" not in corbel.text
     finally:
