@@ -279,6 +279,8 @@ static void a_domain_is_born(void **state)
     assert_int_equal(control(dom0, 26, &max, sizeof(max)), -22);
     struct cbl_domain_ref ref = {.domid = create.domid};
     assert_int_equal(control(dom0, 5, &ref, sizeof(ref)), -16); /* no registers yet */
+    struct cbl_domain_ref self = {.domid = DOMID_SELF};
+    assert_int_equal(control(dom0, 4, &self, sizeof(self)), -1); /* nobody pauses itself */
     struct cbl_vcpu_context_op ctx = {.domid = create.domid, .vcpu = 0, .ctx = {.rax = 77}};
     assert_int_equal(control(dom0, 13, &ctx, sizeof(ctx)), 0);
     ctx.vcpu = 1;
