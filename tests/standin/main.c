@@ -174,7 +174,7 @@ static void end(void)
 
 void dom0_main(uint64_t start_info, uint64_t base)
 {
-    static void (*const tests[])(void) = {test_domains, test_memory, test_contexts, test_interrupts, test_deputies};
+    static void (*const tests[])(void) = {test_domains, test_memory, test_contexts, test_interrupts, test_deputies, test_exhaustion};
     (void)start_info;
     start_of_ram = base;
     print("standin: up\n");

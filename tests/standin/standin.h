@@ -66,3 +66,4 @@ void test_memory(void);
 void test_contexts(void);
 void test_interrupts(void);
 void test_deputies(void);
+void test_exhaustion(void);
