@@ -75,20 +75,21 @@ static void events(const struct deputy *d)
 }
 
 /* Every port: the next has no place; a port that was closed can be had again. */
-static void all_ports(void)
+static void all_ports(const struct deputy *d)
 {
     struct evtchn_alloc_unbound a = {.dom = DOMID_SELF};
-    uint32_t first = unbound_of(DOMID_SELF), last = first;
+    uint32_t theirs = unbound_of(d->domid), left = 0, first = unbound_of(DOMID_SELF), last = first;
     while (XEN(event_channel_op, EVTCHNOP_alloc_unbound, &a) == 0)
         last = a.port;
     EXPECT(4095, (long)last);
     EXPECT(ENOSPC, EVENT(alloc_unbound, .dom = DOMID_SELF));
     EXPECT(ENOSPC, EVENT(bind_virq, .virq = VIRQ_DEBUG));
     EXPECT(ENOSPC, CONTROL(IRQ_BIND, irq_bind, .gsi = 8));
-    uint32_t theirs = 0;
+    EXPECT(ENOSPC, EVENT(bind_interdomain, .remote_dom = d->domid, .remote_port = theirs));
+    EXPECT(EVTCHNSTAT_unbound, status_of(d->domid, theirs));
     for (uint32_t port = first; port <= last; port++)
-        theirs += EVENT(close, .port = port) != 0;
-    EXPECT(0, (long)theirs);
+        left += EVENT(close, .port = port) != 0;
+    EXPECT(0, (long)left);
     EXPECT((long)first, (long)unbound_of(DOMID_SELF));
     EXPECT(0, EVENT(close, .port = first));
 }
@@ -163,6 +164,22 @@ static uint32_t grants(const struct deputy *d)
     deputy_store(d, (TABLE_GFN << 12) + 8UL * SHARED_RW, GTF_permit_access | 7UL << 32);
     EXPECT(GNTST_okay, grant(d->domid, SHARED_RW, at, rw, &handle));
     return handle;
+}
+
+/* Every handle: the next mapping has none. */
+static void all_handles(const struct deputy *d)
+{
+    const uint64_t at = scratch_gfn(1UL << 17) << 12;
+    uint32_t mapped = 0;
+    int16_t status;
+    while ((status = grant(d->domid, SHARED_RO, at + 4096UL * mapped, GNTMAP_host_map | GNTMAP_readonly, NULL)) == GNTST_okay && mapped < 100000)
+        mapped++;
+    EXPECT(GNTST_no_space, status);
+    EXPECT(true, mapped >= 16384);
+    uint32_t handles = mapped;
+    for (uint32_t handle = 0; handle < handles; handle++)
+        mapped -= ungrant(handle, 0) == GNTST_okay;
+    EXPECT(0, mapped);
 }
 
 static void copies(const struct deputy *d)
@@ -248,10 +265,48 @@ static void memory(const struct deputy *d)
     /* An answer that cannot be written: the page is mapped to be read. */
     EXPECT(0, CONTROL(MAP_FOREIGN, map_foreign, .domid = d->domid, .gfn = 8, .at_gfn = scratch_gfn(8), .nr = 1));
     EXPECT(EFAULT, hypercall2(CBL_HYPERCALL, CTL_CPU_INFO, (uint64_t)scratch(8)));
-    EXPECT(EFAULT, XEN(console_io, CONSOLEIO_read, scratch(8)) > 0 ? 0 : hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, 16, NOWHERE));
+    EXPECT(EFAULT, hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, 16, NOWHERE));
     EXPECT(EINVAL, hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, 16385, (uint64_t)scratch(8)));
     KEY('D');
     EXPECT(0, CONTROL(UNMAP_FOREIGN, unmap_foreign, .at_gfn = scratch_gfn(8), .nr = 1));
+}
+
+static void vcpus(const struct deputy *d)
+{
+    struct vcpu_register_vcpu_info info = {.mfn = 0x15, .offset = 8};
+    uint64_t area = -8UL;
+    EXPECT(0, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_up, 0, 0)); /* it is */
+    EXPECT(1, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_is_up, 0, 0));
+    EXPECT(ENOENT, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0));
+    EXPECT(ENOSYS, deputy_call(d, __HYPERVISOR_vcpu_op, 99, 0, 0));
+    deputy_put(d, &area, sizeof(area));
+    EXPECT(EINVAL, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_memory_area, 0, DEPUTY_BUFFER)); /* goes round the end */
+    info.offset = 4090;
+    deputy_put(d, &info, sizeof(info));
+    EXPECT(EINVAL, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, DEPUTY_BUFFER)); /* reaches out of its page */
+    info.offset = 8, info.mfn = NO_FRAME;
+    deputy_put(d, &info, sizeof(info));
+    EXPECT(EINVAL, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, DEPUTY_BUFFER));
+    /* Twice paused is paused until it is twice unpaused. */
+    EXPECT(0, CONTROL(DOMAIN_PAUSE, domain_ref, .domid = d->domid));
+    EXPECT(0, CONTROL(DOMAIN_PAUSE, domain_ref, .domid = d->domid));
+    EXPECT(0, CONTROL(DOMAIN_UNPAUSE, domain_ref, .domid = d->domid));
+    EXPECT(9999, deputy_call(d, __HYPERVISOR_xen_version, XENVER_version, 0, 0)); /* no answer */
+    EXPECT(0, CONTROL(DOMAIN_UNPAUSE, domain_ref, .domid = d->domid));
+    EXPECT(EBUSY, CONTROL(DOMAIN_UNPAUSE, domain_ref, .domid = d->domid));
+    EXPECT(4 << 16 | 17, deputy_call(d, __HYPERVISOR_xen_version, XENVER_version, 0, 0));
+}
+
+/* Ways to an argument that lead nowhere. */
+static void pointers(const struct deputy *d)
+{
+    deputy_store(d, 0x2008, NO_FRAME << 12 | 3); /* a page directory that is not there */
+    deputy_store(d, 0x1008, 0x83);               /* a large page of 512 GiB */
+    EXPECT(EFAULT, deputy_call(d, __HYPERVISOR_xen_version, XENVER_extraversion, 1UL << 30, 0));
+    EXPECT(EFAULT, deputy_call(d, __HYPERVISOR_xen_version, XENVER_extraversion, 1UL << 39, 0));
+    EXPECT(EFAULT, deputy_call(d, __HYPERVISOR_xen_version, XENVER_extraversion, 0x1ffffc, 0)); /* ends where nothing is mapped */
+    EXPECT(0, CONTROL(MAP_MMIO, map_mmio, .gfn = HOLE, .nr = 1));
+    EXPECT(EFAULT, hypercall2(CBL_HYPERCALL, CTL_CPU_INFO, HOLE << 12)); /* a device's registers are no argument */
 }
 
 /* For an hour, with a timer armed. */
@@ -259,10 +314,7 @@ static void waits(const struct deputy *d)
 {
     struct sched_poll poll = {.timeout = 7200000000000};
     EXPECT(0, deputy_call(d, __HYPERVISOR_set_timer_op, 3600000000000, 0, 0));
-    EXPECT(ENOSYS, deputy_call(d, __HYPERVISOR_vcpu_op, 99, 0, 0));
-    EXPECT(ENOENT, deputy_call(d, __HYPERVISOR_vcpu_op, VCPUOP_is_up, 1, 0));
-    for (size_t i = 0; i < sizeof(poll); i++)
-        d->mem[DEPUTY_BUFFER + i] = ((const char *)&poll)[i];
+    deputy_put(d, &poll, sizeof(poll));
     deputy_tell(d, __HYPERVISOR_sched_op, SCHEDOP_poll, DEPUTY_BUFFER, 0);
     struct cbl_vcpu_info v = {.domid = d->domid};
     for (unsigned i = 0; i < 1000 && v.state != 3; i++) {
@@ -283,12 +335,15 @@ static void plain(void)
     EXPECT(EBUSY, CONTROL(DOMAIN_UNPAUSE, domain_ref, .domid = d.domid));
     EXPECT(EPERM, DEPUTY_CONTROL(&d, HOST_INFO, host_info, 0));
     events(&d);
-    all_ports();
+    all_ports(&d);
     give_grants(&d);
     copies(&d);
     sizes(&d);
     parameters(&d);
     memory(&d);
+    all_handles(&d);
+    vcpus(&d);
+    pointers(&d);
     uint32_t handle = grants(&d);
     waits(&d);
     /* The mapping outlives its domain, which ends while it waits. */
@@ -305,6 +360,26 @@ static void plain(void)
 }
 
 /* ---- helpers ---- */
+
+/* It has shut down, so it stands still: its registers can be had, its memory taken. */
+static void suspended(const struct deputy *d)
+{
+    struct sched_shutdown reason = {.reason = SHUTDOWN_suspend};
+    struct cbl_domain_info i = {.domid = d->domid, .exact = 1};
+    deputy_put(d, &reason, sizeof(reason));
+    deputy_tell(d, __HYPERVISOR_sched_op, SCHEDOP_shutdown, DEPUTY_BUFFER, 0);
+    for (unsigned n = 0; n < 1000 && i.state != CBL_DOM_SHUTDOWN; n++) {
+        (void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+        EXPECT(0, control(CTL_DOMAIN_INFO, &i));
+    }
+    EXPECT(CBL_DOM_SHUTDOWN, i.state);
+    EXPECT(CBL_SHUTDOWN_SUSPEND, i.shutdown);
+    struct cbl_vcpu_context_op op = {.domid = d->domid};
+    EXPECT(0, control(CTL_CONTEXT_GET, &op));
+    EXPECT(0, (long)op.ctx.rax); /* what it goes on with */
+    EXPECT(0x5000, (long)op.ctx.rbx);
+    EXPECT(0, CONTROL(MEM_RELEASE, mem_units, .domid = d->domid, .gfn = 0x20, .nr = 1));
+}
 
 static void manager(void)
 {
@@ -334,6 +409,7 @@ static void manager(void)
     EXPECT(0, DEPUTY(&d, hvm_op, HVMOP_set_param, &(struct xen_hvm_param){.domid = DOMID_SELF, .index = HVM_PARAM_STORE_PFN}));
     EXPECT(0, DEPUTY_CONTROL(&d, DOMAIN_PAUSE, domain_ref, .domid = other.domid));
     EXPECT(0, DEPUTY_CONTROL(&d, DOMAIN_UNPAUSE, domain_ref, .domid = other.domid));
+    suspended(&other);
     deputy_end(&other, 2);
     deputy_end(&d, 1);
 }

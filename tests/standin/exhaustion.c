@@ -82,9 +82,9 @@ static long a_domain(const struct deputy *d)
     return result;
 }
 
-static const struct { long (*request)(const struct deputy *d); const char *name; unsigned pages; /* at most */ } requests[] = {
-    {a_page, "a page", 2},       {a_port, "a port", 1},     {a_grant_frame, "a grant frame", 1}, {a_foreign_page, "a foreign page", 1}, {a_device, "a device", 1},
-    {a_grant, "a grant", 2}, {a_domain, "a domain", 9},
+static const struct { long (*request)(const struct deputy *d); const char *name; unsigned pages; /* at most: what it is, tables of the guest's, tables of the hypervisor's */ } requests[] = {
+    {a_page, "a page", 4},     {a_port, "a port", 4},   {a_grant_frame, "a grant frame", 4}, {a_foreign_page, "a foreign page", 4},
+    {a_device, "a device", 6}, {a_grant, "a grant", 6}, {a_domain, "a domain", 20},
 };
 
 void test_exhaustion(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * [DOM0] A stand-in for Dom0: it boots in its place and makes the requests that the real one never makes: wrong, in the wrong state, about what is
  * not there, from helpers with some of its privileges. Why: a mistake of Dom0's must get an error and change nothing; the hypervisor must not trust it
- * to be right. Expected: each error is the one written down, the audit is clean in between, "standin: N passed, 0 failed"; then it ends as corbel.cfg's
- * `exec` says (poweroff, crash, triple, stray). */
+ * to be right. Expected: each error is the one written down, the audit is clean in between, "standin: N passed, 0 failed"; then it switches off. With
+ * another word than `poweroff` in corbel.cfg's `exec` it only ends (crash, triple, stray). */
 #include "tests/standin/standin.h"
 
 #include <xen/xen.h>
@@ -130,10 +130,15 @@ long deputy_call(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, ui
 
 void deputy_store(const struct deputy *d, uint64_t at, uint64_t value) { EXPECT(-1, deputy_call(d, ~0UL, at, value, 0)); }
 
-long deputy_xen(const struct deputy *d, uint64_t nr, uint64_t op, void *arg, size_t size)
+void deputy_put(const struct deputy *d, const void *arg, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         d->mem[DEPUTY_BUFFER + i] = ((const char *)arg)[i];
+}
+
+long deputy_xen(const struct deputy *d, uint64_t nr, uint64_t op, void *arg, size_t size)
+{
+    deputy_put(d, arg, size);
     long result = deputy_call(d, nr, op, DEPUTY_BUFFER, 1);
     for (size_t i = 0; i < size; i++)
         ((char *)arg)[i] = d->mem[DEPUTY_BUFFER + i];
@@ -185,7 +190,7 @@ void dom0_main(uint64_t start_info, uint64_t base)
     for (uint64_t i = 0; i < 512; i++)
         scratch_pd[i] = ((at & ~0x3fffffffUL) + (i << 21)) | PTE_LARGE;
     boot_tables[at >> 39 & 511] = ((uint64_t)scratch_pdpt - 0xffffffff80000000UL + base) | PTE;
-    for (unsigned i = 0; i < COUNT(tests); i++) {
+    for (unsigned i = 0; host.exec[0] == 'p' && i < COUNT(tests); i++) {
         tests[i]();
         audit();
     }

@@ -52,7 +52,9 @@ long deputy_call(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, ui
 /* Tells it, and does not wait for the answer. */
 void deputy_tell(const struct deputy *d, uint64_t nr, uint64_t a, uint64_t b, uint64_t c);
 void deputy_store(const struct deputy *d, uint64_t at, uint64_t value);
-/* The same with a copy of ARG, which gets the answer; _control: a control operation. */
+/* ARG into its buffer. */
+void deputy_put(const struct deputy *d, const void *arg, size_t size);
+/* A call with a copy of ARG, which gets the answer. */
 long deputy_xen(const struct deputy *d, uint64_t nr, uint64_t op, void *arg, size_t size);
 #define DEPUTY(d, nr, op, ...) deputy_xen(d, __HYPERVISOR_##nr, op, (__VA_ARGS__), sizeof(*(__VA_ARGS__)))
 #define DEPUTY_CONTROL(d, op, arg, ...) deputy_xen(d, CBL_HYPERCALL, CTL_##op, &(struct cbl_##arg){__VA_ARGS__}, sizeof(struct cbl_##arg))
