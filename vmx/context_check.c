@@ -26,8 +26,8 @@ static bool control_valid(const struct cbl_vcpu_context *c, const struct vmx_cap
     bool long_mode = paging && (c->efer & EFER_LME) != 0;
     if (long_mode != ((c->efer & EFER_LMA) != 0) || (long_mode && (c->cr4 & CR4_PAE) == 0))
         return false;
-    /* PAE paging outside long mode would need its four page-directory pointers in the context. */
-    return !(paging && !long_mode && (c->cr4 & CR4_PAE) != 0);
+    /* PAE paging outside long mode would need its four page-directory pointers in the context; PCIDs are long mode's. */
+    return long_mode || ((!paging || (c->cr4 & CR4_PAE) == 0) && (c->cr4 & CR4_PCIDE) == 0);
 }
 
 static bool addresses_valid(const struct cbl_vcpu_context *c)

@@ -62,7 +62,7 @@ struct domain_locked domain_lock_any(uint16_t domid) { return lock_found(domid, 
 void *domain_table_page(struct domain *d)
 {
     void *page = pool_page_alloc();
-    d->root_pages += page != NULL;
+    __atomic_fetch_add(&d->root_pages, page != NULL, __ATOMIC_RELAXED); /* callers hold locks, but not all the same one */
     return page;
 }
 
@@ -380,7 +380,7 @@ static enum cbl_domain_state shown_state(const struct domain *d)
 static uint64_t overhead_bytes(const struct domain *d)
 {
     uint64_t objects = sizeof(*d) + d->nr_vcpus * sizeof(struct vcpu) + sizeof(struct event_table);
-    return (uint64_t)(d->ept.tables_used + d->root_pages) * PAGE_SIZE + objects;
+    return (uint64_t)(d->ept.tables_used + __atomic_load_n(&d->root_pages, __ATOMIC_RELAXED)) * PAGE_SIZE + objects;
 }
 
 void domain_info(struct domain_locked l, struct cbl_domain_info *out)

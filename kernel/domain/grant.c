@@ -47,7 +47,7 @@ enum status grant_map_frame(struct domain_locked l, uint32_t idx, gfn_t g)
         if (s != STATUS_OK)
             return s;
         t->frames[t->nr_frames++] = root_va(hpa_of_hfn(f));
-        l.d->root_pages++;
+        __atomic_fetch_add(&l.d->root_pages, 1, __ATOMIC_RELAXED);
     }
     return physmap_map_shared(l, g, hfn_of_hpa(root_pa(t->frames[idx])), &t->gfns[idx]);
 }

@@ -37,7 +37,7 @@ static struct runqueue *lock_queue(struct sched_unit *u)
     for (;;) {
         uint32_t cpu = __atomic_load_n(&u->cpu, __ATOMIC_RELAXED);
         spin_lock(&runqueues[cpu].lock);
-        if (u->cpu == cpu)
+        if (__atomic_load_n(&u->cpu, __ATOMIC_ACQUIRE) == cpu) /* pairs with move: what was done under the lock before is there */
             return &runqueues[cpu];
         spin_unlock(&runqueues[cpu].lock); /* it moved meanwhile */
     }
@@ -162,7 +162,7 @@ static void move(struct runqueue *rq, struct sched_unit *u, uint32_t cpu)
 {
     uint64_t there = u->vruntime_ns + runqueues[cpu].min_vruntime_ns;
     u->vruntime_ns = there > rq->min_vruntime_ns ? there - rq->min_vruntime_ns : 0;
-    __atomic_store_n(&u->cpu, cpu, __ATOMIC_RELAXED);
+    __atomic_store_n(&u->cpu, cpu, __ATOMIC_RELEASE);
 }
 
 /* A unit became able to run: queue it; preempt when it has had clearly less than the one that runs. */

@@ -92,8 +92,6 @@ static void left_to_entry(void *ctx, const struct vmcs_broken *b)
     for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
         if (strcmp(b->section, sections[i]) == 0 && b->bits != 0 && !(b->field == VMCS_GUEST_RFLAGS && b->bits != 1UL << 17))
             return;
-    if (b->field == VMCS_GUEST_CR4 && b->bits == CR4_PCIDE) /* outside of long mode */
-        return;
     fprintf(stderr, "%s 0x%lx: %s\n", b->name, (unsigned long)b->value, b->rule);
     must(false, "a rule is broken that a context has to keep");
 }

@@ -147,12 +147,8 @@ class Corbel:
 
     def rows(self):
         """`list` as {name: (id, mem, vcpus, state)}."""
-        out = {}
-        for line in self.ok("list").split("\n")[1:]:
-            f = line.split()
-            if len(f) >= 6:
-                out[f[0]] = (int(f[1]), int(f[2]), int(f[3]), f[4])
-        return out
+        found = re.findall(r"^(\S.*?) +(\d+) +(\d+) +(\d+) +([a-z-]{6}) ", self.ok("list"), re.M)  # a dying domain's name is "(domain 2)"
+        return {name: (int(domid), int(mem), int(vcpus), state) for name, domid, mem, vcpus, state in found}
 
 
 class CorbelApart(Corbel):

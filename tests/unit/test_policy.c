@@ -332,8 +332,11 @@ static struct cbl_vcpu_context pvh(void)
 static void test_context(void **state)
 {
     (void)state;
-    vmx_caps = (struct vmx_caps){.guest_cr4 = CR4_PAE | CR4_PGE | CR4_OSXSAVE, .xcr0_offer = 7};
+    vmx_caps = (struct vmx_caps){.guest_cr4 = CR4_PAE | CR4_PGE | CR4_OSXSAVE | CR4_PCIDE, .xcr0_offer = 7};
     ACCEPTED();
+    ACCEPTED(c.cr0 |= CR0_PG; c.cr4 = CR4_PAE | CR4_PCIDE; c.efer = EFER_LME | EFER_LMA);
+    REFUSED(c.cr4 = CR4_PCIDE); /* which VM entry would refuse */
+    REFUSED(c.cr0 |= CR0_PG; c.cr4 = CR4_PCIDE);
     ACCEPTED(c.cr0 |= CR0_PG; c.cr4 = CR4_PAE; c.efer = EFER_LME | EFER_LMA; c.rip = 0xffffffff81000000UL);
     REFUSED(c.cr0 |= CR0_PG; c.cr4 = CR4_PAE; c.efer = EFER_LME);
     REFUSED(c.cr0 |= CR0_PG; c.efer = EFER_LME | EFER_LMA);
