@@ -45,6 +45,9 @@ void test_contexts(void)
     op.ctx = (struct cbl_vcpu_context){.cr0 = 0x11, .rip = 1UL << 32, .tr = {.limit = 0x67, .ar = 0x8b}};
     EXPECT(EINVAL, control(CTL_CONTEXT_SET, &op)); /* 32-bit code above 4 GiB */
     op.ctx.rip = 0;
+    op.ctx.cr4 = 1 << 17;
+    EXPECT(EINVAL, control(CTL_CONTEXT_SET, &op)); /* PCIDs outside of long mode */
+    op.ctx.cr4 = 0;
     EXPECT(0, control(CTL_CONTEXT_SET, &op));
     EXPECT(0, control(CTL_CONTEXT_GET, &op));
     EXPECT(2, (long)op.ctx.rflags); /* what is fixed */
