@@ -52,7 +52,7 @@ int64_t hc_control(struct hc *hc)
     memset(&a, 0, row->size);
     if (hc_get(hc, &a, hc->a2, row->size) != 0)
         return HC_EFAULT;
-    if (row->target == TARGET_OTHER && !policy_life(c.caller, hc_domid(hc, a.domid)))
+    if (row->target == TARGET_OTHER && !policy_life(c.caller, a.domid))
         return HC_EPERM;
     if (row->target != TARGET_NONE) {
         c.pair = domain_lock_pair(c.caller, hc_domid(hc, a.domid), false);

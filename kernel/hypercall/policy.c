@@ -23,7 +23,7 @@ bool policy_manage(const struct domain *caller, uint16_t target)
 
 bool policy_life(const struct domain *caller, uint16_t target)
 {
-    return target != 0 && target != caller->id && (caller->privileges & CBL_PRIV_DOMAIN);
+    return target != 0 && target != caller->id && target != DOMID_SELF && (caller->privileges & CBL_PRIV_DOMAIN);
 }
 
 bool policy_param_set(const struct domain *caller, uint16_t target, uint32_t index)
