@@ -36,7 +36,7 @@ static void creation(void)
     EXPECT(0, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = 3 * SLOTS + 7));
     EXPECT(ESRCH, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = 3 * SLOTS + 7));
     EXPECT(EPERM, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = 0));
-    EXPECT(ESRCH, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = DOMID_SELF_NUMBER));
+    EXPECT(EPERM, CONTROL(DOMAIN_DESTROY, domain_ref, .domid = DOMID_SELF_NUMBER));
 }
 
 /* As many as there can be: the next has no place, and the books are right again when they are gone. */

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """[HOST] Dom0's disk drivers, each against QEMU's device: Dom0's kernel as a plain PVH guest, without a hypervisor. What Dom0 says it wrote is compared with the
 image by the host; errors come from QEMU's blkdebug, and disks go away by its monitor."""
+import contextlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -184,14 +186,22 @@ def test_ahci_ports():
     assert "test: volume sd0p1 FAT32 writable default" in out and "sd1" not in out
 
 
+# QEMU 7.2 itself, now and then, when AHCI goes with requests under way: it books one of them that is forgotten already.
+QEMU_GIVES_UP = "block_account_one_io: Assertion"
+
+
 @pytest.mark.parametrize("kind", ALONE)
 def test_device_pulled_out(kind):
     """The whole PCI device vanishes under load: device_del, and then the ejection that a guest with ACPI would do. Said in words, once; the IDE disk goes on."""
     disk, devices = ALONE[kind]
     words = f"watch={disk},5 watch=hd0,5"
-    m = Monitor(words, ["-drive", f"file={boot_image('out_' + kind)},format=raw,if=ide"] + drive("raw", raw_image("out_" + kind)) + devices, f"out_{kind}")
-    m.wait_for(f"test: watch {disk} flush: done")
-    m.say("device_del gone", "o /w 0xae10 0", "o /w 0xae08 0x10000")
+    for _ in range(5):
+        m = Monitor(words, ["-drive", f"file={boot_image('out_' + kind)},format=raw,if=ide"] + drive("raw", raw_image("out_" + kind)) + devices, f"out_{kind}")
+        m.wait_for(f"test: watch {disk} flush: done")
+        with contextlib.suppress(OSError):
+            m.say("device_del gone", "o /w 0xae10 0", "o /w 0xae08 0x10000")
+        if m.process.wait(LIMIT) != -signal.SIGABRT or QEMU_GIVES_UP not in m.text():
+            break
     out = m.end()
     assert watch_end(out, disk)[2] == "the device is gone, the device is gone, the device is gone"
     assert out.count(f"{disk.removesuffix('n1')}: the device is gone: not used any more") == 1
