@@ -40,7 +40,8 @@ $(B)/guests/bench.elf: tests/bench/guest/bench.c tests/bench/guest/entry.asm tes
 guests: $(GUEST_ELFS)
 
 # ---- a stand-in for Dom0 that makes the requests the real one never makes: build/standin.elf -------
-STANDIN_OBJ := $(patsubst %.c,$(B)/standin/%.o,$(wildcard tests/standin/*.c)) $(B)/dom0/dom0/kernel/entry.asm.o
+STANDIN_OBJ := $(patsubst %.c,$(B)/standin/%.o,$(wildcard tests/standin/*.c)) $(B)/dom0/dom0/kernel/entry.asm.o \
+	$(patsubst %,$(B)/dom0/dom0/lib/%.o,mem string printf)
 $(B)/standin/%.o: %.c $(wildcard tests/standin/*.h) | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(DOM0_CFLAGS) $(XEN_VERSION_DEF) -MMD -MP -c -o $@ $<

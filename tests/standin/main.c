@@ -24,24 +24,8 @@ static uint64_t scratch_pdpt[512] __attribute__((aligned(4096))), scratch_pd[512
 
 static void print(const char *text)
 {
-    size_t len = 0;
-    while (text[len] != 0)
-        len++;
-    while (hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, len, (uint64_t)text) == -11) /* no room yet */
+    while (hypercall3(__HYPERVISOR_console_io, CONSOLEIO_write, strlen(text), (uint64_t)text) == -11) /* no room yet */
         continue;
-}
-
-static void print_number(long value)
-{
-    char digits[24] = "";
-    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    unsigned at = sizeof(digits) - 1;
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0);
-    print(value < 0 ? "-" : "");
-    print(digits + at);
 }
 
 void expect(long want, long got, const char *what, const char *file, int line)
@@ -51,32 +35,11 @@ void expect(long want, long got, const char *what, const char *file, int line)
         return;
     }
     failed++;
-    print("FAILED: ");
-    print(file);
-    print(":");
-    print_number(line);
-    print(": ");
-    print_number(got);
-    print(", not ");
-    print_number(want);
-    print(": ");
+    char text[256];
+    (void)snprintf(text, sizeof(text), "FAILED: %s:%d: %ld, not %ld: ", file, line, got, want);
+    print(text);
     print(what);
     print("\n");
-}
-
-void *memset(void *d, int c, size_t n)
-{
-    char *p = d;
-    while (n--)
-        *p++ = (char)c;
-    return d;
-}
-void *memcpy(void *d, const void *s, size_t n)
-{
-    char *to = d;
-    for (const char *from = s; n--;)
-        *to++ = *from++;
-    return d;
 }
 
 /* ---- deputies ---- */
@@ -194,11 +157,9 @@ void dom0_main(uint64_t start_info, uint64_t base)
         tests[i]();
         audit();
     }
-    print("standin: ");
-    print_number(passed);
-    print(" passed, ");
-    print_number(failed);
-    print(" failed\n");
+    char text[64];
+    (void)snprintf(text, sizeof(text), "standin: %u passed, %u failed\n", passed, failed);
+    print(text);
     end();
     for (;;)
         __asm__ volatile("cli; hlt");

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "dom0/kernel/hypercall.h"
+#include "dom0/lib/string.h"
 
 #define EPERM (-1L)
 #define ENOENT (-2L)
@@ -59,9 +60,6 @@ long deputy_xen(const struct deputy *d, uint64_t nr, uint64_t op, void *arg, siz
 #define DEPUTY(d, nr, op, ...) deputy_xen(d, __HYPERVISOR_##nr, op, (__VA_ARGS__), sizeof(*(__VA_ARGS__)))
 #define DEPUTY_CONTROL(d, op, arg, ...) deputy_xen(d, CBL_HYPERCALL, CTL_##op, &(struct cbl_##arg){__VA_ARGS__}, sizeof(struct cbl_##arg))
 void deputy_end(const struct deputy *d, uint32_t slot);
-
-void *memset(void *d, int c, size_t n);
-void *memcpy(void *d, const void *s, size_t n);
 
 void test_domains(void);
 void test_memory(void);
